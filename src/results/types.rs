@@ -1,0 +1,304 @@
+//! What is on disk about a run: its state, its trials, its manifest. `trials.csv` is the table of truth.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Role;
+
+/// Version of `run.json`, `manifest.json` and the trial files.
+pub const FORMAT: u32 = 1;
+
+/// The state of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Under way; or its runner is gone, if the owner no longer lives.
+    Running,
+    /// All of it.
+    Complete,
+    /// Ended by an error.
+    Failed,
+    /// Ended by a signal.
+    Interrupted,
+}
+
+/// `run.json`: the state and the owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFile {
+    /// Version of this format.
+    pub format: u32,
+    /// `<UTC>-<8 random>`.
+    pub run: String,
+    /// The experiment.
+    pub experiment: String,
+    /// The profile.
+    pub profile: String,
+    /// The plan's fingerprint.
+    pub fingerprint: String,
+    /// State.
+    pub state: State,
+    /// Why it ended, if not complete.
+    pub reason: Option<String>,
+    /// Trials that it will have.
+    pub trials_planned: u32,
+    /// Process id of the runner.
+    pub owner_pid: u32,
+    /// Its start time in clock ticks since boot: a pid alone may be somebody else's.
+    pub owner_start_ticks: u64,
+    /// The boot that both belong to.
+    pub boot_id: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Valid.
+    Ok,
+    /// Valid, but arrivals were dropped: latency is withheld from verdicts.
+    Overloaded,
+    /// Not valid, with the reason.
+    Failed(Failure),
+}
+
+/// Why a trial failed: it becomes a row, and an exit code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind.
+    pub kind: FailureKind,
+    /// For people, with both sides shown.
+    pub reason: String,
+}
+
+/// Kinds of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// A server did not start (exit 4).
+    Provisioning,
+    /// A server died, a deadline passed, too many errors (exit 5).
+    Measurement,
+    /// Wrong answer, wrong plan, wrong index use, broken accounting (exit 6).
+    Correctness,
+}
+
+/// One trial: `trials/<block>-<order>-<variant>-<load>.json`, and a row of `trials.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrialRecord {
+    /// Version of this format.
+    pub format: u32,
+    /// Position in the plan.
+    pub number: u32,
+    /// Block, from 1.
+    pub block: u32,
+    /// Position in its block, from 1.
+    pub order: u32,
+    /// The variant.
+    pub variant: String,
+    /// The load.
+    pub load: String,
+    /// Variant or twin.
+    pub role: Role,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// Wall time of the whole trial.
+    pub wall_ms: u64,
+    /// Time of the fill.
+    pub fill_ms: Option<u64>,
+    /// Time of the warm-up.
+    pub warmup_ms: Option<u64>,
+    /// Whether the warm-up ended because its condition held.
+    pub warmup_reached: Option<bool>,
+    /// The window; none where the trial failed before its end.
+    pub window: Option<Window>,
+    /// Other witnesses.
+    pub witness: Option<Witness>,
+    /// Hash of each endpoint's plan shape, before the window.
+    pub plan_hash: Option<String>,
+    /// Said, though the trial is valid.
+    pub notes: Vec<String>,
+}
+
+/// The measured window, as the client saw it. Requests belong to it by when they were due.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// Its length.
+    pub duration_ns: u64,
+    /// Requests due in it.
+    pub due: u64,
+    /// Of them sent.
+    pub sent: u64,
+    /// Of them not sent, because too many were under way.
+    pub dropped: u64,
+    /// Of those sent, answered right.
+    pub answered: u64,
+    /// Of those sent, failed.
+    pub failed: u64,
+    /// Failures by kind: `timeout`, `status-502`, `connect`, `body-truncated`, `wrong-answer`, …
+    pub failures: BTreeMap<String, u64>,
+    /// Answers by the API's word on its cache: `hit`, `miss`, `error`, `bypass`.
+    pub cache: BTreeMap<String, u64>,
+    /// Bytes of bodies.
+    pub response_bytes: u64,
+    /// Right answers per second.
+    pub rate_rps: f64,
+    /// From due to answered; failures are +∞ (none here).
+    pub response_time: Quantiles,
+    /// From sent to answered.
+    pub service_time: Quantiles,
+    /// How late requests were sent, after they were due and could be sent: 99th percentile.
+    pub lag_p99_us: f64,
+    /// CPU of the generator over the window, 1.0 is one core.
+    pub generator_cpu_share: f64,
+}
+
+/// Latencies in microseconds. None: too few samples for that quantile, or it falls among failures.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Median.
+    pub p50_us: Option<f64>,
+    /// 90th percentile.
+    pub p90_us: Option<f64>,
+    /// 95th percentile.
+    pub p95_us: Option<f64>,
+    /// 99th percentile.
+    pub p99_us: Option<f64>,
+    /// 99.9th percentile.
+    pub p999_us: Option<f64>,
+    /// Longest.
+    pub max_us: Option<f64>,
+    /// Mean.
+    pub mean_us: Option<f64>,
+}
+
+/// What the servers themselves count, over the whole life of the trial's API (not only the window), because that is
+/// where the sums are exact.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Witness {
+    /// Requests that the client sent to the API, all phases.
+    pub client_sent: u64,
+    /// Requests that the API counted, over its processes.
+    pub api_requests: u64,
+    /// Statements that the API sent for requests.
+    pub api_statements: u64,
+    /// Cache hits by the API.
+    pub api_cache_hits: u64,
+    /// Cache misses by the API.
+    pub api_cache_misses: u64,
+    /// Cache errors by the API.
+    pub api_cache_errors: u64,
+    /// Scans of the variant's own indexes, `pg_stat_user_indexes`.
+    pub index_scans: BTreeMap<String, u64>,
+    /// Sequential scans by table.
+    pub seq_scans: BTreeMap<String, u64>,
+    /// Shared buffers hit, `pg_stat_database`.
+    pub buffers_hit: u64,
+    /// Shared buffers read.
+    pub buffers_read: u64,
+    /// Temporary bytes.
+    pub temp_bytes: u64,
+    /// Redis `keyspace_hits`.
+    pub redis_hits: Option<u64>,
+    /// Redis `keyspace_misses`.
+    pub redis_misses: Option<u64>,
+    /// Redis `evicted_keys`.
+    pub redis_evicted: Option<u64>,
+    /// Redis `used_memory`.
+    pub redis_memory_bytes: Option<u64>,
+    /// By component (`postgres`, `redis`, `nginx`, `api`, `generator`): in the window.
+    pub resources: BTreeMap<String, Resources>,
+    /// Share of the machine's time stolen by others, in the window.
+    pub steal_share: f64,
+}
+
+/// What a component used in the window.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resources {
+    /// CPU time, user and system.
+    pub cpu_us: u64,
+    /// Proportional set size at the end.
+    pub pss_bytes: Option<u64>,
+    /// Context switches.
+    pub context_switches: Option<u64>,
+    /// Bytes read from and written to disk.
+    pub disk_bytes: Option<u64>,
+}
+
+/// What the data cost, once per run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DatasetRecord {
+    /// By table.
+    pub tables: Vec<TableRecord>,
+    /// By database and index.
+    pub indexes: Vec<IndexRecord>,
+    /// Whole time to have it ready.
+    pub prepare_ms: u64,
+}
+
+/// One table.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TableRecord {
+    /// Name.
+    pub name: String,
+    /// Rows loaded.
+    pub rows: u64,
+    /// Bytes of the heap with its maps.
+    pub table_bytes: u64,
+    /// Time of the COPY.
+    pub load_ms: u64,
+    /// Checksum of the first and last rows as generated.
+    pub checksum: String,
+}
+
+/// One index of one database.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct IndexRecord {
+    /// Database.
+    pub database: String,
+    /// Variants that use that database.
+    pub variants: Vec<String>,
+    /// Index.
+    pub name: String,
+    /// Its statement.
+    pub sql: String,
+    /// Time of CREATE INDEX.
+    pub build_ms: u64,
+    /// Bytes.
+    pub index_bytes: u64,
+}
+
+/// `manifest.json`: where the numbers come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this format.
+    pub format: u32,
+    /// Version of querylab.
+    pub querylab: String,
+    /// Git revision of the checkout that holds the experiment, and whether it was changed.
+    pub revision: Option<String>,
+    /// The command, as typed.
+    pub command: Vec<String>,
+    /// The run.
+    pub run: RunFile,
+    /// RFC 3339, UTC.
+    pub finished_at: String,
+    /// Wall time of the run.
+    pub wall_ms: u64,
+    /// Server to its version, as it says itself.
+    pub versions: BTreeMap<String, String>,
+    /// `<variant>/<server>` to its settings in force, as asked back from the server.
+    pub settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// The machine.
+    pub host: BTreeMap<String, String>,
+    /// The data.
+    pub dataset: DatasetRecord,
+    /// What a reader should know about this run, generated from what happened.
+    pub notes: Vec<String>,
+    /// File to its SHA-256, for every other file of the folder.
+    pub digests: BTreeMap<String, String>,
+}

@@ -1,0 +1,179 @@
+//! What can be claimed, limited and compared, with unit and direction.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A figure of a trial, or of a variant's indexes and tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Median time from when a request was due to its answer.
+    ResponseTimeP50,
+    /// 90th percentile of it.
+    ResponseTimeP90,
+    /// 95th percentile of it.
+    ResponseTimeP95,
+    /// 99th percentile of it.
+    ResponseTimeP99,
+    /// 99.9th percentile of it.
+    ResponseTimeP999,
+    /// Longest.
+    ResponseTimeMax,
+    /// Arithmetic mean.
+    ResponseTimeMean,
+    /// Median time from when a request was sent to its answer.
+    ServiceTimeP50,
+    /// 90th percentile of it.
+    ServiceTimeP90,
+    /// 95th percentile of it.
+    ServiceTimeP95,
+    /// 99th percentile of it.
+    ServiceTimeP99,
+    /// Right answers per second of the window.
+    Throughput,
+    /// Failed requests over requests due.
+    ErrorRatio,
+    /// Cached requests answered from the cache.
+    CacheHitRatio,
+    /// Size of the variant's own indexes, in bytes.
+    IndexBytes,
+    /// Time to build the variant's own indexes.
+    IndexBuildTime,
+    /// Size of the tables without indexes, in bytes.
+    TableBytes,
+    /// Index scans for each request that reached the database.
+    IndexScansPerRequest,
+    /// Shared buffers hit or read, for each request.
+    BuffersPerRequest,
+    /// SQL statements for each request.
+    StatementsPerRequest,
+    /// CPU time of Postgres for each request.
+    PostgresCpuPerRequest,
+    /// CPU time of the API for each request.
+    ApiCpuPerRequest,
+    /// CPU time of Redis for each request.
+    RedisCpuPerRequest,
+    /// CPU time of Nginx for each request.
+    NginxCpuPerRequest,
+}
+
+/// The unit in which a metric's value is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Microseconds.
+    Micros,
+    /// Bytes.
+    Bytes,
+    /// Per second.
+    PerSecond,
+    /// A share, from 0 to 1.
+    Share,
+    /// A plain number.
+    Number,
+}
+
+/// Which way is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Better {
+    /// Latencies, sizes, errors.
+    Lower,
+    /// Throughput, hit ratio.
+    Higher,
+}
+
+impl Metric {
+    /// Every metric, in the order of this page.
+    pub const ALL: [Self; 24] = [
+        Self::ResponseTimeP50,
+        Self::ResponseTimeP90,
+        Self::ResponseTimeP95,
+        Self::ResponseTimeP99,
+        Self::ResponseTimeP999,
+        Self::ResponseTimeMax,
+        Self::ResponseTimeMean,
+        Self::ServiceTimeP50,
+        Self::ServiceTimeP90,
+        Self::ServiceTimeP95,
+        Self::ServiceTimeP99,
+        Self::Throughput,
+        Self::ErrorRatio,
+        Self::CacheHitRatio,
+        Self::IndexBytes,
+        Self::IndexBuildTime,
+        Self::TableBytes,
+        Self::IndexScansPerRequest,
+        Self::BuffersPerRequest,
+        Self::StatementsPerRequest,
+        Self::PostgresCpuPerRequest,
+        Self::ApiCpuPerRequest,
+        Self::RedisCpuPerRequest,
+        Self::NginxCpuPerRequest,
+    ];
+
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ResponseTimeP50 => "response_time_p50",
+            Self::ResponseTimeP90 => "response_time_p90",
+            Self::ResponseTimeP95 => "response_time_p95",
+            Self::ResponseTimeP99 => "response_time_p99",
+            Self::ResponseTimeP999 => "response_time_p999",
+            Self::ResponseTimeMax => "response_time_max",
+            Self::ResponseTimeMean => "response_time_mean",
+            Self::ServiceTimeP50 => "service_time_p50",
+            Self::ServiceTimeP90 => "service_time_p90",
+            Self::ServiceTimeP95 => "service_time_p95",
+            Self::ServiceTimeP99 => "service_time_p99",
+            Self::Throughput => "throughput",
+            Self::ErrorRatio => "error_ratio",
+            Self::CacheHitRatio => "cache_hit_ratio",
+            Self::IndexBytes => "index_bytes",
+            Self::IndexBuildTime => "index_build_time",
+            Self::TableBytes => "table_bytes",
+            Self::IndexScansPerRequest => "index_scans_per_request",
+            Self::BuffersPerRequest => "buffers_per_request",
+            Self::StatementsPerRequest => "statements_per_request",
+            Self::PostgresCpuPerRequest => "postgres_cpu_per_request",
+            Self::ApiCpuPerRequest => "api_cpu_per_request",
+            Self::RedisCpuPerRequest => "redis_cpu_per_request",
+            Self::NginxCpuPerRequest => "nginx_cpu_per_request",
+        }
+    }
+
+    /// The unit of its values.
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::Throughput => Unit::PerSecond,
+            Self::ErrorRatio | Self::CacheHitRatio => Unit::Share,
+            Self::IndexBytes | Self::TableBytes => Unit::Bytes,
+            Self::IndexScansPerRequest | Self::BuffersPerRequest | Self::StatementsPerRequest => Unit::Number,
+            _ => Unit::Micros,
+        }
+    }
+
+    /// Which way is better.
+    pub fn better(self) -> Better {
+        match self {
+            Self::Throughput | Self::CacheHitRatio => Better::Higher,
+            _ => Better::Lower,
+        }
+    }
+
+    /// Whether it belongs to a variant's data, whatever the load.
+    pub fn is_of_data(self) -> bool {
+        matches!(self, Self::IndexBytes | Self::IndexBuildTime | Self::TableBytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_is_written_as_its_name() {
+        for m in Metric::ALL {
+            assert_eq!(serde_json::to_value(m).expect("serialises"), m.name());
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The author's mistakes: where, what, and what to write instead.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How grave a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Nothing is started.
+    Error,
+    /// Said, and gone on.
+    Warning,
+}
+
+/// Where a problem is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// Bytes `start..end` of a file.
+    File {
+        /// Path as the author gave it.
+        path: String,
+        /// First byte.
+        start: usize,
+        /// One past the last byte.
+        end: usize,
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+    },
+    /// An environment variable, by name.
+    Environment(String),
+    /// A `--set` on the command line, as typed.
+    CommandLine(String),
+    /// Nowhere in particular.
+    Nowhere,
+}
+
+/// One mistake of the author. Printed as `error[QL0207]: …`, `--> file:line:column`, the source line and a help.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// How grave.
+    pub severity: Severity,
+    /// `QL0207`: stable, documented in `docs/EXPERIMENT.md`.
+    pub code: &'static str,
+    /// What is wrong, as a lowercase fragment.
+    pub what: String,
+    /// What to write instead.
+    pub help: Option<String>,
+    /// Where.
+    pub place: Place,
+    /// A second place that it contradicts.
+    pub other: Option<(Place, String)>,
+}
+
+/// Every mistake found, and the text they were found in.
+#[derive(Debug, Clone, Default)]
+pub struct Problems {
+    /// In the order of the file.
+    pub list: Vec<Problem>,
+    /// Texts by path, for source lines.
+    pub sources: Vec<(String, String)>,
+}
+
+impl Problems {
+    /// Whether any of them is an error.
+    pub fn any_error(&self) -> bool {
+        self.list.iter().any(|p| p.severity == Severity::Error)
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for p in &self.list {
+            writeln!(f, "{}: {}", p.code, p.what)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
