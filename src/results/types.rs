@@ -302,3 +302,27 @@ pub struct Manifest {
     /// File to its SHA-256, for every other file of the folder.
     pub digests: BTreeMap<String, String>,
 }
+
+/// A results folder, read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Results {
+    /// Where the numbers come from.
+    pub manifest: Manifest,
+    /// What was to be done.
+    pub plan: crate::plan::Plan,
+    /// In the order in which they ran, failed ones included.
+    pub trials: Vec<TrialRecord>,
+    /// `<variant>-<endpoint>` to what EXPLAIN (FORMAT JSON) said.
+    pub plans: BTreeMap<String, serde_json::Value>,
+}
+
+/// A table that becomes a CSV file: missing is an empty cell, units are in the header.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table {
+    /// `summary.csv`.
+    pub file: String,
+    /// Column names.
+    pub header: Vec<String>,
+    /// Cells.
+    pub rows: Vec<Vec<String>>,
+}

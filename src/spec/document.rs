@@ -522,7 +522,8 @@ impl<'de> Deserialize<'de> for Bind {
                 Ok(Bind::Param(v.to_owned()))
             }
             fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Bind, A::Error> {
-                let fixed = FixedValue::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                let fixed =
+                    FixedValue::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
                 Ok(Bind::Value(fixed.value))
             }
         }

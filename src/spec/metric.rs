@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A figure of a trial, or of a variant's indexes and tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// Median time from when a request was due to its answer.
@@ -147,7 +149,9 @@ impl Metric {
             Self::Throughput => Unit::PerSecond,
             Self::ErrorRatio | Self::CacheHitRatio => Unit::Share,
             Self::IndexBytes | Self::TableBytes => Unit::Bytes,
-            Self::IndexScansPerRequest | Self::BuffersPerRequest | Self::StatementsPerRequest => Unit::Number,
+            Self::IndexScansPerRequest | Self::BuffersPerRequest | Self::StatementsPerRequest => {
+                Unit::Number
+            }
             _ => Unit::Micros,
         }
     }

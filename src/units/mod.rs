@@ -7,10 +7,9 @@ mod print;
 
 use std::time::Duration;
 
+pub use print::{bytes, count, duration_ns, latency_ns, ratio, share, sig3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-pub use print::{bytes, count, duration_ns, latency_ns, ratio, share, sig3};
 
 /// No duration in a file may exceed this: `Instant + huge` panics, and no experiment needs more.
 pub const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -65,7 +64,10 @@ impl std::str::FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, BadUnit> {
         if text.trim_start().starts_with('-') {
-            return bad(format!("`{text}` is negative"), "a duration is zero or more, like `\"5s\"`");
+            return bad(
+                format!("`{text}` is negative"),
+                "a duration is zero or more, like `\"5s\"`",
+            );
         }
         if text.trim().parse::<f64>().is_ok() {
             return bad(format!("`{text}` has no unit"), format!("write `\"{}s\"`", text.trim()));
@@ -75,7 +77,10 @@ impl std::str::FromStr for Span {
                 bad(format!("`{text}` is longer than 24 hours"), "write at most `\"24h\"`")
             }
             Ok(d) => Ok(Self(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))),
-            Err(_) => bad(format!("`{text}` is not a duration"), "write it like `\"250ms\"`, `\"30s\"` or `\"45m\"`"),
+            Err(_) => bad(
+                format!("`{text}` is not a duration"),
+                "write it like `\"250ms\"`, `\"30s\"` or `\"45m\"`",
+            ),
         }
     }
 }
@@ -104,11 +109,20 @@ impl std::str::FromStr for Bytes {
             "g" | "gb" | "gib" => 1 << 30,
             "t" | "tb" | "tib" => 1 << 40,
             "" => return bad(format!("`{text}` has no unit"), format!("write `\"{t}MB\"`")),
-            _ => return bad(format!("`{text}` is not a size"), "write it like `\"256MB\"` or `\"1GB\"`"),
+            _ => {
+                return bad(
+                    format!("`{text}` is not a size"),
+                    "write it like `\"256MB\"` or `\"1GB\"`",
+                );
+            }
         };
         match number.parse::<f64>() {
             Ok(n) if n.is_finite() && n * (factor as f64) < 1e18 => {
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked: finite, digits only, under 1e18")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "checked: finite, digits only, under 1e18"
+                )]
                 let bytes = (n * factor as f64) as u64;
                 Ok(Self(bytes))
             }
@@ -119,7 +133,8 @@ impl std::str::FromStr for Bytes {
 
 impl std::fmt::Display for Bytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const UNITS: [(u64, &str); 4] = [(1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")];
+        const UNITS: [(u64, &str); 4] =
+            [(1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")];
         for (factor, unit) in UNITS {
             if self.0 >= factor && self.0.is_multiple_of(factor) {
                 return write!(f, "{}{unit}", self.0 / factor);
@@ -149,7 +164,10 @@ impl std::str::FromStr for Rate {
         };
         match number.trim().replace('_', "").parse::<f64>() {
             Ok(n) if n.is_finite() && n > 0.0 && n / per <= 1e6 => Ok(Self(n / per)),
-            Ok(_) => bad(format!("`{text}` is out of range"), "a rate is more than 0 and at most `\"1000000/s\"`"),
+            Ok(_) => bad(
+                format!("`{text}` is out of range"),
+                "a rate is more than 0 and at most `\"1000000/s\"`",
+            ),
             Err(_) => bad(format!("`{text}` is not a rate"), hint),
         }
     }
@@ -174,7 +192,10 @@ impl std::str::FromStr for Share {
         };
         match number.trim().parse::<f64>() {
             Ok(n) if (0.0..=1000.0).contains(&n) => Ok(Self(n / 100.0)),
-            _ => bad(format!("`{text}` is not a percentage"), "write it like `\"5%\"`, from 0% to 1000%"),
+            _ => bad(
+                format!("`{text}` is not a percentage"),
+                "write it like `\"5%\"`, from 0% to 1000%",
+            ),
         }
     }
 }
@@ -247,7 +268,10 @@ mod tests {
     #[test]
     fn what_is_no_quantity_is_refused_with_what_to_write() {
         let says = |e: BadUnit| e.to_string();
-        assert_eq!("5".parse::<Span>().map_err(says), Err("`5` has no unit (write `\"5s\"`)".into()));
+        assert_eq!(
+            "5".parse::<Span>().map_err(says),
+            Err("`5` has no unit (write `\"5s\"`)".into())
+        );
         for wrong in ["-5s", "", "s", "99999999999y", "25h", "5 parsecs", "NaN"] {
             assert!(wrong.parse::<Span>().is_err(), "{wrong}");
         }

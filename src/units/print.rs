@@ -14,7 +14,11 @@ pub fn sig3(x: f64) -> String {
     let rounded = (x * scale).round() / scale;
     let decimals = usize::try_from((2 - exponent).max(0)).unwrap_or(0);
     // 9.996 rounds up to 10.0: print the digits of the rounded number, not one more.
-    let decimals = if rounded.abs() >= 10f64.powi(exponent + 1) { decimals.saturating_sub(1) } else { decimals };
+    let decimals = if rounded.abs() >= 10f64.powi(exponent + 1) {
+        decimals.saturating_sub(1)
+    } else {
+        decimals
+    };
     format!("{rounded:.decimals$}")
 }
 
