@@ -1,1 +1,19 @@
-//! lab.
+//! The conductor: for each trial stage, check answers, warm, drive, watch, save.
+//!
+//! It introduces the works to each other by handing over plain values, keeps what was measured whatever happens next, and
+//! says what it does as events; it prints nothing.
+
+mod accounting;
+mod clock;
+mod event;
+mod manifest;
+mod preflight;
+mod proof;
+mod run;
+mod serve;
+mod trial;
+
+pub use event::{Event, Interrupt, Stop};
+pub use manifest::git_revision;
+pub use run::{Ended, Options, run};
+pub use serve::{Served, serve};

@@ -1,5 +1,20 @@
 //! The archive on disk: run folders written trial by trial, and complete runs published whole.
+//!
+//! Every final file is written beside its place, synced and renamed, so that whoever looks finds all of it or none.
+//! A published folder holds everything that a report needs; nothing is kept only in memory.
 
+mod digest;
+mod files;
+mod publish;
+mod read;
+mod run;
+mod trials_csv;
 mod types;
 
+pub use digest::sha256_hex;
+pub use files::{write_atomic, write_table};
+pub use publish::{Publication, publish};
+pub use read::{read, read_run};
+pub use run::{Run, RunSummary, list_runs};
+pub use trials_csv::{read_trials, trials_table};
 pub use types::*;

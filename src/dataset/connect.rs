@@ -1,0 +1,61 @@
+//! Connections for loading, and the names that go into statements.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions};
+use tokio::time::timeout;
+
+use crate::plan::PostgresAddress;
+
+/// Connects; nothing of the environment or of password files is looked at.
+pub(super) async fn connect(address: &PostgresAddress) -> Result<PgConnection> {
+    let options = PgConnectOptions::new_without_pgpass()
+        .socket(&address.socket_dir)
+        .port(address.port)
+        .username(&address.user)
+        .password(&address.password)
+        .database(&address.database)
+        .application_name("querylab-dataset");
+    timeout(Duration::from_secs(10), options.connect())
+        .await
+        .with_context(|| format!("database `{}` did not answer within 10 s", address.database))?
+        .with_context(|| format!("cannot connect to database `{}`", address.database))
+}
+
+/// Runs one statement and names it when it fails.
+pub(super) async fn execute(connection: &mut PgConnection, sql: &str, patience: Duration) -> Result<()> {
+    timeout(patience, sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection))
+        .await
+        .with_context(|| format!("`{sql}` took longer than {} s", patience.as_secs()))?
+        .map_err(|e| database_error(&e))
+        .with_context(|| format!("`{sql}`"))?;
+    Ok(())
+}
+
+/// The server's own words, with what they mean where they mislead.
+pub(super) fn database_error(error: &sqlx::Error) -> anyhow::Error {
+    let Some(database) = error.as_database_error() else { return anyhow::anyhow!("{error}") };
+    let text = database.message().to_owned();
+    match database.code().as_deref() {
+        Some("53100") if text.contains("shared memory") => {
+            anyhow::anyhow!("{text}: shared memory (/dev/shm) is too small, not the disk")
+        }
+        Some("53100") => anyhow::anyhow!("{text}: the disk is full"),
+        _ => anyhow::anyhow!("{text}"),
+    }
+}
+
+/// A name as SQL takes it, whatever is in it.
+pub(super) fn quote_ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_name_with_quotes_stays_one_name() {
+        assert_eq!(super::quote_ident(r#"a"; drop table t; --"#), r#""a""; drop table t; --""#);
+    }
+}

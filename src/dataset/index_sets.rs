@@ -1,0 +1,90 @@
+//! One database per index set: cloned from the template, its own indexes built, measured and verified.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use sqlx::postgres::PgConnection;
+use tokio::time::Instant;
+
+use super::connect::{connect, execute, quote_ident};
+use super::copy::millis;
+use super::prepare::{Addresses, Progress};
+use crate::plan::{IndexSetPlan, VariantPlan};
+use crate::results::IndexRecord;
+
+const CLONE_PATIENCE: Duration = Duration::from_secs(30 * 60);
+const BUILD_PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Clones the template into the set's database and builds its indexes.
+pub(super) async fn build(
+    admin: &mut PgConnection,
+    addresses: &Addresses,
+    set: &IndexSetPlan,
+    variants: &[VariantPlan],
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Vec<IndexRecord>> {
+    let start = Instant::now();
+    let clone = format!(
+        "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy OWNER {}",
+        quote_ident(&set.database),
+        super::prepare::TEMPLATE,
+        quote_ident(&addresses.app.user),
+    );
+    execute(admin, &clone, CLONE_PATIENCE).await?;
+    progress(Progress::Cloned { database: set.database.clone(), ms: millis(start) });
+    let mut app = connect(&addresses.app_to(&set.database)).await?;
+    let before = indexes(&mut app).await?;
+    let mut records = Vec::new();
+    for index in &set.indexes {
+        let start = Instant::now();
+        execute(&mut app, &index.sql, BUILD_PATIENCE).await.with_context(|| format!("index `{}`", index.name))?;
+        let build_ms = millis(start);
+        let index_bytes: i64 = sqlx::query_scalar("SELECT pg_relation_size($1::regclass)")
+            .bind(quote_ident(&index.name))
+            .fetch_one(&mut app)
+            .await
+            .with_context(|| format!("the size of index `{}`: did its statement make another name?", index.name))?;
+        let record = IndexRecord {
+            database: set.database.clone(),
+            variants: variants.iter().map(|v| v.name.clone()).collect(),
+            name: index.name.clone(),
+            sql: index.sql.clone(),
+            build_ms,
+            index_bytes: u64::try_from(index_bytes)?,
+        };
+        progress(Progress::Indexed { index: index.name.clone(), ms: build_ms, bytes: record.index_bytes });
+        records.push(record);
+    }
+    analyze_expressions(&mut app).await?;
+    verify(&mut app, &before, set).await?;
+    Ok(records)
+}
+
+/// The clone has the template's statistics, the same for all sets; only an expression's statistics are missing.
+async fn analyze_expressions(app: &mut PgConnection) -> Result<()> {
+    let sql = "SELECT DISTINCT indrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indrelid \
+               WHERE indexprs IS NOT NULL AND relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname IN ('pg_catalog', 'pg_toast'))";
+    let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *app).await?;
+    for table in tables {
+        execute(app, &format!("ANALYZE {table}"), BUILD_PATIENCE).await?;
+    }
+    Ok(())
+}
+
+/// The set of indexes is the migrations' own and the declared ones, and no other.
+async fn verify(app: &mut PgConnection, before: &BTreeSet<String>, set: &IndexSetPlan) -> Result<()> {
+    let now = indexes(app).await?;
+    let declared: BTreeSet<String> = set.indexes.iter().map(|i| i.name.clone()).collect();
+    let wanted: BTreeSet<String> = before.union(&declared).cloned().collect();
+    if now != wanted {
+        bail!("database `{}` has the indexes {now:?}, but should have {wanted:?}", set.database);
+    }
+    Ok(())
+}
+
+async fn indexes(app: &mut PgConnection) -> Result<BTreeSet<String>> {
+    let sql = "SELECT indexname::text FROM pg_indexes WHERE schemaname NOT IN ('pg_catalog', 'information_schema')";
+    let names: Vec<String> = sqlx::query_scalar(sql).fetch_all(app).await.context("cannot list the indexes")?;
+    Ok(names.into_iter().collect())
+}

@@ -1,0 +1,219 @@
+//! From an empty cluster to databases that are ready to be measured.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use sqlx::postgres::PgConnection;
+use tokio::time::Instant;
+
+use super::connect::{connect, execute, quote_ident};
+use super::copy::{advance_sequences, copy_table, millis};
+use super::{index_sets, migrate};
+use crate::plan::{Plan, PostgresAddress};
+use crate::results::{DatasetRecord, TableRecord};
+use crate::rows::{Rows, TableSpec, checksum};
+
+/// The database that the rows are loaded into, and that is only cloned afterwards.
+pub(super) const TEMPLATE: &str = "ql_template";
+
+const AFTER_LOAD_PATIENCE: Duration = Duration::from_secs(60 * 60);
+
+/// How to reach Postgres, and as whom.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// The administrator, database `postgres`.
+    pub admin: PostgresAddress,
+    /// The role of the experiment's own SQL: no superuser.
+    pub app: PostgresAddress,
+}
+
+impl Addresses {
+    /// The experiment's role in another database.
+    pub fn app_to(&self, database: &str) -> PostgresAddress {
+        PostgresAddress { database: database.to_owned(), ..self.app.clone() }
+    }
+}
+
+/// What has been done.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum Progress {
+    /// Migrations were run.
+    Migrated {
+        /// How many.
+        migrations: usize,
+    },
+    /// Rows were sent.
+    Loading {
+        /// Table.
+        table: String,
+        /// Rows sent so far.
+        done: u64,
+        /// Rows in all.
+        rows: u64,
+        /// Time since the table's start.
+        ms: u64,
+    },
+    /// The statements after the load were run.
+    AfterLoad {
+        /// Time.
+        ms: u64,
+    },
+    /// A database was cloned.
+    Cloned {
+        /// Database.
+        database: String,
+        /// Time.
+        ms: u64,
+    },
+    /// An index was built.
+    Indexed {
+        /// Index.
+        index: String,
+        /// Time.
+        ms: u64,
+        /// Size.
+        bytes: u64,
+    },
+}
+
+/// Makes all databases of the plan in a fresh cluster.
+///
+/// # Errors
+///
+/// If a migration, a COPY, an index or a deadline fails; the message names which, and at how many percent.
+pub async fn prepare(
+    addresses: &Addresses,
+    migrations: &Path,
+    plan: &Plan,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<DatasetRecord> {
+    let start = Instant::now();
+    let mut admin = connect(&addresses.admin).await?;
+    let create = format!("CREATE DATABASE {TEMPLATE} OWNER {}", quote_ident(&addresses.app.user));
+    execute(&mut admin, &create, Duration::from_secs(60)).await?;
+    let mut record = DatasetRecord::default();
+    {
+        let mut app = connect(&addresses.app_to(TEMPLATE)).await?;
+        let count = migrate::migrate(&mut app, migrations).await?;
+        progress(Progress::Migrated { migrations: count });
+        for table in in_foreign_key_order(&mut app, &plan.dataset.tables).await? {
+            record.tables.push(load(&mut app, plan.dataset.data_seed, table, progress).await?);
+        }
+        let after = Instant::now();
+        for sql in &plan.dataset.after_load {
+            execute(&mut app, sql, AFTER_LOAD_PATIENCE).await.context("`dataset.after_load`")?;
+        }
+        progress(Progress::AfterLoad { ms: millis(after) });
+        for table in &mut record.tables {
+            table.table_bytes = table_bytes(&mut app, &table.name).await?;
+        }
+    }
+    // A database can be cloned only while nobody is in it.
+    wait_until_left(&mut admin).await?;
+    for (position, set) in plan.index_sets.iter().enumerate() {
+        let variants: Vec<_> = plan.variants.iter().filter(|v| v.index_set == position).cloned().collect();
+        record.indexes.extend(index_sets::build(&mut admin, addresses, set, &variants, progress).await?);
+    }
+    execute(&mut admin, "CHECKPOINT", Duration::from_secs(30 * 60)).await?;
+    record.prepare_ms = millis(start);
+    Ok(record)
+}
+
+async fn load(
+    app: &mut PgConnection,
+    seed: u64,
+    table: &TableSpec,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<TableRecord> {
+    let start = Instant::now();
+    let name = table.name.clone();
+    let rows = table.rows;
+    copy_table(app, seed, table, &mut |done| {
+        progress(Progress::Loading { table: name.clone(), done, rows, ms: millis(start) });
+    })
+    .await?;
+    let load_ms = millis(start);
+    advance_sequences(app, table).await?;
+    let generated = Rows::new(seed, table.clone()).map_err(|e| anyhow::anyhow!("table `{}`: {e}", table.name))?;
+    Ok(TableRecord { name: table.name.clone(), rows, table_bytes: 0, load_ms, checksum: checksum(&generated) })
+}
+
+async fn table_bytes(app: &mut PgConnection, table: &str) -> Result<u64> {
+    let bytes: i64 = sqlx::query_scalar("SELECT pg_table_size($1::regclass)")
+        .bind(quote_ident(table))
+        .fetch_one(app)
+        .await
+        .with_context(|| format!("the size of table `{table}`"))?;
+    Ok(u64::try_from(bytes)?)
+}
+
+async fn wait_until_left(admin: &mut PgConnection) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let inside: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE datname = $1")
+            .bind(TEMPLATE)
+            .fetch_one(&mut *admin)
+            .await?;
+        if inside == 0 {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            bail!("{inside} sessions were still in the template 10 s after the load");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A table comes after those that it refers to; otherwise in the order of the plan.
+async fn in_foreign_key_order<'a>(app: &mut PgConnection, tables: &'a [TableSpec]) -> Result<Vec<&'a TableSpec>> {
+    let sql = "SELECT c.relname::text, f.relname::text FROM pg_constraint \
+               JOIN pg_class c ON c.oid = conrelid JOIN pg_class f ON f.oid = confrelid WHERE contype = 'f'";
+    let references: Vec<(String, String)> =
+        sqlx::query_as(sql).fetch_all(app).await.context("cannot list the foreign keys")?;
+    sort_by_references(tables, &references)
+}
+
+fn sort_by_references<'a>(
+    tables: &'a [TableSpec],
+    references: &[(String, String)],
+) -> Result<Vec<&'a TableSpec>> {
+    let mut left: Vec<&TableSpec> = tables.iter().collect();
+    let mut sorted: Vec<&TableSpec> = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let waits = |table: &TableSpec| {
+            references.iter().any(|(from, to)| {
+                *from == table.name && to != from && left.iter().any(|other| other.name == *to)
+            })
+        };
+        let Some(next) = left.iter().position(|table| !waits(table)) else {
+            let names: Vec<&str> = left.iter().map(|t| t.name.as_str()).collect();
+            bail!("the tables {} refer to each other in a circle", names.join(", "));
+        };
+        sorted.push(left.remove(next));
+    }
+    Ok(sorted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(references: &[(&str, &str)]) -> Result<Vec<String>> {
+        let tables: Vec<TableSpec> = ["a", "b", "c"]
+            .map(|name| TableSpec { name: name.into(), rows: 1, columns: Vec::new() })
+            .to_vec();
+        let references: Vec<(String, String)> =
+            references.iter().map(|(from, to)| ((*from).into(), (*to).into())).collect();
+        Ok(sort_by_references(&tables, &references)?.iter().map(|t| t.name.clone()).collect())
+    }
+
+    #[test]
+    fn a_table_is_loaded_after_those_it_refers_to() {
+        assert_eq!(order(&[]).unwrap(), ["a", "b", "c"]);
+        assert_eq!(order(&[("a", "b"), ("b", "c")]).unwrap(), ["c", "b", "a"]);
+        assert_eq!(order(&[("a", "a"), ("a", "not-loaded")]).unwrap(), ["a", "b", "c"]);
+        assert!(order(&[("a", "b"), ("b", "a")]).unwrap_err().to_string().contains("a, b"));
+    }
+}

@@ -1,0 +1,67 @@
+//! The proof that a variant does what it claims: its plans, before and after the window.
+
+use anyhow::Result;
+
+use crate::plan::{CellPlan, PostgresAddress};
+use crate::probe::{self, Explained, Session};
+
+/// Plans of the cell's driven endpoints, by name.
+pub(super) struct Plans {
+    /// Endpoint and its plan.
+    pub by_endpoint: Vec<(String, Explained)>,
+}
+
+impl Plans {
+    /// One hash for all of them.
+    pub(super) fn hash(&self) -> String {
+        self.by_endpoint.iter().map(|(_, e)| e.shape.as_str()).collect::<Vec<_>>().join("+")
+    }
+}
+
+/// Explains every driven endpoint as the role that the API uses, on a connection of its own.
+pub(super) async fn explain_all(
+    cell: &CellPlan,
+    app: &PostgresAddress,
+    params: &[(String, String)],
+) -> Result<Plans> {
+    let mut connection = probe::connect(app).await?;
+    let explained = explain_on(&mut connection, cell, params).await;
+    // The connection must be gone before backends are counted, whatever became of the plans.
+    connection.close().await?;
+    explained
+}
+
+async fn explain_on(
+    connection: &mut Session,
+    cell: &CellPlan,
+    params: &[(String, String)],
+) -> Result<Plans> {
+    let mut by_endpoint = Vec::new();
+    for target in &cell.drive.targets {
+        if let Some(endpoint) = cell.api.endpoints.iter().find(|e| e.name == target.endpoint) {
+            by_endpoint.push((endpoint.name.clone(), connection.explain(endpoint, params).await?));
+        }
+    }
+    Ok(Plans { by_endpoint })
+}
+
+/// What is wrong with the plans, if anything: expected node, and what came instead.
+pub(super) fn wrong_plan(cell: &CellPlan, plans: &Plans, when: &str) -> Option<String> {
+    let expected = cell.expect.plan.as_ref()?;
+    for (endpoint, explained) in &plans.by_endpoint {
+        if let Err(instead) = probe::find_node(&explained.plan, expected) {
+            let mut wanted = expected.node.clone();
+            for (word, name) in [(" using ", &expected.index), (" on ", &expected.relation)] {
+                if let Some(name) = name {
+                    wanted.push_str(word);
+                    wanted.push_str(name);
+                }
+            }
+            return Some(format!(
+                "variant `{}`, endpoint `{endpoint}`: the plan {when} the window should have {wanted}, but is {instead}",
+                cell.variant
+            ));
+        }
+    }
+    None
+}

@@ -1,0 +1,199 @@
+//! What Postgres plans for an endpoint's statement, prepared as the API prepares it.
+//!
+//! EXPLAIN with bound parameters would always show a custom plan. A prepared statement that runs often may get the generic
+//! one from its sixth execution on, so the statement is prepared with the same parameter types and explained seven times;
+//! the last plan is the one that the API's connections have settled on.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Row};
+use tokio::time::timeout;
+
+use super::Session;
+use crate::plan::{BindPlan, EndpointPlan, PlanNode};
+use crate::spec::ParamType;
+
+/// Executions after which Postgres has chosen between custom and generic plans (plancache.c looks at five).
+const EXECUTIONS: usize = 7;
+
+/// A plan and the hash of its shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    /// EXPLAIN (FORMAT JSON), its first element.
+    pub plan: Value,
+    /// Hash of node types, indexes and relations; costs do not count.
+    pub shape: String,
+}
+
+impl Session {
+    /// Explains an endpoint's statement with the parameters of one request (name and value as text).
+    ///
+    /// # Errors
+    ///
+    /// If Postgres refuses the statement, or takes more than 30 s.
+    pub async fn explain(&mut self, endpoint: &EndpointPlan, params: &[(String, String)]) -> Result<Explained> {
+        let plan = timeout(Duration::from_secs(30), explain_last(&mut self.0, endpoint, params))
+            .await
+            .with_context(|| format!("explaining endpoint `{}` took longer than 30 s", endpoint.name))?
+            .with_context(|| format!("cannot explain endpoint `{}`", endpoint.name))?;
+        let shape = shape_hash(&plan);
+        Ok(Explained { plan, shape })
+    }
+}
+
+async fn explain_last(
+    connection: &mut PgConnection,
+    endpoint: &EndpointPlan,
+    params: &[(String, String)],
+) -> Result<Value> {
+    let types: Vec<&str> = endpoint.bind.iter().map(|bind| sql_type(type_of(endpoint, bind))).collect();
+    let declared = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
+    sqlx::raw_sql(AssertSqlSafe(format!("PREPARE querylab_probe {declared} AS {}", endpoint.query)))
+        .execute(&mut *connection)
+        .await?;
+    let values: Vec<Option<String>> =
+        endpoint.bind.iter().map(|bind| value_of(endpoint, bind, params)).collect();
+    // Postgres itself quotes the values: nothing is pasted into a statement here.
+    let holes = vec!["%L"; values.len()].join(", ");
+    let arguments = if values.is_empty() { String::new() } else { format!("({holes})") };
+    let format = format!("EXPLAIN (FORMAT JSON) EXECUTE querylab_probe{arguments}");
+    let statement: String = sqlx::query_scalar("SELECT format($1, VARIADIC $2::text[])")
+        .bind(format)
+        .bind(values)
+        .fetch_one(&mut *connection)
+        .await?;
+    let mut plan = Value::Null;
+    for _ in 0..EXECUTIONS {
+        let row = sqlx::raw_sql(AssertSqlSafe(statement.clone())).fetch_one(&mut *connection).await?;
+        let text: String = row.try_get_unchecked(0)?;
+        let all: Value = serde_json::from_str(&text).context("EXPLAIN (FORMAT JSON) was no JSON")?;
+        plan = all.get(0).cloned().unwrap_or(all);
+    }
+    sqlx::raw_sql("DEALLOCATE querylab_probe").execute(&mut *connection).await?;
+    Ok(plan)
+}
+
+fn type_of(endpoint: &EndpointPlan, bind: &BindPlan) -> ParamType {
+    match bind {
+        BindPlan::Param(position) => endpoint.params[*position].r#type,
+        BindPlan::Value { r#type, .. } => *r#type,
+    }
+}
+
+fn value_of(endpoint: &EndpointPlan, bind: &BindPlan, params: &[(String, String)]) -> Option<String> {
+    match bind {
+        BindPlan::Value { text, .. } => Some(text.clone()),
+        BindPlan::Param(position) => {
+            let param = &endpoint.params[*position];
+            let sent = params.iter().find(|(name, _)| *name == param.name).map(|(_, value)| value.clone());
+            sent.or_else(|| param.default.clone())
+        }
+    }
+}
+
+/// The type that the API declares for a parameter.
+fn sql_type(r#type: ParamType) -> &'static str {
+    match r#type {
+        ParamType::Text => "text",
+        ParamType::Integer => "int4",
+        ParamType::Bigint => "int8",
+        ParamType::Float => "float8",
+        ParamType::Numeric => "numeric",
+        ParamType::Bool => "bool",
+        ParamType::Uuid => "uuid",
+        ParamType::Date => "date",
+        ParamType::Timestamp => "timestamp",
+        ParamType::Timestamptz => "timestamptz",
+        ParamType::Json => "jsonb",
+    }
+}
+
+/// All nodes of a plan, outermost first.
+fn nodes(plan: &Value) -> Vec<&Value> {
+    let mut all = Vec::new();
+    let mut open = vec![plan.get("Plan").unwrap_or(plan)];
+    while let Some(node) = open.pop() {
+        all.push(node);
+        if let Some(children) = node.get("Plans").and_then(Value::as_array) {
+            open.extend(children.iter().rev());
+        }
+    }
+    all
+}
+
+fn text<'a>(node: &'a Value, key: &str) -> &'a str {
+    node.get(key).and_then(Value::as_str).unwrap_or("")
+}
+
+/// Whether the plan has the expected node; if not, what it has instead: `Seq Scan on users`.
+///
+/// # Errors
+///
+/// The plan's own nodes, for the message.
+pub fn find_node(plan: &Value, expected: &PlanNode) -> Result<(), String> {
+    let matches = |node: &&Value| {
+        text(node, "Node Type") == expected.node
+            && expected.index.as_ref().is_none_or(|index| text(node, "Index Name") == index)
+            && expected.relation.as_ref().is_none_or(|relation| text(node, "Relation Name") == relation)
+    };
+    let all = nodes(plan);
+    if all.iter().any(matches) {
+        return Ok(());
+    }
+    Err(all.iter().map(|node| describe(node)).collect::<Vec<_>>().join(" > "))
+}
+
+fn describe(node: &Value) -> String {
+    let mut words = text(node, "Node Type").to_owned();
+    if node.get("Parallel Aware").and_then(Value::as_bool) == Some(true) {
+        words.insert_str(0, "Parallel ");
+    }
+    for (key, word) in [("Index Name", " using "), ("Relation Name", " on ")] {
+        if !text(node, key).is_empty() {
+            words.push_str(word);
+            words.push_str(text(node, key));
+        }
+    }
+    words
+}
+
+/// SHA-256 over node types, indexes and relations with their depth, first 16 hex digits.
+pub fn shape_hash(plan: &Value) -> String {
+    let shape: Vec<String> = nodes(plan).iter().map(|node| describe(node)).collect();
+    let digest = Sha256::digest(shape.join("\n"));
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn scan(index: &str) -> Value {
+        json!({ "Plan": { "Node Type": "Limit", "Plans": [
+            { "Node Type": "Index Scan", "Index Name": index, "Relation Name": "users", "Total Cost": 8.5 } ] } })
+    }
+
+    fn wanted(index: &str) -> PlanNode {
+        PlanNode { node: "Index Scan".into(), index: Some(index.into()), relation: None }
+    }
+
+    #[test]
+    fn a_node_is_found_by_type_and_index_at_any_depth() {
+        assert_eq!(find_node(&scan("a"), &wanted("a")), Ok(()));
+        assert_eq!(find_node(&scan("b"), &wanted("a")), Err("Limit > Index Scan using b on users".into()));
+    }
+
+    #[test]
+    fn the_shape_changes_with_the_index_and_not_with_the_cost() {
+        let mut dearer = scan("a");
+        dearer["Plan"]["Plans"][0]["Total Cost"] = json!(99);
+        assert_eq!(shape_hash(&scan("a")), shape_hash(&dearer));
+        assert_ne!(shape_hash(&scan("a")), shape_hash(&scan("b")));
+    }
+}

@@ -1,0 +1,152 @@
+//! Postgres' statistics views, read as the administrator on a connection of its own.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection, Row};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::plan::PostgresAddress;
+
+/// The longest that a witness may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What Postgres counted in one database since its statistics began.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DatabaseStats {
+    /// `idx_scan` by index.
+    pub index_scans: BTreeMap<String, u64>,
+    /// `seq_scan` by table.
+    pub seq_scans: BTreeMap<String, u64>,
+    /// Buffers of user tables and their indexes that were in shared memory.
+    pub buffers_hit: u64,
+    /// Buffers of them that were read.
+    pub buffers_read: u64,
+    /// Bytes of temporary files.
+    pub temp_bytes: u64,
+}
+
+impl DatabaseStats {
+    /// What was counted between `before` and this one.
+    pub fn since(&self, before: &Self) -> Self {
+        let minus = |now: &BTreeMap<String, u64>, then: &BTreeMap<String, u64>| {
+            now.iter().map(|(k, v)| (k.clone(), v.saturating_sub(then.get(k).copied().unwrap_or(0)))).collect()
+        };
+        Self {
+            index_scans: minus(&self.index_scans, &before.index_scans),
+            seq_scans: minus(&self.seq_scans, &before.seq_scans),
+            buffers_hit: self.buffers_hit.saturating_sub(before.buffers_hit),
+            buffers_read: self.buffers_read.saturating_sub(before.buffers_read),
+            temp_bytes: self.temp_bytes.saturating_sub(before.temp_bytes),
+        }
+    }
+}
+
+/// A connection of a witness.
+#[derive(Debug)]
+pub struct Session(pub(super) PgConnection);
+
+/// Connects; nothing of the environment or of password files is looked at.
+///
+/// # Errors
+///
+/// If Postgres does not let us in within 10 s.
+pub async fn connect(address: &PostgresAddress) -> Result<Session> {
+    let options = PgConnectOptions::new_without_pgpass()
+        .socket(&address.socket_dir)
+        .port(address.port)
+        .username(&address.user)
+        .password(&address.password)
+        .database(&address.database)
+        .application_name("querylab-probe");
+    let connected = timeout(PATIENCE, options.connect())
+        .await
+        .context("Postgres did not let the probe in within 10 s")?
+        .context("cannot connect the probe to Postgres")?;
+    Ok(Session(connected))
+}
+
+impl Session {
+    /// Reads the statistics of the connection's database.
+    ///
+    /// # Errors
+    ///
+    /// If a view can't be read within 10 s.
+    pub async fn database_stats(&mut self) -> Result<DatabaseStats> {
+        timeout(PATIENCE, read_stats(&mut self.0)).await.context("Postgres' statistics took longer than 10 s")?
+    }
+
+    /// Names of all indexes of user tables, sorted.
+    ///
+    /// # Errors
+    ///
+    /// If the catalogue can't be read.
+    pub async fn index_names(&mut self) -> Result<Vec<String>> {
+        let sql = "SELECT indexrelname::text FROM pg_stat_user_indexes ORDER BY 1";
+        let rows = sqlx::query(sql).fetch_all(&mut self.0).await.context("cannot list the indexes")?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Waits until no backend of `role` is left: a backend hands in its statistics when it ends, so before that the
+    /// sums are not exact.
+    ///
+    /// # Errors
+    ///
+    /// If some are still there after 10 s.
+    pub async fn wait_for_no_clients(&mut self, role: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE usename = $1")
+                .bind(role)
+                .fetch_one(&mut self.0)
+                .await
+                .context("cannot list the backends")?;
+            if left == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                bail!("{left} backends of the API were still there 10 s after it was stopped");
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Says goodbye to the server, so that its backend ends now.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is broken.
+    pub async fn close(self) -> Result<()> {
+        timeout(PATIENCE, self.0.close()).await.context("Postgres did not take the goodbye")??;
+        Ok(())
+    }
+}
+
+async fn read_stats(connection: &mut PgConnection) -> Result<DatabaseStats> {
+    let mut stats = DatabaseStats::default();
+    let indexes = "SELECT indexrelname::text, COALESCE(sum(idx_scan), 0)::int8 FROM pg_stat_user_indexes GROUP BY 1";
+    for row in sqlx::query(indexes).fetch_all(&mut *connection).await? {
+        stats.index_scans.insert(row.try_get(0)?, count(&row, 1)?);
+    }
+    let tables = "SELECT relname::text, COALESCE(sum(seq_scan), 0)::int8 FROM pg_stat_user_tables GROUP BY 1";
+    for row in sqlx::query(tables).fetch_all(&mut *connection).await? {
+        stats.seq_scans.insert(row.try_get(0)?, count(&row, 1)?);
+    }
+    let buffers = "SELECT COALESCE(sum(COALESCE(heap_blks_hit, 0) + COALESCE(idx_blks_hit, 0) + COALESCE(toast_blks_hit, 0) + COALESCE(tidx_blks_hit, 0)), 0)::int8, \
+         COALESCE(sum(COALESCE(heap_blks_read, 0) + COALESCE(idx_blks_read, 0) + COALESCE(toast_blks_read, 0) + COALESCE(tidx_blks_read, 0)), 0)::int8 \
+         FROM pg_statio_user_tables";
+    let row = sqlx::query(buffers).fetch_one(&mut *connection).await?;
+    stats.buffers_hit = count(&row, 0)?;
+    stats.buffers_read = count(&row, 1)?;
+    let row = sqlx::query("SELECT temp_bytes FROM pg_stat_database WHERE datname = current_database()")
+        .fetch_one(&mut *connection)
+        .await?;
+    stats.temp_bytes = count(&row, 0)?;
+    Ok(stats)
+}
+
+fn count(row: &sqlx::postgres::PgRow, column: usize) -> Result<u64> {
+    Ok(u64::try_from(row.try_get::<i64, _>(column)?)?)
+}

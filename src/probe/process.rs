@@ -1,0 +1,166 @@
+//! CPU, memory and disk of a component: the process it was started as, and all that descend from it.
+//!
+//! Postgres' backends have sessions of their own, so a process group would miss them; the tree by parent does not. PSS
+//! counts shared memory once, where RSS would count `shared_buffers` once per backend.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use procfs::process::{Process, Stat};
+use procfs::{CurrentSI, KernelStats};
+
+/// What components had used at one moment, since each was started.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    components: BTreeMap<String, Used>,
+    steal_ticks: u64,
+    all_ticks: u64,
+}
+
+/// What one component used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Used {
+    /// CPU time, user and system, of the tree and of its ended children.
+    pub cpu_us: u64,
+    /// Proportional set size now; none where the kernel would not say.
+    pub pss_bytes: Option<u64>,
+    /// Context switches of the processes alive.
+    pub context_switches: u64,
+    /// Bytes read from and written to disk by the processes alive.
+    pub disk_bytes: u64,
+}
+
+/// Whether to walk the page tables for PSS, which takes milliseconds a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// Do.
+    Measure,
+    /// Leave it out.
+    Skip,
+}
+
+/// Reads /proc for each component's root pids.
+///
+/// # Errors
+///
+/// If /proc itself can't be read; a process that has ended is no error.
+pub fn snapshot(components: &BTreeMap<String, Vec<u32>>, memory: Memory) -> Result<Snapshot> {
+    let stats: Vec<Stat> = procfs::process::all_processes()
+        .context("cannot read /proc")?
+        .filter_map(|process| process.ok()?.stat().ok())
+        .collect();
+    let kernel = KernelStats::current().context("cannot read /proc/stat")?;
+    let total = &kernel.total;
+    let steal_ticks = total.steal.unwrap_or(0);
+    let all_ticks = total.user
+        + total.nice
+        + total.system
+        + total.idle
+        + total.iowait.unwrap_or(0)
+        + total.irq.unwrap_or(0)
+        + total.softirq.unwrap_or(0)
+        + steal_ticks;
+    let components = components
+        .iter()
+        .map(|(name, roots)| (name.clone(), used_by(&tree(roots, &stats), memory)))
+        .collect();
+    Ok(Snapshot { components, steal_ticks, all_ticks })
+}
+
+/// The processes that are `roots` or descend from them.
+fn tree<'a>(roots: &[u32], stats: &'a [Stat]) -> Vec<&'a Stat> {
+    let is_root = |pid: i32| u32::try_from(pid).is_ok_and(|pid| roots.contains(&pid));
+    let mut members: Vec<&Stat> = stats.iter().filter(|s| is_root(s.pid)).collect();
+    let mut next = 0;
+    while next < members.len() {
+        let parent = members[next].pid;
+        members.extend(stats.iter().filter(|s| s.ppid == parent && !is_root(s.pid)));
+        next += 1;
+    }
+    members
+}
+
+fn used_by(members: &[&Stat], memory: Memory) -> Used {
+    let mut used = Used::default();
+    let mut pss = Some(0);
+    let us_per_tick = 1_000_000 / procfs::ticks_per_second().max(1);
+    for stat in members {
+        let ended_children = u64::try_from(stat.cutime + stat.cstime).unwrap_or(0);
+        used.cpu_us += (stat.utime + stat.stime + ended_children) * us_per_tick;
+        let Ok(process) = Process::new(stat.pid) else { continue };
+        if let Ok(status) = process.status() {
+            used.context_switches += status.voluntary_ctxt_switches.unwrap_or(0)
+                + status.nonvoluntary_ctxt_switches.unwrap_or(0);
+        }
+        if let Ok(io) = process.io() {
+            used.disk_bytes += io.read_bytes + io.write_bytes;
+        }
+        if memory == Memory::Measure {
+            pss = pss.and_then(|sum| Some(sum + pss_of(&process)?));
+        }
+    }
+    used.pss_bytes = if memory == Memory::Measure { pss } else { None };
+    used
+}
+
+fn pss_of(process: &Process) -> Option<u64> {
+    let rollup = process.smaps_rollup().ok()?;
+    rollup.memory_map_rollup.iter().find_map(|map| map.extension.map.get("Pss").copied())
+}
+
+impl Snapshot {
+    /// What each component used between `before` and this one. Processes that ended in between are counted by their
+    /// parent, so the difference of CPU is never negative but for kernel rounding.
+    pub fn since(&self, before: &Self) -> BTreeMap<String, Used> {
+        let mut used = BTreeMap::new();
+        for (name, now) in &self.components {
+            let then = before.components.get(name).copied().unwrap_or_default();
+            used.insert(
+                name.clone(),
+                Used {
+                    cpu_us: now.cpu_us.saturating_sub(then.cpu_us),
+                    pss_bytes: now.pss_bytes,
+                    context_switches: now.context_switches.saturating_sub(then.context_switches),
+                    disk_bytes: now.disk_bytes.saturating_sub(then.disk_bytes),
+                },
+            );
+        }
+        used
+    }
+
+    /// Share of the machine's time that the hypervisor gave to others since `before`.
+    pub fn steal_share_since(&self, before: &Self) -> f64 {
+        let all = self.all_ticks.saturating_sub(before.all_ticks);
+        if all == 0 { 0.0 } else { self.steal_ticks.saturating_sub(before.steal_ticks) as f64 / all as f64 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_cpu_and_memory_and_its_use_grows() {
+        let me = BTreeMap::from([("me".to_owned(), vec![std::process::id()])]);
+        let before = snapshot(&me, Memory::Skip).unwrap();
+        let mut x = 1_u64;
+        // 50 ms of CPU at least, so that a kernel that counts in 10 ms ticks sees it.
+        let start = tokio::time::Instant::now();
+        while start.elapsed() < std::time::Duration::from_millis(100) {
+            x = std::hint::black_box(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+        }
+        let after = snapshot(&me, Memory::Measure).unwrap();
+        let used = after.since(&before)["me"];
+        assert!(used.cpu_us >= 20_000, "{used:?}");
+        let pss = used.pss_bytes.expect("own memory may be read");
+        assert!((1 << 20..1 << 34).contains(&pss), "{pss} bytes: is it in kB?");
+        assert!((0.0..=1.0).contains(&after.steal_share_since(&before)));
+    }
+
+    #[test]
+    fn a_process_that_is_gone_uses_nothing() {
+        let gone = BTreeMap::from([("gone".to_owned(), vec![u32::MAX - 1])]);
+        let now = snapshot(&gone, Memory::Measure).unwrap();
+        assert_eq!(now.since(&now)["gone"].cpu_us, 0);
+    }
+}

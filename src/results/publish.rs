@@ -1,0 +1,119 @@
+//! Publishing: a complete run becomes `results/<experiment>/<profile>/`, whole, by one rename.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::files::{table_bytes, write_atomic};
+use super::run::json;
+use super::{Results, Table, sha256_hex, trials_table};
+
+/// What a publication consists of, beside the results themselves.
+#[derive(Debug)]
+pub struct Publication<'a> {
+    /// The results; their manifest's digests are filled in here.
+    pub results: &'a Results,
+    /// The merged experiment file.
+    pub merged_toml: &'a str,
+    /// Tables derived from the results.
+    pub tables: &'a [Table],
+    /// `timeline.csv`, if any.
+    pub timeline: Option<Table>,
+    /// `report.md`.
+    pub markdown: &'a str,
+}
+
+/// Writes `<root>/<experiment>/<profile>/` beside its place and exchanges it with the old one by rename, then appends
+/// a row to `history.csv`. Returns the folder.
+///
+/// # Errors
+///
+/// If anything can't be written; what was published before is intact then.
+pub fn publish(root: &Path, publication: &Publication<'_>) -> Result<PathBuf> {
+    let results = publication.results;
+    let parent = root.join(&results.plan.experiment.id);
+    fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
+    let target = parent.join(&results.plan.profile);
+    let staging = parent.join(format!(".{}.{}.tmp", results.plan.profile, results.manifest.run.run));
+    remove_if_there(&staging)?;
+    fs::create_dir_all(staging.join("plans")).with_context(|| format!("cannot create {}", staging.display()))?;
+    let written = write_all(&staging, publication).and_then(|()| exchange(&staging, &target));
+    // After the exchange the staging name holds the old folder; after an error, the new one's debris.
+    let removed = remove_if_there(&staging);
+    written?;
+    removed?;
+    append_history(&parent, results)?;
+    Ok(target)
+}
+
+fn write_all(staging: &Path, publication: &Publication<'_>) -> Result<()> {
+    let results = publication.results;
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    files.insert("plan.json".into(), json(&results.plan)?);
+    files.insert("experiment.merged.toml".into(), publication.merged_toml.into());
+    files.insert("trials.csv".into(), table_bytes(&trials_table(&results.trials))?);
+    files.insert("report.md".into(), publication.markdown.into());
+    for table in publication.tables.iter().chain(&publication.timeline) {
+        files.insert(table.file.clone(), table_bytes(table)?);
+    }
+    for (name, plan) in &results.plans {
+        files.insert(format!("plans/{name}.json"), json(plan)?);
+    }
+    let mut manifest = results.manifest.clone();
+    manifest.digests = files.iter().map(|(name, bytes)| (name.clone(), sha256_hex(bytes))).collect();
+    for (name, bytes) in &files {
+        write_atomic(&staging.join(name), bytes)?;
+    }
+    write_atomic(&staging.join("manifest.json"), &json(&manifest)?)
+}
+
+fn exchange(staging: &Path, target: &Path) -> Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let done = if target.exists() {
+        renameat_with(CWD, staging, CWD, target, RenameFlags::EXCHANGE).map_err(std::io::Error::from)
+    } else {
+        fs::rename(staging, target)
+    };
+    done.with_context(|| format!("cannot put {} in its place", target.display()))?;
+    let parent = target.parent().context("a folder of results has a parent")?;
+    fs::File::open(parent).and_then(|dir| dir.sync_all()).with_context(|| format!("cannot sync {}", parent.display()))
+}
+
+fn remove_if_there(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("cannot remove {}", dir.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One row a published run; what `history` reads later.
+fn append_history(parent: &Path, results: &Results) -> Result<()> {
+    const HEADER: &str = "format,run,profile,finished_at,fingerprint,querylab,revision,trials,blocks\n";
+    let path = parent.join("history.csv");
+    let mut text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => HEADER.to_owned(),
+        Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let row = Table {
+        file: "history.csv".into(),
+        header: vec![
+            super::FORMAT.to_string(),
+            results.manifest.run.run.clone(),
+            results.plan.profile.clone(),
+            results.manifest.finished_at.clone(),
+            results.plan.fingerprint.clone(),
+            results.manifest.querylab.clone(),
+            results.manifest.revision.clone().unwrap_or_default(),
+            results.trials.len().to_string(),
+            results.plan.design.blocks.to_string(),
+        ],
+        rows: Vec::new(),
+    };
+    text.push_str(&String::from_utf8(table_bytes(&row)?)?);
+    write_atomic(&path, text.as_bytes())
+}

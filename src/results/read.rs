@@ -1,0 +1,93 @@
+//! Reading a folder back: a run under way or ended (its trial files), or a published one (its CSV).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::de::DeserializeOwned;
+
+use super::{Manifest, Results, TrialRecord, read_trials, sha256_hex};
+use crate::plan::Plan;
+
+/// Reads a published folder, and refuses one that was edited, truncated or mixed.
+///
+/// # Errors
+///
+/// If a file is missing, of a newer format, or differs from its digest in the manifest.
+pub fn read(dir: &Path) -> Result<Results> {
+    let manifest: Manifest = from_json(&dir.join("manifest.json"))?;
+    if manifest.format > super::FORMAT {
+        bail!("{} is of format {}; this querylab reads up to {}", dir.display(), manifest.format, super::FORMAT);
+    }
+    for (file, digest) in &manifest.digests {
+        // What is derived is rebuilt from the rest; it may be missing or old.
+        if is_derived(file) {
+            continue;
+        }
+        let bytes = read_file(&dir.join(file))?;
+        if sha256_hex(&bytes) != *digest {
+            bail!("{} was changed since it was published (its digest differs)", dir.join(file).display());
+        }
+    }
+    let plan: Plan = from_json(&dir.join("plan.json"))?;
+    let trials = read_trials(&read_file(&dir.join("trials.csv"))?)
+        .with_context(|| format!("{}", dir.join("trials.csv").display()))?;
+    Ok(Results { manifest, plan, trials, plans: read_plans(dir)? })
+}
+
+/// Files that a report is rebuilt into.
+pub(super) fn is_derived(file: &str) -> bool {
+    matches!(
+        file,
+        "report.md" | "summary.csv" | "comparisons.csv" | "claims.csv" | "resources.csv" | "indexes.csv"
+    )
+}
+
+/// Reads a run folder that is being written or was left by its runner; the manifest is the caller's.
+///
+/// # Errors
+///
+/// If the plan or a trial file is missing or broken.
+pub fn read_run(dir: &Path, manifest: Manifest) -> Result<Results> {
+    let plan: Plan = from_json(&dir.join("plan.json"))?;
+    Ok(Results { manifest, plan, trials: trial_files(dir)?, plans: read_plans(dir)? })
+}
+
+/// The trial files of a run folder, in the order of the plan.
+pub(super) fn trial_files(dir: &Path) -> Result<Vec<TrialRecord>> {
+    let mut trials = Vec::new();
+    for path in sorted_files(&dir.join("trials"), "json")? {
+        trials.push(from_json::<TrialRecord>(&path)?);
+    }
+    trials.sort_by_key(|trial| trial.number);
+    Ok(trials)
+}
+
+fn read_plans(dir: &Path) -> Result<BTreeMap<String, serde_json::Value>> {
+    let mut plans = BTreeMap::new();
+    for path in sorted_files(&dir.join("plans"), "json")? {
+        let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        plans.insert(name, from_json(&path)?);
+    }
+    Ok(plans)
+}
+
+fn sorted_files(dir: &Path, extension: &str) -> Result<Vec<std::path::PathBuf>> {
+    let entries = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| entry.ok().map(|e| e.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == extension))
+        .filter(|path| !path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn from_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    serde_json::from_slice(&read_file(path)?).with_context(|| format!("{} is not what it should be", path.display()))
+}

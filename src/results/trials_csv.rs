@@ -1,0 +1,393 @@
+//! `trials.csv`, the table of truth: one row a trial, read back without loss.
+//!
+//! Columns are only ever appended. Missing is an empty cell. Open maps (`failures`, `cache`, `index_scans`,
+//! `seq_scans`) are one cell of `name=count` joined by `;`.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::{Failure, FailureKind, Outcome, Quantiles, Resources, Table, TrialRecord, Window, Witness};
+use crate::plan::Role;
+
+/// Components with columns of their own, in this order.
+const COMPONENTS: [&str; 5] = ["postgres", "redis", "nginx", "api", "generator"];
+
+/// The trials as a table.
+pub fn trials_table(trials: &[TrialRecord]) -> Table {
+    let rows: Vec<Cells> = trials.iter().map(cells).collect();
+    let header = rows.first().map_or_else(|| header_of_nothing(), |row| row.names());
+    Table {
+        file: "trials.csv".into(),
+        header,
+        rows: rows.into_iter().map(|row| row.0.into_iter().map(|(_, value)| value).collect()).collect(),
+    }
+}
+
+fn header_of_nothing() -> Vec<String> {
+    vec!["format".into(), "number".into()]
+}
+
+/// Reads `trials.csv`.
+///
+/// # Errors
+///
+/// If it is no CSV, lacks a column, or a cell is not what its column says; names line and column.
+pub fn read_trials(bytes: &[u8]) -> Result<Vec<TrialRecord>> {
+    let mut reader = csv::Reader::from_reader(bytes);
+    let header = reader.headers()?.clone();
+    let mut trials = Vec::new();
+    for (n, record) in reader.records().enumerate() {
+        let record = record?;
+        let row: Row<'_> = header.iter().zip(record.iter()).collect();
+        trials.push(trial(&row).with_context(|| format!("line {}", n + 2))?);
+    }
+    Ok(trials)
+}
+
+struct Cells(Vec<(String, String)>);
+
+impl Cells {
+    fn put(&mut self, name: impl Into<String>, value: impl Display) {
+        self.0.push((name.into(), value.to_string()));
+    }
+
+    fn put_some(&mut self, name: impl Into<String>, value: Option<impl Display>) {
+        self.0.push((name.into(), value.map(|v| v.to_string()).unwrap_or_default()));
+    }
+
+    fn put_map(&mut self, name: &str, map: Option<&BTreeMap<String, u64>>) {
+        let joined = map.map(|m| m.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(";"));
+        self.put_some(name, joined);
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.iter().map(|(name, _)| name.clone()).collect()
+    }
+}
+
+fn cells(t: &TrialRecord) -> Cells {
+    let mut c = Cells(Vec::with_capacity(96));
+    c.put("format", t.format);
+    c.put("number", t.number);
+    c.put("block", t.block);
+    c.put("order", t.order);
+    c.put("variant", &t.variant);
+    c.put("load", &t.load);
+    c.put("role", match t.role { Role::Variant => "variant", Role::Twin => "twin" });
+    let (outcome, kind, reason) = match &t.outcome {
+        Outcome::Ok => ("ok", None, None),
+        Outcome::Overloaded => ("overloaded", None, None),
+        Outcome::Failed(f) => ("failed", Some(kind_word(f.kind)), Some(&f.reason)),
+    };
+    c.put("outcome", outcome);
+    c.put_some("failure_kind", kind);
+    c.put_some("failure_reason", reason);
+    c.put("started_at", &t.started_at);
+    c.put("wall_ms", t.wall_ms);
+    c.put_some("fill_ms", t.fill_ms);
+    c.put_some("warmup_ms", t.warmup_ms);
+    c.put_some("warmup_reached", t.warmup_reached);
+    window_cells(&mut c, t.window.as_ref());
+    witness_cells(&mut c, t.witness.as_ref());
+    c.put_some("plan_hash", t.plan_hash.as_ref());
+    c.put("notes", t.notes.join("\n"));
+    c
+}
+
+fn window_cells(c: &mut Cells, w: Option<&Window>) {
+    c.put_some("window_ns", w.map(|w| w.duration_ns));
+    c.put_some("requests_due", w.map(|w| w.due));
+    c.put_some("requests_sent", w.map(|w| w.sent));
+    c.put_some("requests_dropped", w.map(|w| w.dropped));
+    c.put_some("requests_answered", w.map(|w| w.answered));
+    c.put_some("requests_failed", w.map(|w| w.failed));
+    c.put_map("failures", w.map(|w| &w.failures));
+    c.put_map("cache", w.map(|w| &w.cache));
+    c.put_some("response_bytes", w.map(|w| w.response_bytes));
+    c.put_some("rate_rps", w.map(|w| w.rate_rps));
+    for (prefix, pick) in TIMES {
+        let q = w.map(pick);
+        for (name, quantile) in QUANTILES {
+            c.put_some(format!("{prefix}_{name}_us"), q.and_then(quantile));
+        }
+    }
+    c.put_some("lag_p99_us", w.map(|w| w.lag_p99_us));
+    c.put_some("generator_cpu_share", w.map(|w| w.generator_cpu_share));
+}
+
+type Pick = fn(&Window) -> &Quantiles;
+type Quantile = fn(&Quantiles) -> Option<f64>;
+const TIMES: [(&str, Pick); 2] =
+    [("response_time", |w| &w.response_time), ("service_time", |w| &w.service_time)];
+const QUANTILES: [(&str, Quantile); 7] = [
+    ("p50", |q| q.p50_us),
+    ("p90", |q| q.p90_us),
+    ("p95", |q| q.p95_us),
+    ("p99", |q| q.p99_us),
+    ("p999", |q| q.p999_us),
+    ("max", |q| q.max_us),
+    ("mean", |q| q.mean_us),
+];
+
+fn witness_cells(c: &mut Cells, w: Option<&Witness>) {
+    c.put_some("client_sent", w.map(|w| w.client_sent));
+    c.put_some("api_requests", w.map(|w| w.api_requests));
+    c.put_some("api_statements", w.map(|w| w.api_statements));
+    c.put_some("api_cache_hits", w.map(|w| w.api_cache_hits));
+    c.put_some("api_cache_misses", w.map(|w| w.api_cache_misses));
+    c.put_some("api_cache_errors", w.map(|w| w.api_cache_errors));
+    c.put_map("index_scans", w.map(|w| &w.index_scans));
+    c.put_map("seq_scans", w.map(|w| &w.seq_scans));
+    c.put_some("buffers_hit", w.map(|w| w.buffers_hit));
+    c.put_some("buffers_read", w.map(|w| w.buffers_read));
+    c.put_some("temp_bytes", w.map(|w| w.temp_bytes));
+    c.put_some("redis_hits", w.and_then(|w| w.redis_hits));
+    c.put_some("redis_misses", w.and_then(|w| w.redis_misses));
+    c.put_some("redis_evicted", w.and_then(|w| w.redis_evicted));
+    c.put_some("redis_memory_bytes", w.and_then(|w| w.redis_memory_bytes));
+    for component in COMPONENTS {
+        let r = w.and_then(|w| w.resources.get(component));
+        c.put_some(format!("{component}_cpu_us"), r.map(|r| r.cpu_us));
+        c.put_some(format!("{component}_pss_bytes"), r.and_then(|r| r.pss_bytes));
+        c.put_some(format!("{component}_context_switches"), r.and_then(|r| r.context_switches));
+        c.put_some(format!("{component}_disk_bytes"), r.and_then(|r| r.disk_bytes));
+    }
+    c.put_some("steal_share", w.map(|w| w.steal_share));
+}
+
+type Row<'a> = BTreeMap<&'a str, &'a str>;
+
+fn cell<T: FromStr>(row: &Row<'_>, name: &str) -> Result<Option<T>> {
+    let text = *row.get(name).ok_or_else(|| anyhow!("column `{name}` is missing"))?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| anyhow!("column `{name}`: `{text}` is not what it should be"))
+}
+
+fn needed<T: FromStr>(row: &Row<'_>, name: &str) -> Result<T> {
+    cell(row, name)?.ok_or_else(|| anyhow!("column `{name}` is empty"))
+}
+
+fn map_cell(row: &Row<'_>, name: &str) -> Result<BTreeMap<String, u64>> {
+    let joined: Option<String> = cell(row, name)?;
+    let mut map = BTreeMap::new();
+    for pair in joined.iter().flat_map(|j| j.split(';')) {
+        let (key, count) = pair.rsplit_once('=').ok_or_else(|| anyhow!("column `{name}`: `{pair}`"))?;
+        map.insert(key.to_owned(), count.parse().with_context(|| format!("column `{name}`: `{pair}`"))?);
+    }
+    Ok(map)
+}
+
+fn trial(row: &Row<'_>) -> Result<TrialRecord> {
+    let format: u32 = needed(row, "format")?;
+    if format > super::FORMAT {
+        bail!("a row of format {format}; this querylab reads up to {}", super::FORMAT);
+    }
+    let notes: Option<String> = cell(row, "notes")?;
+    Ok(TrialRecord {
+        format,
+        number: needed(row, "number")?,
+        block: needed(row, "block")?,
+        order: needed(row, "order")?,
+        variant: needed(row, "variant")?,
+        load: needed(row, "load")?,
+        role: match needed::<String>(row, "role")?.as_str() {
+            "variant" => Role::Variant,
+            "twin" => Role::Twin,
+            other => bail!("column `role`: `{other}`"),
+        },
+        outcome: outcome(row)?,
+        started_at: needed(row, "started_at")?,
+        wall_ms: needed(row, "wall_ms")?,
+        fill_ms: cell(row, "fill_ms")?,
+        warmup_ms: cell(row, "warmup_ms")?,
+        warmup_reached: cell(row, "warmup_reached")?,
+        window: window(row)?,
+        witness: witness(row)?,
+        plan_hash: cell(row, "plan_hash")?,
+        notes: notes.map(|n| n.split('\n').map(str::to_owned).collect()).unwrap_or_default(),
+    })
+}
+
+fn outcome(row: &Row<'_>) -> Result<Outcome> {
+    Ok(match needed::<String>(row, "outcome")?.as_str() {
+        "ok" => Outcome::Ok,
+        "overloaded" => Outcome::Overloaded,
+        "failed" => {
+            let word: String = needed(row, "failure_kind")?;
+            let kind = KINDS
+                .into_iter()
+                .find(|kind| kind_word(*kind) == word)
+                .ok_or_else(|| anyhow!("column `failure_kind`: `{word}`"))?;
+            Outcome::Failed(Failure { kind, reason: needed(row, "failure_reason")? })
+        }
+        other => bail!("column `outcome`: `{other}`"),
+    })
+}
+
+const KINDS: [FailureKind; 3] =
+    [FailureKind::Provisioning, FailureKind::Measurement, FailureKind::Correctness];
+
+fn kind_word(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Provisioning => "provisioning",
+        FailureKind::Measurement => "measurement",
+        FailureKind::Correctness => "correctness",
+    }
+}
+
+fn window(row: &Row<'_>) -> Result<Option<Window>> {
+    let Some(duration_ns) = cell(row, "window_ns")? else { return Ok(None) };
+    Ok(Some(Window {
+        duration_ns,
+        due: needed(row, "requests_due")?,
+        sent: needed(row, "requests_sent")?,
+        dropped: needed(row, "requests_dropped")?,
+        answered: needed(row, "requests_answered")?,
+        failed: needed(row, "requests_failed")?,
+        failures: map_cell(row, "failures")?,
+        cache: map_cell(row, "cache")?,
+        response_bytes: needed(row, "response_bytes")?,
+        rate_rps: needed(row, "rate_rps")?,
+        response_time: quantiles(row, "response_time")?,
+        service_time: quantiles(row, "service_time")?,
+        lag_p99_us: needed(row, "lag_p99_us")?,
+        generator_cpu_share: needed(row, "generator_cpu_share")?,
+    }))
+}
+
+fn quantiles(row: &Row<'_>, prefix: &str) -> Result<Quantiles> {
+    let get = |name: &str| cell::<f64>(row, &format!("{prefix}_{name}_us"));
+    Ok(Quantiles {
+        p50_us: get("p50")?,
+        p90_us: get("p90")?,
+        p95_us: get("p95")?,
+        p99_us: get("p99")?,
+        p999_us: get("p999")?,
+        max_us: get("max")?,
+        mean_us: get("mean")?,
+    })
+}
+
+fn witness(row: &Row<'_>) -> Result<Option<Witness>> {
+    let Some(client_sent) = cell(row, "client_sent")? else { return Ok(None) };
+    let mut resources = BTreeMap::new();
+    for component in COMPONENTS {
+        if let Some(cpu_us) = cell(row, &format!("{component}_cpu_us"))? {
+            let used = Resources {
+                cpu_us,
+                pss_bytes: cell(row, &format!("{component}_pss_bytes"))?,
+                context_switches: cell(row, &format!("{component}_context_switches"))?,
+                disk_bytes: cell(row, &format!("{component}_disk_bytes"))?,
+            };
+            resources.insert(component.to_owned(), used);
+        }
+    }
+    Ok(Some(Witness {
+        client_sent,
+        api_requests: needed(row, "api_requests")?,
+        api_statements: needed(row, "api_statements")?,
+        api_cache_hits: needed(row, "api_cache_hits")?,
+        api_cache_misses: needed(row, "api_cache_misses")?,
+        api_cache_errors: needed(row, "api_cache_errors")?,
+        index_scans: map_cell(row, "index_scans")?,
+        seq_scans: map_cell(row, "seq_scans")?,
+        buffers_hit: needed(row, "buffers_hit")?,
+        buffers_read: needed(row, "buffers_read")?,
+        temp_bytes: needed(row, "temp_bytes")?,
+        redis_hits: cell(row, "redis_hits")?,
+        redis_misses: cell(row, "redis_misses")?,
+        redis_evicted: cell(row, "redis_evicted")?,
+        redis_memory_bytes: cell(row, "redis_memory_bytes")?,
+        resources,
+        steal_share: needed(row, "steal_share")?,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::files::table_bytes;
+    use super::*;
+
+    fn counts() -> impl Strategy<Value = BTreeMap<String, u64>> {
+        proptest::collection::btree_map("[a-z_-]{1,12}", any::<u64>(), 0..3)
+    }
+
+    fn number() -> impl Strategy<Value = f64> {
+        any::<f64>().prop_filter("finite", |x| x.is_finite())
+    }
+
+    fn any_window() -> impl Strategy<Value = Window> {
+        (any::<[u64; 7]>(), counts(), counts(), proptest::collection::vec(number(), 10)).prop_map(
+            |(n, failures, cache, x)| Window {
+                duration_ns: n[0],
+                due: n[1],
+                sent: n[2],
+                dropped: n[3],
+                answered: n[4],
+                failed: n[5],
+                failures,
+                cache,
+                response_bytes: n[6],
+                rate_rps: x[0],
+                response_time: Quantiles { p50_us: Some(x[1]), p99_us: None, max_us: Some(x[2]), ..Quantiles::default() },
+                service_time: Quantiles { p50_us: Some(x[3]), mean_us: Some(x[4]), ..Quantiles::default() },
+                lag_p99_us: x[5],
+                generator_cpu_share: x[6],
+            },
+        )
+    }
+
+    fn any_witness() -> impl Strategy<Value = Witness> {
+        (any::<[u64; 6]>(), counts(), proptest::option::of(any::<u64>()), number()).prop_map(
+            |(n, index_scans, redis_hits, steal_share)| Witness {
+                client_sent: n[0],
+                api_requests: n[1],
+                buffers_hit: n[2],
+                index_scans,
+                redis_hits,
+                resources: BTreeMap::from([(
+                    "api".to_owned(),
+                    Resources { cpu_us: n[3], pss_bytes: Some(n[4]), context_switches: None, disk_bytes: Some(n[5]) },
+                )]),
+                steal_share,
+                ..Witness::default()
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_trial_is_read_back_as_it_was_written(
+            window in proptest::option::of(any_window()),
+            witness in proptest::option::of(any_witness()),
+            reason in "[ -~é\n\"]{1,40}",
+            failed in any::<bool>(),
+        ) {
+            let trial = TrialRecord {
+                format: 1, number: 3, block: 1, order: 2,
+                variant: "btree".into(), load: "unloaded".into(), role: Role::Twin,
+                outcome: if failed {
+                    Outcome::Failed(Failure { kind: FailureKind::Correctness, reason })
+                } else { Outcome::Overloaded },
+                started_at: "2026-01-01T00:00:00Z".into(), wall_ms: 1, fill_ms: None,
+                warmup_ms: Some(7), warmup_reached: Some(false), window, witness,
+                plan_hash: None, notes: vec!["one".into(), "two".into()],
+            };
+            let bytes = table_bytes(&trials_table(std::slice::from_ref(&trial))).unwrap();
+            prop_assert_eq!(read_trials(&bytes).unwrap(), vec![trial]);
+        }
+    }
+
+    #[test]
+    fn a_broken_cell_is_refused_with_its_line_and_column() {
+        let error = read_trials(b"format,number\n1,x\n").unwrap_err();
+        assert_eq!(format!("{error:#}"), "line 2: column `notes` is missing");
+    }
+}
