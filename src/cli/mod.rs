@@ -1,8 +1,95 @@
-//! The door: arguments, printing, exit codes.
+//! The door: arguments, printing, exit codes. One verb a file; nothing below prints.
 
+mod args;
+mod check;
+mod describe;
+mod doctor;
+mod exit;
+mod list;
+mod out;
+mod plan;
+mod progress;
+mod report;
+mod run;
+mod serve;
+mod signals;
+mod source;
+
+use std::path::Path;
 use std::process::ExitCode;
 
-/// The program.
+use clap::Parser;
+
+use args::{Cli, Verb};
+use exit::Exit;
+
+/// The program. The hidden verbs come first, because a guard and a trampoline must not start a runtime or read flags.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let args: Vec<String> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+    match args.get(1).map(String::as_str) {
+        Some("__guard") => return crate::stack::guard_main(&args[2..]),
+        Some("__child") => return crate::stack::child_main(&args[2..], api),
+        _ => {}
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => return usage(&e),
+    };
+    out::set_color(cli.global.color);
+    start_tracing(&cli);
+    dispatch(cli).code()
+}
+
+/// `__api` is no program of its own: the trampoline calls it after it has dropped its rights, because the binary may lie
+/// where the unprivileged user cannot execute it.
+fn api(config: &Path) -> ExitCode {
+    crate::api::main_with(config)
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    let asked_for = !error.use_stderr();
+    let text = error.render();
+    if asked_for {
+        return out::stdout(&text.to_string()).map_or_else(|e| e.code(), |()| ExitCode::SUCCESS);
+    }
+    out::stderr(&text.ansi().to_string());
+    Exit::Input.code()
+}
+
+fn dispatch(cli: Cli) -> Exit {
+    let global = cli.global;
+    let done = match cli.verb {
+        Verb::Run(args) => run::run(&global, &args),
+        Verb::Check(args) => check::check(&global, &args),
+        Verb::Plan(args) => plan::plan(&global, &args),
+        Verb::List(args) => list::list(&args),
+        Verb::Serve(args) => serve::serve(&global, &args),
+        Verb::Report(args) => report::report(&args),
+        Verb::Doctor(args) => doctor::doctor(&args),
+        Verb::Setup(args) => doctor::setup(&args),
+        Verb::Clean(args) => doctor::clean(&args),
+        Verb::Schema => schema(),
+    };
+    done.unwrap_or_else(|exit| exit)
+}
+
+fn schema() -> Result<Exit, Exit> {
+    let schema = serde_json::to_string_pretty(&crate::spec::json_schema()).expect("a schema is JSON");
+    out::stdout(&format!("{schema}\n"))?;
+    Ok(Exit::Done)
+}
+
+fn start_tracing(cli: &Cli) {
+    let level = match cli.global.verbose {
+        0 => "warn",
+        1 => "querylab=info,warn",
+        2 => "querylab=debug,info",
+        _ => "debug",
+    };
+    let filter = args::tool_variable("QUERYLAB_LOG").unwrap_or_else(|| level.to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let ansi = out::is_colored(out::Stream::Stderr);
+    // A second subscriber can't be set in one process; the first stays.
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).try_init().ok();
 }

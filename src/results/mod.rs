@@ -13,7 +13,7 @@ mod types;
 
 pub use digest::sha256_hex;
 pub use files::{write_atomic, write_table};
-pub use publish::{Publication, publish};
+pub use publish::{Publication, publish, write_derived, write_into};
 pub use read::{read, read_run};
 pub use run::{Run, RunSummary, list_runs};
 pub use trials_csv::{read_trials, trials_table};

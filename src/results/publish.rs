@@ -48,6 +48,44 @@ pub fn publish(root: &Path, publication: &Publication<'_>) -> Result<PathBuf> {
     Ok(target)
 }
 
+/// Writes everything of a publication into a folder that exists: a run's own, so that it can be read like a published one.
+///
+/// # Errors
+///
+/// If anything can't be written.
+pub fn write_into(dir: &Path, publication: &Publication<'_>) -> Result<()> {
+    fs::create_dir_all(dir.join("plans")).with_context(|| format!("cannot create {}", dir.display()))?;
+    write_all(dir, publication)
+}
+
+/// Writes what is derived (tables and report) again, and the manifest if a digest of them changed. Returns whether any
+/// file changed.
+///
+/// # Errors
+///
+/// If anything can't be written.
+pub fn write_derived(dir: &Path, results: &Results, tables: &[Table], markdown: &str) -> Result<bool> {
+    let mut manifest = results.manifest.clone();
+    let mut changed = false;
+    let mut files = vec![("report.md".to_owned(), markdown.as_bytes().to_vec())];
+    for table in tables {
+        files.push((table.file.clone(), table_bytes(table)?));
+    }
+    for (name, bytes) in files {
+        let path = dir.join(&name);
+        if fs::read(&path).is_ok_and(|old| old == bytes) {
+            continue;
+        }
+        write_atomic(&path, &bytes)?;
+        manifest.digests.insert(name, sha256_hex(&bytes));
+        changed = true;
+    }
+    if manifest != results.manifest {
+        write_atomic(&dir.join("manifest.json"), &json(&manifest)?)?;
+    }
+    Ok(changed)
+}
+
 fn write_all(staging: &Path, publication: &Publication<'_>) -> Result<()> {
     let results = publication.results;
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();

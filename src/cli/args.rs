@@ -1,0 +1,221 @@
+//! Flags and variables, as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Executable architecture decision records: one TOML file, real servers, measured verdicts.
+#[derive(Debug, Parser)]
+#[command(name = "querylab", version, max_term_width = 100, disable_help_subcommand = true)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// Flags of every verb.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Global {
+    /// Colours; `auto` heeds `NO_COLOR` and whether it is a terminal
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto)]
+    pub(super) color: When,
+    /// Texts for people, or one JSON object a line on standard output
+    #[arg(long, global = true, value_enum, default_value_t = MessageFormat::Human)]
+    pub(super) message_format: MessageFormat,
+    /// Say only what is asked for and what went wrong
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// Say more; twice for still more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum MessageFormat {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProgressKind {
+    Auto,
+    Bar,
+    Plain,
+    None,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Run experiments, and write their results
+    Run(RunArgs),
+    /// Find every mistake of experiment files; start nothing
+    Check(FilesArgs),
+    /// Show what a run would do, in which order, and what it would take; start nothing
+    Plan(PlanArgs),
+    /// List experiments, or runs and their states
+    List(ListArgs),
+    /// Boot the servers of one variant, and stay until Ctrl-C
+    Serve(ServeArgs),
+    /// Render the report of a results folder again
+    Report(ReportArgs),
+    /// Show what is here, what is missing, and how to get it
+    Doctor(ToolArgs),
+    /// Fetch missing servers into querylab's cache, without root
+    Setup(SetupArgs),
+    /// Stop and remove what dead runs have left behind
+    Clean(CleanArgs),
+    /// Print the JSON schema of the experiment file
+    Schema,
+}
+
+/// What is laid over a file.
+#[derive(Debug, Clone, Args)]
+pub(super) struct LayerArgs {
+    /// A size of the experiment: `[profiles.NAME]`
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
+    /// Override a key, like `design.blocks=3`; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) sets: Vec<String>,
+    /// Override `design.blocks`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(super) blocks: Option<u32>,
+    /// Override `experiment.seed`
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Override `design.time_budget`, like `30m`
+    #[arg(long, value_name = "DURATION")]
+    pub(super) time_budget: Option<String>,
+    /// Only variants whose name matches (the baseline always stays)
+    #[arg(long, value_name = "GLOB")]
+    pub(super) variant: Option<String>,
+    /// Only load profiles whose name matches
+    #[arg(long, value_name = "GLOB")]
+    pub(super) load: Option<String>,
+}
+
+/// How servers are had.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ToolArgs {
+    /// Never fetch a missing server
+    #[arg(long)]
+    pub(super) no_setup: bool,
+    /// As root: the unprivileged user that servers run as
+    #[arg(long, value_name = "USER")]
+    pub(super) run_as: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Experiment files
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) layers: LayerArgs,
+    #[command(flatten)]
+    pub(super) tools: ToolArgs,
+    /// Publish below this folder instead of `results`
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Leave the servers' data and logs
+    #[arg(long)]
+    pub(super) keep: bool,
+    /// Publish nothing; the run's own folder has everything
+    #[arg(long)]
+    pub(super) no_publish: bool,
+    /// A refuted claim is exit code 10
+    #[arg(long)]
+    pub(super) strict_claims: bool,
+    /// Do not wait for another measurement on this machine: exit code 3
+    #[arg(long)]
+    pub(super) no_wait: bool,
+    /// How to show progress
+    #[arg(long, value_enum, default_value_t = ProgressKind::Auto)]
+    pub(super) progress: ProgressKind,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FilesArgs {
+    /// Experiment files
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) layers: LayerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// Experiment file
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) layers: LayerArgs,
+    /// The whole plan as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// Folder of experiments, or of a project that has one
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(super) dir: PathBuf,
+    /// Runs and their states instead
+    #[arg(long)]
+    pub(super) runs: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Experiment file
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) layers: LayerArgs,
+    #[command(flatten)]
+    pub(super) tools: ToolArgs,
+    /// Leave the servers' data and logs
+    #[arg(long)]
+    pub(super) keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// A results folder, or a run's
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
+    /// Print the report instead of writing it
+    #[arg(long)]
+    pub(super) stdout: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SetupArgs {
+    /// `postgres`, `redis`, `nginx`; all that are missing if left out
+    #[arg(value_name = "PART")]
+    pub(super) parts: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CleanArgs {
+    /// Also remove the servers that were fetched
+    #[arg(long)]
+    pub(super) cache: bool,
+    /// Also remove run folders below this project
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".")]
+    pub(super) runs: Option<PathBuf>,
+}
+
+/// A variable that sets the tool itself: `QUERYLAB_NAME`, one underscore.
+#[expect(clippy::disallowed_methods, reason = "the environment is read here and nowhere below")]
+pub(super) fn tool_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,94 @@
+//! Exit codes: an interface that scripts rely on, documented in `docs/EXPERIMENT.md`.
+
+use std::process::ExitCode;
+
+use crate::lab::Stop;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// 0: done, and everything held.
+    Done,
+    /// 2: the input is wrong; nothing was started.
+    Input,
+    /// 3: something of the machine is missing or taken.
+    Environment,
+    /// 4: a server or the data could not be had.
+    Provisioning,
+    /// 5: a measurement failed.
+    Measurement,
+    /// 6: a wrong answer, a wrong plan, a broken sum.
+    Correctness,
+    /// 10: a threshold failed, or a claim was refuted under `--strict-claims`.
+    Gate,
+    /// 128 + signal.
+    Interrupted(i32),
+}
+
+impl Exit {
+    /// Its number.
+    pub(super) fn number(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Input => 2,
+            Self::Environment => 3,
+            Self::Provisioning => 4,
+            Self::Measurement => 5,
+            Self::Correctness => 6,
+            Self::Gate => 10,
+            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(130),
+        }
+    }
+
+    /// For the end of `main`.
+    pub(super) fn code(self) -> ExitCode {
+        ExitCode::from(self.number())
+    }
+
+    /// The graver of two, for several files in one call.
+    pub(super) fn worst(self, other: Self) -> Self {
+        if other == Self::Done { self } else if self == Self::Done { other } else { self.min_number(other) }
+    }
+
+    /// Input before environment before measurement: what has to be mended first.
+    fn min_number(self, other: Self) -> Self {
+        if other.number() < self.number() { other } else { self }
+    }
+}
+
+impl From<&Stop> for Exit {
+    fn from(stop: &Stop) -> Self {
+        match stop {
+            Stop::Environment(_) => Self::Environment,
+            Stop::Provisioning(_) => Self::Provisioning,
+            Stop::Measurement(_) => Self::Measurement,
+            Stop::Correctness(_) => Self::Correctness,
+            Stop::Interrupted(signal) => Self::Interrupted(*signal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_those_of_the_documentation() {
+        let all = [
+            (Exit::Done, 0),
+            (Exit::Input, 2),
+            (Exit::Environment, 3),
+            (Exit::Provisioning, 4),
+            (Exit::Measurement, 5),
+            (Exit::Correctness, 6),
+            (Exit::Gate, 10),
+            (Exit::Interrupted(2), 130),
+            (Exit::Interrupted(15), 143),
+        ];
+        for (exit, number) in all {
+            assert_eq!(exit.number(), number);
+        }
+        assert_eq!(Exit::Done.worst(Exit::Gate), Exit::Gate);
+        assert_eq!(Exit::Gate.worst(Exit::Input), Exit::Input);
+    }
+}

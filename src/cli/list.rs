@@ -1,0 +1,95 @@
+//! `querylab list`: experiments with their variants and loads, or runs and their states.
+
+use std::path::{Path, PathBuf};
+
+use comfy_table::{Table, presets};
+
+use super::args::ListArgs;
+use super::exit::Exit;
+use super::out;
+use crate::probe;
+use crate::results::{self, RunFile, State};
+use crate::spec::{self, Layers};
+
+pub(super) fn list(args: &ListArgs) -> Result<Exit, Exit> {
+    if args.runs { runs(&args.dir) } else { experiments(&args.dir) }
+}
+
+fn experiments(dir: &Path) -> Result<Exit, Exit> {
+    let nested = dir.join("experiments");
+    let dir = if nested.is_dir() { nested } else { dir.to_path_buf() };
+    let files = toml_files(&dir).map_err(|e| out::fail(Exit::Input, format!("cannot read {}: {e}", dir.display())))?;
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(vec!["experiment", "question", "variants", "loads", "profiles", "claims", "thresholds"]);
+    let mut worst = Exit::Done;
+    for file in files {
+        match spec::load(&file, &Layers::default()) {
+            Ok(spec) => {
+                let d = &spec.document;
+                table.add_row(vec![
+                    d.experiment.id.clone(),
+                    d.experiment.question.clone(),
+                    spec.variant_order.join(", "),
+                    d.design.loads.join(", "),
+                    spec.profiles().join(", "),
+                    d.claims.len().to_string(),
+                    d.thresholds.len().to_string(),
+                ]);
+            }
+            Err(problems) => {
+                out::fail(Exit::Input, format!("{}: {} mistakes (querylab check)", file.display(), problems.list.len()));
+                worst = Exit::Input;
+            }
+        }
+    }
+    out::stdout(&format!("{table}\n"))?;
+    Ok(worst)
+}
+
+fn toml_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?
+        .filter_map(|entry| entry.ok().map(|e| e.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn runs(dir: &Path) -> Result<Exit, Exit> {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(vec!["run", "experiment", "profile", "state", "trials", "valid", "started"]);
+    for run in results::list_runs(&dir.join(".querylab").join("runs")) {
+        table.add_row(vec![
+            run.file.run.clone(),
+            run.file.experiment.clone(),
+            run.file.profile.clone(),
+            state(&run.file),
+            format!("{} of {}", run.trials, run.file.trials_planned),
+            run.valid.to_string(),
+            run.file.started_at.clone(),
+        ]);
+    }
+    out::stdout(&format!("{table}\n"))?;
+    Ok(Exit::Done)
+}
+
+/// A run that says it is running, but whose owner is gone, has crashed.
+fn state(run: &RunFile) -> String {
+    let alive = || {
+        probe::boot_id().is_ok_and(|boot| boot == run.boot_id)
+            && probe::start_ticks(run.owner_pid) == Some(run.owner_start_ticks)
+    };
+    let word = match run.state {
+        State::Running if alive() => "running",
+        State::Running => "crashed (its process is gone)",
+        State::Complete => "complete",
+        State::Failed => "failed",
+        State::Interrupted => "interrupted",
+    };
+    match &run.reason {
+        Some(reason) => format!("{word}: {reason}"),
+        None => word.to_owned(),
+    }
+}

@@ -1,0 +1,76 @@
+//! The two streams, and whether they take colour. A reader who has seen enough (`| head`) is no error.
+
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::args::When;
+use super::exit::Exit;
+
+/// One of the two streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// What was asked for.
+    Stdout,
+    /// Everything else.
+    Stderr,
+}
+
+static COLOR: AtomicU8 = AtomicU8::new(0);
+
+/// Remembers `--color` for the whole process: it is one terminal.
+pub(super) fn set_color(when: When) {
+    let word = match when {
+        When::Auto => 0,
+        When::Always => 1,
+        When::Never => 2,
+    };
+    COLOR.store(word, Ordering::Relaxed);
+}
+
+/// Whether a stream takes colour: `--color`, then `NO_COLOR` and its like, then whether it is a terminal.
+pub(super) fn is_colored(stream: Stream) -> bool {
+    match COLOR.load(Ordering::Relaxed) {
+        1 => true,
+        2 => false,
+        _ => {
+            let choice = match stream {
+                Stream::Stdout => anstream::AutoStream::choice(&std::io::stdout()),
+                Stream::Stderr => anstream::AutoStream::choice(&std::io::stderr()),
+            };
+            choice != anstream::ColorChoice::Never
+        }
+    }
+}
+
+/// Whether a person looks at standard error.
+pub(super) fn stderr_is_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Writes what was asked for.
+///
+/// A closed pipe ends the program with success; anything else is an error of the environment.
+pub(super) fn stdout(text: &str) -> Result<(), Exit> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Err(Exit::Done),
+        Err(e) => {
+            stderr(&format!("error: cannot write to stdout: {e}\n"));
+            Err(Exit::Environment)
+        }
+    }
+}
+
+/// Writes a diagnostic; if even that fails there is nobody to tell.
+pub(super) fn stderr(text: &str) {
+    let mut err = std::io::stderr().lock();
+    err.write_all(text.as_bytes()).and_then(|()| err.flush()).ok();
+}
+
+/// Prints `error: …` and returns the exit.
+pub(super) fn fail(exit: Exit, text: impl std::fmt::Display) -> Exit {
+    let (red, reset) = if is_colored(Stream::Stderr) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    stderr(&format!("{red}error{reset}: {text}\n"));
+    exit
+}

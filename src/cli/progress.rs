@@ -1,0 +1,160 @@
+//! What the conductor says, drawn: a bar on a terminal, plain lines elsewhere, JSON for machines.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::{Global, MessageFormat, ProgressKind};
+use super::out;
+use crate::dataset::Progress as Data;
+use crate::lab::Event;
+use crate::units;
+
+/// Draws events as they come.
+pub(super) struct Painter {
+    kind: Kind,
+    quiet: bool,
+    doing: String,
+    last_share: Option<u64>,
+}
+
+enum Kind {
+    Bar(ProgressBar),
+    Plain,
+    None,
+    Json,
+}
+
+impl Painter {
+    /// A painter for this terminal (or none).
+    pub(super) fn new(global: &Global, kind: ProgressKind) -> Self {
+        let kind = match (global.message_format, kind) {
+            (MessageFormat::Json, _) => Kind::Json,
+            (_, ProgressKind::None) => Kind::None,
+            (_, ProgressKind::Plain) => Kind::Plain,
+            (_, ProgressKind::Auto) if global.quiet => Kind::None,
+            (_, ProgressKind::Auto) if !out::stderr_is_terminal() => Kind::Plain,
+            (_, ProgressKind::Bar | ProgressKind::Auto) => Kind::Bar(bar()),
+        };
+        Self { kind, quiet: global.quiet, doing: String::new(), last_share: None }
+    }
+
+    /// Draws one event.
+    pub(super) fn draw(&mut self, event: &Event) {
+        if let Kind::Json = self.kind {
+            if let Ok(line) = serde_json::to_string(event) {
+                // A closed pipe must not stop a measurement; the results are on disk.
+                out::stdout(&format!("{line}\n")).unwrap_or_default();
+            }
+            return;
+        }
+        if let Event::TrialStarted { number, of, left_ns, .. } = event
+            && let Kind::Bar(bar) = &self.kind
+        {
+            bar.set_length(u64::from(*of));
+            bar.set_position(u64::from(*number - 1));
+            bar.set_prefix(format!("{} left", units::duration_ns(*left_ns)));
+        }
+        if let Some(message) = self.fleeting(event) {
+            if let Kind::Bar(bar) = &self.kind {
+                bar.set_message(message);
+            }
+            return;
+        }
+        if let Some(line) = line(event) {
+            self.print(&line);
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        if let Kind::Bar(bar) = &self.kind {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn print(&self, line: &str) {
+        match &self.kind {
+            Kind::Bar(bar) => bar.suspend(|| out::stderr(&format!("{line}\n"))),
+            Kind::Plain if !self.quiet => out::stderr(&format!("{line}\n")),
+            _ => {}
+        }
+    }
+
+    /// What is worth showing only while it lasts. Plain lines show loading in steps of ten percent.
+    fn fleeting(&mut self, event: &Event) -> Option<String> {
+        match event {
+            Event::TrialStarted { variant, load, .. } => {
+                self.doing = format!("{variant}/{load}");
+                Some(self.doing.clone())
+            }
+            Event::TrialPhase { phase } => Some(format!("{} {phase}", self.doing)),
+            Event::TrialProgress { answered, rate_rps } => {
+                Some(format!("{} {} answers, {}/s", self.doing, units::count(*answered), units::sig3(*rate_rps)))
+            }
+            Event::Dataset(Data::Loading { table, done, rows, ms }) => {
+                let rate = *done as f64 / (*ms as f64 / 1e3).max(0.001);
+                let left_s = (rows - done) as f64 / rate.max(1.0);
+                let share = done * 10 / (*rows).max(1);
+                if self.last_share.replace(share) != Some(share) && !matches!(self.kind, Kind::Bar(_)) {
+                    self.print(&format!("  {table}: {} of {} rows", units::count(*done), units::count(*rows)));
+                }
+                Some(format!(
+                    "{table}: {} of {} rows, {}/s, {} s left",
+                    units::count(*done),
+                    units::count(*rows),
+                    units::sig3(rate),
+                    units::sig3(left_s)
+                ))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(4));
+    let style = ProgressStyle::with_template("{spinner} [{bar:24}] {pos}/{len} {prefix}  {wide_msg}")
+        .expect("the template is right")
+        .progress_chars("━━ ");
+    bar.set_style(style);
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
+fn line(event: &Event) -> Option<String> {
+    let seconds = |ms: &u64| format!("{} s", units::sig3(*ms as f64 / 1e3));
+    Some(match event {
+        Event::Notice { text } => text.clone(),
+        Event::RunStarted { trials, dir, estimate_ns, .. } => {
+            format!("{trials} trials, about {}; run folder {dir}", units::duration_ns(*estimate_ns))
+        }
+        Event::Provisioned { versions } => {
+            let list: Vec<String> = versions.iter().map(|(server, version)| format!("{server} {version}")).collect();
+            format!("servers: {}", list.join(", "))
+        }
+        Event::Dataset(Data::Migrated { migrations }) => format!("  {migrations} migrations"),
+        Event::Dataset(Data::AfterLoad { ms }) => format!("  after load: {}", seconds(ms)),
+        Event::Dataset(Data::Cloned { database, ms }) => format!("  cloned {database}: {}", seconds(ms)),
+        Event::Dataset(Data::Indexed { index, ms, bytes }) => {
+            format!("  built {index}: {}, {}", seconds(ms), units::bytes(*bytes as f64))
+        }
+        Event::DatasetReady { ms } => format!("data ready in {}", seconds(ms)),
+        Event::TrialEnded { number, of, block, variant, load, response_time_p50_us, rate_rps, failure } => {
+            let what = match (failure, response_time_p50_us) {
+                (Some(reason), _) => format!("FAILED: {reason}"),
+                (None, Some(p50)) => format!(
+                    "p50 {}, {}/s",
+                    units::latency_ns(p50 * 1e3),
+                    units::sig3(rate_rps.unwrap_or(0.0))
+                ),
+                (None, None) => "no median".to_owned(),
+            };
+            format!("[{number}/{of}] block {block} {variant}/{load}: {what}")
+        }
+        Event::Measured { ms, trials, failed } => {
+            format!("{trials} trials in {}, {failed} failed", units::duration_ns(ms * 1_000_000))
+        }
+        _ => return None,
+    })
+}

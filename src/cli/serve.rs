@@ -1,0 +1,58 @@
+//! `querylab serve FILE --variant V`: the stack, up until Ctrl-C.
+
+use super::args::{Global, ProgressKind, ServeArgs, ToolArgs};
+use super::exit::Exit;
+use super::progress::Painter;
+use super::{out, signals, source};
+use crate::lab::{self, Served, Stop};
+use crate::plan::Plan;
+use crate::stack::SessionOptions;
+
+pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Exit> {
+    let (spec, plan) = source::resolve(global, &args.file, &args.layers)?;
+    let variant = args.layers.variant.clone().unwrap_or_else(|| plan.design.baseline.clone());
+    let options = session_options(&plan, &args.tools, args.keep)?;
+    let runtime = runtime()?;
+    let served = runtime.block_on(async {
+        let interrupt = signals::listen()
+            .map_err(|e| out::fail(Exit::Environment, format!("cannot listen for signals: {e}")))?;
+        let mut painter = Painter::new(global, ProgressKind::Auto);
+        let mut draw = |event| painter.draw(&event);
+        let mut ready = |served: Served| announce(&variant, &served);
+        lab::serve(&spec, &plan, &variant, options, interrupt.clone(), &mut draw, &mut ready)
+            .await
+            .map_err(|stop| out::fail(Exit::from(&stop), &stop))?;
+        Ok::<Exit, Exit>(match *interrupt.borrow() {
+            // Ctrl-C is how a person ends `serve`: that is success.
+            lab::Interrupt::Stop(2) | lab::Interrupt::None => Exit::Done,
+            lab::Interrupt::Stop(signal) => Exit::from(&Stop::Interrupted(signal)),
+        })
+    });
+    runtime.shutdown_background();
+    served
+}
+
+fn announce(variant: &str, served: &Served) {
+    let mut text = format!("\nserving variant {variant} at {}\n", served.url);
+    for (name, method, path) in &served.endpoints {
+        text.push_str(&format!("  {name:<16} {method} {}{path}\n", served.url));
+    }
+    text.push_str(&format!("  {:<16} socket in {}, database {}\n", "postgres", served.postgres_socket_dir, served.database));
+    text.push_str("Ctrl-C stops it.\n");
+    // Who closed the pipe does not want to read it.
+    out::stdout(&text).unwrap_or_default();
+}
+
+/// The runner's own runtime: two threads, because the measured servers need the cores.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Exit> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| out::fail(Exit::Environment, format!("cannot start the runtime: {e}")))
+}
+
+/// How servers are had, from flags and variables.
+pub(super) fn session_options(plan: &Plan, tools: &ToolArgs, keep: bool) -> Result<SessionOptions, Exit> {
+    super::doctor::session_options(plan, tools, keep)
+}

@@ -1,0 +1,88 @@
+//! From a file's name to its plan, with every mistake printed.
+
+use std::path::{Path, PathBuf};
+
+use super::args::{Global, LayerArgs, MessageFormat};
+use super::exit::Exit;
+use super::out;
+use crate::plan::{self, Plan};
+use crate::spec::{self, Layers, Problems, Spec};
+
+/// Reads, layers, checks and resolves one file.
+pub(super) fn resolve(global: &Global, path: &Path, args: &LayerArgs) -> Result<(Spec, Plan), Exit> {
+    let layers = layers(args);
+    let spec = spec::load(path, &layers).map_err(|problems| refuse(global, &problems))?;
+    let mut plan = plan::resolve(&spec).map_err(|list| refuse(global, &spec.problems(list)))?;
+    if !spec.warnings.is_empty() {
+        say(global, &spec.problems(spec.warnings.clone()));
+    }
+    if args.variant.is_some() || args.load.is_some() {
+        let variant = pattern(args.variant.as_deref())?;
+        let load = pattern(args.load.as_deref())?;
+        let baseline = plan.design.baseline.clone();
+        let keeps = |v: &str, l: &str| (v == baseline || variant.matches(v)) && load.matches(l);
+        plan = plan
+            .restricted_to(keeps)
+            .ok_or_else(|| out::fail(Exit::Input, "no cell matches `--variant` and `--load`"))?;
+    }
+    Ok((spec, plan))
+}
+
+/// Whether only a part of the experiment was asked for.
+pub(super) fn is_partial(args: &LayerArgs) -> bool {
+    args.variant.is_some() || args.load.is_some()
+}
+
+fn pattern(glob: Option<&str>) -> Result<glob::Pattern, Exit> {
+    let glob = glob.unwrap_or("*");
+    glob::Pattern::new(glob).map_err(|e| out::fail(Exit::Input, format!("`{glob}` is not a pattern: {e}")))
+}
+
+fn layers(args: &LayerArgs) -> Layers {
+    let mut sets = args.sets.clone();
+    if let Some(blocks) = args.blocks {
+        sets.push(format!("design.blocks={blocks}"));
+    }
+    if let Some(seed) = args.seed {
+        sets.push(format!("experiment.seed={seed}"));
+    }
+    if let Some(budget) = &args.time_budget {
+        sets.push(format!("design.time_budget={budget:?}"));
+    }
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+        .filter(|(name, _)| name.starts_with("QUERYLAB__"))
+        .collect();
+    Layers { profile: args.profile.clone(), environment, sets }
+}
+
+fn refuse(global: &Global, problems: &Problems) -> Exit {
+    say(global, problems);
+    if global.message_format == MessageFormat::Human {
+        let errors = problems.list.iter().filter(|p| p.severity == spec::Severity::Error).count();
+        let plural = if errors == 1 { "" } else { "s" };
+        out::stderr(&format!("{errors} error{plural}; nothing was started\n"));
+    }
+    Exit::Input
+}
+
+fn say(global: &Global, problems: &Problems) {
+    match global.message_format {
+        MessageFormat::Human => {
+            let color =
+                if out::is_colored(out::Stream::Stderr) { spec::Color::Ansi } else { spec::Color::Plain };
+            out::stderr(&spec::render(problems, color));
+        }
+        // A closed pipe ends the program soon enough; the exit code says what was found.
+        MessageFormat::Json => out::stdout(&spec::render_json(problems)).unwrap_or_default(),
+    }
+}
+
+/// The project that a file belongs to: the parent of a folder named `experiments`, else the file's own folder.
+pub(super) fn project_of(spec: &Spec) -> PathBuf {
+    let dir = std::path::absolute(&spec.dir).unwrap_or_else(|_| spec.dir.clone());
+    match (dir.file_name(), dir.parent()) {
+        (Some(name), Some(parent)) if name == "experiments" => parent.to_path_buf(),
+        _ => dir,
+    }
+}

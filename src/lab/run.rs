@@ -1,0 +1,387 @@
+//! A whole run: lock, servers, data, blocks of trials, and an archive that is true at every moment.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::clock;
+use super::event::{Event, Interrupt, Stop};
+use super::manifest::{self, Gathered};
+use super::preflight;
+use super::trial::{self, Bench, Done, millis};
+use crate::dataset;
+use crate::plan::{Plan, TrialPlan};
+use crate::results::{Failure, FailureKind, Manifest, Outcome, Run, State, TrialRecord};
+use crate::spec::Spec;
+use crate::stack::{MeasuringLock, Session, SessionOptions, StackError, Wait};
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How the servers are had; the run's id is filled in here.
+    pub session: SessionOptions,
+    /// Wait for another measurement, or refuse.
+    pub wait: Wait,
+    /// Where runs live.
+    pub runs_root: PathBuf,
+    /// Where results are published.
+    pub results_root: PathBuf,
+    /// The command, as typed.
+    pub command: Vec<String>,
+}
+
+/// How a run ended. What was measured is in the run's folder in any case.
+#[derive(Debug)]
+pub struct Ended {
+    /// The run's folder, if it came so far.
+    pub dir: Option<PathBuf>,
+    /// Its manifest, if it came so far.
+    pub manifest: Option<Manifest>,
+    /// Why it ended early or in the red; none if all was well.
+    pub stop: Option<Stop>,
+}
+
+/// The exit reason that a failure of the servers stands for.
+pub(super) fn stop_of(error: &StackError) -> Stop {
+    match error {
+        StackError::Environment(text) | StackError::GuardLost(text) => Stop::Environment(text.clone()),
+        StackError::Provisioning(text) => Stop::Provisioning(text.clone()),
+    }
+}
+
+/// Runs a plan from the lock to the last trial.
+pub async fn run(
+    spec: &Spec,
+    plan: &Plan,
+    options: &Options,
+    interrupt: watch::Receiver<Interrupt>,
+    events: &mut (dyn FnMut(Event) + Send),
+) -> Ended {
+    let early = |stop| Ended { dir: None, manifest: None, stop: Some(stop) };
+    if let Err(stop) = preflight::check(&options.results_root, &options.session.scratch_base, &plan.estimate) {
+        return early(stop);
+    }
+    let lock = {
+        let mut notice = |text: String| events(Event::Notice { text });
+        tokio::select! {
+            lock = MeasuringLock::acquire(options.wait, &plan.experiment.id, &mut notice) => lock,
+            signal = interrupted(interrupt.clone()) => return early(Stop::Interrupted(signal)),
+        }
+    };
+    let lock = match lock {
+        Ok(lock) => lock,
+        Err(e) => return early(stop_of(&e)),
+    };
+    let started = clock::utc_now();
+    let mut archive = match open_archive(spec, plan, options, started) {
+        Ok(archive) => archive,
+        Err(e) => return early(Stop::Environment(format!("{e:#}"))),
+    };
+    events(Event::RunStarted {
+        run: archive.file().run.clone(),
+        dir: archive.dir().display().to_string(),
+        trials: u32::try_from(plan.trials.len()).unwrap_or(u32::MAX),
+        estimate_ns: plan.estimate.time_ns,
+    });
+    let mut gathered = Gathered { notes: plan.warnings.clone(), ..Gathered::default() };
+    let stop = {
+        let mut recorder = Recorder { archive: &mut archive, events };
+        conduct(spec, plan, options, &interrupt, &mut recorder, &mut gathered).await
+    };
+    drop(lock);
+    let (state, reason) = match &stop {
+        None => (State::Complete, None),
+        Some(Stop::Interrupted(_)) => (State::Interrupted, stop.as_ref().map(ToString::to_string)),
+        Some(stop) => (State::Failed, Some(stop.to_string())),
+    };
+    let finished = archive.finish(state, reason);
+    let revision = manifest::git_revision(&spec.dir);
+    let manifest = manifest::manifest(archive.file(), &gathered, started, &options.command, revision);
+    let stop = stop.or_else(|| finished.err().map(|e| Stop::Environment(format!("{e:#}"))));
+    Ended { dir: Some(archive.dir().to_path_buf()), manifest: Some(manifest), stop }
+}
+
+fn open_archive(
+    spec: &Spec,
+    plan: &Plan,
+    options: &Options,
+    started: chrono::DateTime<chrono::Utc>,
+) -> anyhow::Result<Run> {
+    let trials = u32::try_from(plan.trials.len())?;
+    let file = manifest::run_file(plan, started, &options.session.run_id, trials)?;
+    Run::create(&options.runs_root, file, plan, &spec.merged_toml)
+}
+
+/// The archive and whoever listens: what is said is also kept.
+struct Recorder<'a> {
+    archive: &'a mut Run,
+    events: &'a mut (dyn FnMut(Event) + Send),
+}
+
+impl Recorder<'_> {
+    fn say(&mut self, event: Event) {
+        let fleeting = matches!(event, Event::TrialProgress { .. } | Event::Dataset(dataset::Progress::Loading { .. }));
+        if !fleeting
+            && let Ok(json) = serde_json::to_value(&event)
+            && let Err(e) = self.archive.event(&json)
+        {
+            tracing::warn!("{e:#}");
+        }
+        (self.events)(event);
+    }
+}
+
+async fn interrupted(mut interrupt: watch::Receiver<Interrupt>) -> i32 {
+    match interrupt.wait_for(|wish| *wish != Interrupt::None).await.map(|wish| *wish) {
+        Ok(Interrupt::Stop(signal)) => signal,
+        // The sender lives as long as the program: without it nobody can interrupt.
+        _ => std::future::pending().await,
+    }
+}
+
+async fn conduct(
+    spec: &Spec,
+    plan: &Plan,
+    options: &Options,
+    interrupt: &watch::Receiver<Interrupt>,
+    recorder: &mut Recorder<'_>,
+    gathered: &mut Gathered,
+) -> Option<Stop> {
+    let start = Instant::now();
+    let opened = {
+        let mut notice = |text: String| recorder.say(Event::Notice { text });
+        tokio::select! {
+            session = Session::open(options.session.clone(), &mut notice) => session,
+            signal = interrupted(interrupt.clone()) => return Some(Stop::Interrupted(signal)),
+        }
+    };
+    let mut session = match opened {
+        Ok(session) => session,
+        Err(e) => return Some(stop_of(&e)),
+    };
+    gathered.versions = session.versions().clone();
+    let versions = gathered.versions.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    recorder.say(Event::Provisioned { versions });
+    let prepared = tokio::select! {
+        prepared = prepare(spec, plan, &mut session, recorder) => prepared,
+        signal = interrupted(interrupt.clone()) => Err(Stop::Interrupted(signal)),
+    };
+    let stop = match prepared {
+        Ok(record) => {
+            gathered.dataset = record;
+            trials(plan, &mut session, interrupt, recorder, gathered, start).await
+        }
+        Err(stop) => Some(stop),
+    };
+    let logs = recorder.archive.dir().join("logs");
+    let closed = session.close(Some(&logs)).await;
+    stop.or_else(|| closed.err().map(|e| stop_of(&e)))
+}
+
+async fn prepare(
+    spec: &Spec,
+    plan: &Plan,
+    session: &mut Session,
+    recorder: &mut Recorder<'_>,
+) -> Result<crate::results::DatasetRecord, Stop> {
+    let loading = &plan.cells.first().ok_or_else(|| Stop::Provisioning("no cell to run".into()))?.stack.postgres;
+    let postgres = session.start_postgres(loading).await.map_err(|e| stop_of(&e))?;
+    let addresses = dataset::Addresses {
+        admin: postgres.address(crate::stack::Role::Admin, "postgres"),
+        app: postgres.address(crate::stack::Role::App, "postgres"),
+    };
+    let migrations = spec.dir.join(&plan.dataset.migrations);
+    let prepared = dataset::prepare(&addresses, &migrations, plan, &mut |step| recorder.say(Event::Dataset(step))).await;
+    let stopped = postgres.stop().await;
+    let record = prepared.map_err(|e| Stop::Provisioning(format!("{e:#}")))?;
+    stopped.map_err(|e| stop_of(&e))?;
+    recorder.archive.save_dataset(&record).map_err(|e| Stop::Environment(format!("{e:#}")))?;
+    recorder.say(Event::DatasetReady { ms: record.prepare_ms });
+    Ok(record)
+}
+
+/// All blocks, or as many as the time budget allows.
+async fn trials(
+    plan: &Plan,
+    session: &mut Session,
+    interrupt: &watch::Receiver<Interrupt>,
+    recorder: &mut Recorder<'_>,
+    gathered: &mut Gathered,
+    start: Instant,
+) -> Option<Stop> {
+    let measuring = Instant::now();
+    let total = u32::try_from(plan.trials.len()).unwrap_or(u32::MAX);
+    let mut hopeless: BTreeSet<usize> = BTreeSet::new();
+    let mut failed = 0;
+    let mut worst: Option<Stop> = None;
+    for (index, trial) in plan.trials.iter().enumerate() {
+        if trial.order == 1 && over_budget(plan, trial, start, measuring) {
+            let note = format!(
+                "the time budget ended the run after {} of {} blocks",
+                trial.block - 1,
+                plan.design.blocks
+            );
+            recorder.say(Event::Notice { text: note.clone() });
+            gathered.notes.push(note);
+            break;
+        }
+        if let Interrupt::Stop(signal) = *interrupt.borrow() {
+            return Some(Stop::Interrupted(signal));
+        }
+        let cell = &plan.cells[trial.cell];
+        recorder.say(Event::TrialStarted {
+            number: trial.number + 1,
+            of: total,
+            block: trial.block,
+            variant: cell.variant.clone(),
+            load: cell.load.clone(),
+            left_ns: left_ns(plan, index, measuring),
+        });
+        let began = Instant::now();
+        let started_at = clock::rfc3339(clock::utc_now());
+        let done = if hopeless.contains(&trial.cell) {
+            skipped()
+        } else {
+            let mut say = |event| recorder.say(event);
+            let mut bench = Bench { plan, session, events: &mut say, interrupt: interrupt.clone() };
+            trial::run(&mut bench, trial).await
+        };
+        if matches!(done.stop, Some(Stop::Interrupted(_))) {
+            return done.stop;
+        }
+        let kept = keep(plan, trial, &done, &started_at, millis(began), recorder, gathered);
+        if let Err(e) = kept {
+            return Some(Stop::Environment(format!("{e:#}")));
+        }
+        if let Outcome::Failed(failure) = &done.outcome {
+            failed += 1;
+            if failure.kind == FailureKind::Correctness {
+                hopeless.insert(trial.cell);
+            }
+            let stop = stop_for(failure, trial, &cell.variant, &cell.load);
+            worst = Some(graver(worst, stop));
+        }
+        if let Some(stop) = done.stop {
+            return Some(in_trial(stop, trial, &cell.variant));
+        }
+    }
+    recorder.say(Event::Measured { ms: millis(measuring), trials: recorder.archive.trials_written(), failed });
+    worst
+}
+
+/// A cell that was wrong once is wrong each time: its later trials are rows, but take no time.
+fn skipped() -> Done {
+    let reason = "not run: an earlier trial of this cell was wrong".to_owned();
+    let outcome = Outcome::Failed(Failure { kind: FailureKind::Correctness, reason });
+    Done {
+        outcome,
+        recording: None,
+        window: None,
+        witness: None,
+        plans: None,
+        settings: std::collections::BTreeMap::new(),
+        notes: Vec::new(),
+        stop: None,
+    }
+}
+
+fn stop_for(failure: &Failure, trial: &TrialPlan, variant: &str, load: &str) -> Stop {
+    let text = format!("block {}, variant {variant}, load {load}: {}", trial.block, failure.reason);
+    match failure.kind {
+        FailureKind::Provisioning => Stop::Provisioning(text),
+        FailureKind::Measurement => Stop::Measurement(text),
+        FailureKind::Correctness => Stop::Correctness(text),
+    }
+}
+
+fn in_trial(stop: Stop, trial: &TrialPlan, variant: &str) -> Stop {
+    let add = |text: String| format!("{text} in block {}, variant {variant}", trial.block);
+    match stop {
+        Stop::Measurement(text) => Stop::Measurement(add(text)),
+        Stop::Provisioning(text) => Stop::Provisioning(add(text)),
+        other => other,
+    }
+}
+
+/// Wrong is graver than broken; of two of a kind the first is the cause.
+fn graver(so_far: Option<Stop>, new: Stop) -> Stop {
+    match so_far {
+        Some(old) if matches!(old, Stop::Correctness(_)) || !matches!(new, Stop::Correctness(_)) => old,
+        _ => new,
+    }
+}
+
+/// A block is begun only if it can be expected to end within the budget, judged by the blocks before it.
+fn over_budget(plan: &Plan, trial: &TrialPlan, start: Instant, measuring: Instant) -> bool {
+    let Some(budget_ns) = plan.design.time_budget_ns else { return false };
+    if trial.block == 1 {
+        return false;
+    }
+    let block_ns = measuring.elapsed().as_nanos() / u128::from(trial.block - 1);
+    start.elapsed().as_nanos() + block_ns > u128::from(budget_ns)
+}
+
+/// Time left: by what the trials so far took, once there are some.
+fn left_ns(plan: &Plan, done: usize, measuring: Instant) -> u64 {
+    if done == 0 {
+        return plan.estimate.time_ns;
+    }
+    let left = (plan.trials.len() - done) as u128;
+    u64::try_from(measuring.elapsed().as_nanos() * left / done as u128).unwrap_or(u64::MAX)
+}
+
+/// Writes the trial's files before anything else can go wrong.
+fn keep(
+    plan: &Plan,
+    trial: &TrialPlan,
+    done: &Done,
+    started_at: &str,
+    wall_ms: u64,
+    recorder: &mut Recorder<'_>,
+    gathered: &mut Gathered,
+) -> anyhow::Result<()> {
+    let cell = &plan.cells[trial.cell];
+    let to_ms = |ns: u64| ns / 1_000_000;
+    let record = TrialRecord {
+        format: crate::results::FORMAT,
+        number: trial.number,
+        block: trial.block,
+        order: trial.order,
+        variant: cell.variant.clone(),
+        load: cell.load.clone(),
+        role: trial.role,
+        outcome: done.outcome.clone(),
+        started_at: started_at.to_owned(),
+        wall_ms,
+        fill_ms: done.recording.as_ref().and_then(|r| r.fill_ns).map(to_ms),
+        warmup_ms: done.recording.as_ref().map(|r| to_ms(r.warmup_ns)),
+        warmup_reached: done.recording.as_ref().map(|r| r.warmup_reached),
+        window: done.window.clone(),
+        witness: done.witness.clone(),
+        plan_hash: done.plans.as_ref().map(super::proof::Plans::hash),
+        notes: done.notes.clone(),
+    };
+    recorder.archive.append(&record, None, None)?;
+    for (endpoint, explained) in done.plans.iter().flat_map(|plans| &plans.by_endpoint) {
+        recorder.archive.save_plan(&format!("{}-{endpoint}", cell.variant), &explained.plan)?;
+    }
+    for (server, settings) in &done.settings {
+        gathered.settings.entry(format!("{}/{server}", cell.variant)).or_insert_with(|| settings.clone());
+    }
+    recorder.say(Event::TrialEnded {
+        number: trial.number + 1,
+        of: u32::try_from(plan.trials.len()).unwrap_or(u32::MAX),
+        block: trial.block,
+        variant: cell.variant.clone(),
+        load: cell.load.clone(),
+        response_time_p50_us: record.window.as_ref().and_then(|w| w.response_time.p50_us),
+        rate_rps: record.window.as_ref().map(|w| w.rate_rps),
+        failure: match &record.outcome {
+            Outcome::Failed(failure) => Some(failure.reason.clone()),
+            _ => None,
+        },
+    });
+    Ok(())
+}

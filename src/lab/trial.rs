@@ -1,0 +1,355 @@
+//! One trial: fresh servers, proof, right answers, warm-up, window, witnesses, sums.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::accounting;
+use super::event::{Event, Interrupt, Stop};
+use super::proof::{self, Plans};
+use crate::load::{self, Job, PhaseEvent, Recording};
+use crate::plan::{ApiCounters, CellPlan, Plan, TrialPlan};
+use crate::probe::{self, DatabaseStats, Memory, RedisStats, Snapshot};
+use crate::results::{Failure, FailureKind, Outcome, Quantiles, Resources, Window, Witness};
+use crate::stack::{Role, Session, Stack};
+
+/// What a trial gives back.
+pub(super) struct Done {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was driven, as far as it came.
+    pub recording: Option<Recording>,
+    /// The window, as far as it came.
+    pub window: Option<Window>,
+    /// The other witnesses.
+    pub witness: Option<Witness>,
+    /// Plans before the window.
+    pub plans: Option<Plans>,
+    /// Settings in force, by server.
+    pub settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// Said, though the trial is valid.
+    pub notes: Vec<String>,
+    /// Why the whole run must end, if it must.
+    pub stop: Option<Stop>,
+}
+
+impl Done {
+    fn new() -> Self {
+        Self {
+            outcome: Outcome::Ok,
+            recording: None,
+            window: None,
+            witness: None,
+            plans: None,
+            settings: BTreeMap::new(),
+            notes: Vec::new(),
+            stop: None,
+        }
+    }
+
+    fn fail(&mut self, kind: FailureKind, reason: impl Into<String>) {
+        // The first reason is the cause; what follows from it is not worth a row.
+        if !matches!(self.outcome, Outcome::Failed(_)) {
+            self.outcome = Outcome::Failed(Failure { kind, reason: reason.into() });
+        }
+    }
+}
+
+/// Everything that a trial needs from its run.
+pub(super) struct Bench<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The servers' session.
+    pub session: &'a mut Session,
+    /// Who listens.
+    pub events: &'a mut (dyn FnMut(Event) + Send),
+    /// What the person at the keyboard wants.
+    pub interrupt: watch::Receiver<Interrupt>,
+}
+
+/// Runs one trial from fresh servers to their end. Never fails itself: what went wrong is in `Done`.
+pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
+    let plan = bench.plan;
+    let cell = &plan.cells[trial.cell];
+    let mut done = Done::new();
+    let mut stack = match bench.session.start_stack(&cell.stack, &cell.api, &cell.database).await {
+        Ok(stack) => stack,
+        Err(e) => {
+            done.fail(FailureKind::Provisioning, e.to_string());
+            done.stop = Some(super::run::stop_of(&e));
+            return done;
+        }
+    };
+    done.settings = stack.settings();
+    let attended = attend(bench, trial, cell, &mut stack, &mut done).await;
+    if let Err(e) = attended {
+        let text = format!("{e:#}");
+        done.fail(FailureKind::Measurement, text);
+    }
+    if let Err(e) = stack.stop().await {
+        done.fail(FailureKind::Measurement, e.to_string());
+        done.stop.get_or_insert(super::run::stop_of(&e));
+    }
+    done
+}
+
+/// The trial between the servers' start and their end.
+async fn attend(
+    bench: &mut Bench<'_>,
+    trial: &TrialPlan,
+    cell: &CellPlan,
+    stack: &mut Stack,
+    done: &mut Done,
+) -> anyhow::Result<()> {
+    let app = stack.postgres_address(Role::App, &cell.database);
+    let mut witness = probe::connect(&stack.postgres_address(Role::Admin, &cell.database)).await?;
+    let job = job(bench.plan, trial, cell, stack);
+    let sample = load::Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?.get(0);
+    let plans = proof::explain_all(cell, &app, &sample.params).await?;
+    if let Some(wrong) = proof::wrong_plan(cell, &plans, "before") {
+        done.plans = Some(plans);
+        done.fail(FailureKind::Correctness, wrong);
+        return Ok(());
+    }
+    let shape = plans.hash();
+    done.plans = Some(plans);
+    let before = witness.database_stats().await?;
+
+    (bench.events)(Event::TrialPhase { phase: "check" });
+    let checked = load::check_once(job.clone(), 3).await?;
+    if let Some(first) = checked.wrong.first() {
+        done.fail(FailureKind::Correctness, format!("a wrong answer before any load: {first}"));
+        return Ok(());
+    }
+    let driven = drive(bench, job, stack).await?;
+    if let Some(stop) = driven.stop {
+        if let Stop::Measurement(text) = &stop {
+            done.fail(FailureKind::Measurement, text.clone());
+        } else {
+            done.fail(FailureKind::Measurement, stop.to_string());
+        }
+        done.stop = Some(stop);
+        return Ok(());
+    }
+    let recording = match driven.recording {
+        Ok(recording) => recording,
+        Err(e) => {
+            done.fail(FailureKind::Measurement, format!("{e:#}"));
+            return Ok(());
+        }
+    };
+    let counters = probe::counters(&stack.api_sockets()).await?;
+    let redis = match stack.redis_address() {
+        Some(address) => Some(probe::redis_stats(&address).await?),
+        None => None,
+    };
+    let after_plans = proof::explain_all(cell, &app, &sample.params).await?;
+    if let Some(wrong) = proof::wrong_plan(cell, &after_plans, "after") {
+        done.fail(FailureKind::Correctness, wrong);
+    } else if after_plans.hash() != shape {
+        done.notes.push("the plan's shape changed between the start and the end of the trial".into());
+    }
+    stack.stop_api().await.map_err(|e| anyhow::anyhow!("{e}"))?;
+    witness.wait_for_no_clients(&app.user).await?;
+    let counted = witness.database_stats().await?.since(&before);
+    witness.close().await?;
+
+    let window = window(&recording);
+    let sums = Sums { client_sent: checked.sent + recording.sent_total, counters, redis, counted };
+    let witness = sums.witness(&recording, &window, &driven.snapshots);
+    judge(cell, &recording, &window, &witness, done);
+    done.window = Some(window);
+    done.witness = Some(witness);
+    done.recording = Some(recording);
+    Ok(())
+}
+
+fn job(plan: &Plan, trial: &TrialPlan, cell: &CellPlan, stack: &Stack) -> Job {
+    Job {
+        address: stack.address,
+        plan: cell.drive.clone(),
+        tables: plan.dataset.tables.clone(),
+        data_seed: plan.dataset.data_seed,
+        params_seed: trial.params_seed,
+        arrivals_seed: trial.arrivals_seed,
+    }
+}
+
+/// What driving a load gave.
+struct Driven {
+    recording: anyhow::Result<Recording>,
+    /// At the window's start and end.
+    snapshots: Option<(Snapshot, Snapshot)>,
+    stop: Option<Stop>,
+}
+
+/// Drives the load, watches the servers and the keyboard, and takes snapshots at the window's edges.
+async fn drive(bench: &mut Bench<'_>, job: Job, stack: &mut Stack) -> anyhow::Result<Driven> {
+    let (phases, mut heard) = mpsc::unbounded_channel();
+    let (cancel, cancelled) = watch::channel(false);
+    let pids = stack.pids();
+    let mut load = std::pin::pin!(load::run(job, phases, cancelled));
+    let mut interrupt = bench.interrupt.clone();
+    let mut start = None;
+    let mut end = None;
+    let mut stop = None;
+    let recording = loop {
+        tokio::select! {
+            recording = &mut load => break recording,
+            Some(phase) = heard.recv() => {
+                match phase {
+                    PhaseEvent::WindowStarted => start = Some(probe::snapshot(&pids, Memory::Skip)?),
+                    PhaseEvent::WindowEnded => end = Some(probe::snapshot(&pids, Memory::Measure)?),
+                    _ => {}
+                }
+                (bench.events)(said(&phase));
+            }
+            text = stack.died(), if stop.is_none() => {
+                stop = Some(Stop::Measurement(text));
+                cancel.send_replace(true);
+            }
+            Ok(wish) = interrupt.wait_for(|wish| *wish != Interrupt::None), if stop.is_none() => {
+                if let Interrupt::Stop(signal) = *wish {
+                    stop = Some(Stop::Interrupted(signal));
+                }
+                cancel.send_replace(true);
+            }
+        }
+    };
+    Ok(Driven { recording, snapshots: start.zip(end), stop })
+}
+
+fn said(phase: &PhaseEvent) -> Event {
+    let phase = match phase {
+        PhaseEvent::FillStarted => "fill",
+        PhaseEvent::WarmupStarted => "warm-up",
+        PhaseEvent::WindowStarted => "window",
+        PhaseEvent::WindowEnded => "drain",
+        PhaseEvent::Drained => "proof",
+        PhaseEvent::Progress { answered, rate_rps, .. } => {
+            return Event::TrialProgress { answered: *answered, rate_rps: *rate_rps };
+        }
+    };
+    Event::TrialPhase { phase }
+}
+
+/// The client's side of the window.
+fn window(recording: &Recording) -> Window {
+    let w = &recording.window;
+    let micros = |ns: Option<f64>| ns.map(|ns| ns / 1e3);
+    Window {
+        duration_ns: w.duration_ns,
+        due: w.due,
+        sent: w.sent,
+        dropped: w.dropped,
+        answered: w.answered,
+        failed: w.failed,
+        failures: w.failures.clone(),
+        cache: w.cache.clone(),
+        response_bytes: w.response_bytes,
+        rate_rps: w.answered as f64 / (w.duration_ns as f64 / 1e9),
+        response_time: Quantiles {
+            p50_us: w.quantile_response_us(0.5),
+            p90_us: w.quantile_response_us(0.9),
+            p95_us: w.quantile_response_us(0.95),
+            p99_us: w.quantile_response_us(0.99),
+            p999_us: w.quantile_response_us(0.999),
+            max_us: w.max_response_us(),
+            mean_us: w.mean_response_us(),
+        },
+        service_time: Quantiles {
+            p50_us: w.quantile_service_us(0.5),
+            p90_us: w.quantile_service_us(0.9),
+            p95_us: w.quantile_service_us(0.95),
+            p99_us: w.quantile_service_us(0.99),
+            p999_us: w.quantile_service_us(0.999),
+            max_us: w.max_service_us(),
+            mean_us: w.mean_service_us(),
+        },
+        lag_p99_us: micros(w.lag_p99_ns()).unwrap_or(0.0),
+        generator_cpu_share: w.cpu_ns as f64 / w.duration_ns.max(1) as f64,
+    }
+}
+
+/// What the other witnesses counted over the trial.
+struct Sums {
+    client_sent: u64,
+    counters: ApiCounters,
+    redis: Option<RedisStats>,
+    counted: DatabaseStats,
+}
+
+impl Sums {
+    fn witness(&self, recording: &Recording, window: &Window, snapshots: &Option<(Snapshot, Snapshot)>) -> Witness {
+        let mut resources: BTreeMap<String, Resources> = BTreeMap::new();
+        let mut steal_share = 0.0;
+        if let Some((start, end)) = snapshots {
+            steal_share = end.steal_share_since(start);
+            for (component, used) in end.since(start) {
+                let used = Resources {
+                    cpu_us: used.cpu_us,
+                    pss_bytes: used.pss_bytes,
+                    context_switches: Some(used.context_switches),
+                    disk_bytes: Some(used.disk_bytes),
+                };
+                resources.insert(component, used);
+            }
+        }
+        let generator = Resources { cpu_us: recording.window.cpu_ns / 1000, ..Resources::default() };
+        resources.insert("generator".into(), generator);
+        debug_assert_eq!(window.sent, recording.window.sent);
+        Witness {
+            client_sent: self.client_sent,
+            api_requests: self.counters.requests,
+            api_statements: self.counters.statements,
+            api_cache_hits: self.counters.cache_hits,
+            api_cache_misses: self.counters.cache_misses,
+            api_cache_errors: self.counters.cache_errors,
+            index_scans: self.counted.index_scans.clone(),
+            seq_scans: self.counted.seq_scans.clone(),
+            buffers_hit: self.counted.buffers_hit,
+            buffers_read: self.counted.buffers_read,
+            temp_bytes: self.counted.temp_bytes,
+            redis_hits: self.redis.map(|r| r.hits),
+            redis_misses: self.redis.map(|r| r.misses),
+            redis_evicted: self.redis.map(|r| r.evicted),
+            redis_memory_bytes: self.redis.map(|r| r.memory_bytes),
+            resources,
+            steal_share,
+        }
+    }
+}
+
+/// Decides whether the trial is valid, without looking at its latencies.
+fn judge(cell: &CellPlan, recording: &Recording, window: &Window, witness: &Witness, done: &mut Done) {
+    if let Some(wrong) = recording.wrong_answers.first() {
+        done.fail(FailureKind::Correctness, format!("a wrong answer under load: {wrong}"));
+    }
+    for broken in accounting::broken_identities(cell, window, witness, recording.failed_total) {
+        done.fail(FailureKind::Correctness, broken);
+    }
+    if let Some(errors) = accounting::too_many_errors(&cell.expect, window) {
+        done.fail(FailureKind::Measurement, errors);
+    }
+    for unmet in accounting::unmet_expectations(&cell.expect, window, witness) {
+        done.fail(FailureKind::Correctness, unmet);
+    }
+    if window.dropped > 0 && !matches!(done.outcome, Outcome::Failed(_)) {
+        done.outcome = Outcome::Overloaded;
+    }
+    if window.generator_cpu_share > 0.85 {
+        done.notes.push(format!(
+            "the load generator used {:.0} % of a core: it may itself be the limit",
+            window.generator_cpu_share * 100.0
+        ));
+    }
+    if witness.steal_share > 0.02 {
+        done.notes.push(format!("{:.1} % of the machine's time was stolen", witness.steal_share * 100.0));
+    }
+}
+
+/// How long something took, in milliseconds.
+pub(super) fn millis(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
