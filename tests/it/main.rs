@@ -1,4 +1,13 @@
 //! The one integration binary: what can only be seen from outside the rooms.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests start the real binary and wait for real processes to end"
+)]
+#![expect(clippy::print_stderr, reason = "a skipped test says so loudly")]
 
+mod cli;
 mod house;
+mod lab;
+mod run;
 mod sources;

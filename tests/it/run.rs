@@ -1,0 +1,156 @@
+//! Whole runs of the real binary on real servers, and what stays after each way in which they can end.
+
+use std::fs;
+
+use crate::lab::{Project, expect_code, files, servers, text_of};
+
+const TINY: &str = "experiments/tiny.toml";
+
+#[test]
+fn a_file_reaches_a_published_report_and_the_report_is_rebuilt_byte_for_byte() {
+    if !servers() {
+        return;
+    }
+    let project = Project::new();
+    let output = project.output(&["run", TINY]);
+    expect_code(&output, 0);
+    let published = project.dir.join("results/tiny/full");
+    for file in
+        ["manifest.json", "plan.json", "experiment.merged.toml", "trials.csv", "summary.csv", "comparisons.csv",
+         "claims.csv", "indexes.csv", "report.md", "plans/btree-find.json", "plans/cached-cached.json"]
+    {
+        assert!(published.join(file).is_file(), "{file} is missing");
+    }
+    let before = files(&published);
+    expect_code(&project.output(&["report", "results/tiny/full"]), 0);
+    assert_eq!(files(&published), before, "nothing changed");
+    fs::remove_file(published.join("report.md")).unwrap();
+    expect_code(&project.output(&["report", "results/tiny/full"]), 0);
+    assert_eq!(files(&published), before, "rebuilt byte for byte");
+    project.expect_nothing_left();
+
+    sums_are_exact(&fs::read_to_string(published.join("trials.csv")).unwrap());
+
+    fs::write(published.join("trials.csv"), "edited").unwrap();
+    let refused = project.output(&["report", "results/tiny/full"]);
+    expect_code(&refused, 2);
+    assert!(text_of(&refused.stderr).contains("was changed since it was published"));
+}
+
+fn sums_are_exact(trials: &str) {
+    let mut lines = trials.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let mut seen = 0;
+    for line in lines {
+        let cells: Vec<&str> = line.split(',').collect();
+        let number = |name: &str| -> u64 {
+            let column = header.iter().position(|h| *h == name).unwrap();
+            cells[column].parse().unwrap_or_else(|_| panic!("{name}: {}", cells[column]))
+        };
+        assert_eq!(number("requests_due"), number("requests_sent") + number("requests_dropped"));
+        assert_eq!(number("requests_sent"), number("requests_answered") + number("requests_failed"));
+        assert_eq!(number("client_sent"), number("api_requests"));
+        assert!(number("requests_answered") > 0);
+        seen += 1;
+    }
+    assert_eq!(seen, 6, "2 blocks of 2 variants and a twin");
+}
+
+#[test]
+fn a_wrong_index_set_is_exit_6_and_says_which_plan_came_instead() {
+    if !servers() {
+        return;
+    }
+    let project = Project::new();
+    let output = project.output(&["run", TINY, "--set", "variants.btree.indexes=[]", "--blocks", "1"]);
+    expect_code(&output, 6);
+    let said = text_of(&output.stderr);
+    assert!(said.contains("should have Index Scan using idx_people_email, but is"), "{said}");
+    assert!(said.contains("Seq Scan on people"), "{said}");
+    assert!(!project.dir.join("results/tiny/full").exists(), "a run that failed is not published");
+    project.expect_nothing_left();
+}
+
+#[test]
+fn a_wrong_answer_is_exit_6_before_it_can_be_called_fast() {
+    if !servers() {
+        return;
+    }
+    let project = Project::new();
+    let set = "endpoints.find.check.fields.status=inactive";
+    let output = project.output(&["run", TINY, "--set", set, "--blocks", "1"]);
+    expect_code(&output, 6);
+    assert!(text_of(&output.stderr).contains("wrong answer"), "{}", text_of(&output.stderr));
+}
+
+#[test]
+fn a_failed_threshold_is_exit_10_and_the_results_are_kept() {
+    if !servers() {
+        return;
+    }
+    let project = Project::new();
+    let set = "thresholds=[{metric=\"response_time_p50\", max=\"1us\"}]";
+    let output = project.output(&["run", TINY, "--set", set, "--blocks", "1"]);
+    expect_code(&output, 10);
+    assert!(project.dir.join("results/tiny/full/report.md").is_file());
+}
+
+#[test]
+fn a_runner_killed_in_any_phase_leaves_nothing_and_the_next_run_works() {
+    if !servers() {
+        return;
+    }
+    let project = Project::new();
+    expect_code(&project.output(&["run", TINY, "--blocks", "1"]), 0);
+    let earlier = files(&project.dir.join("results"));
+    let slow = ["--set", "load.one.warmup.min=3s", "--set", "load.one.warmup.max=4s", "--set", "load.one.duration=5s"];
+    for (phase, event) in [
+        ("provisioning", "run-started"),
+        ("seeding", "\"loading\""),
+        ("warm-up", "\"phase\":\"warm-up\""),
+        ("window", "\"phase\":\"window\""),
+    ] {
+        let mut args = vec![TINY, "--set", "dataset.tables.people.rows=400000"];
+        args.extend(slow);
+        let mut child = project.start_until(&args, event);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        project.expect_nothing_left();
+        assert_eq!(files(&project.dir.join("results")), earlier, "killed in {phase}");
+    }
+    let listed = text_of(&project.output(&["list", "--runs"]).stdout);
+    assert!(listed.contains("crashed"), "{listed}");
+    expect_code(&project.output(&["run", TINY, "--blocks", "1"]), 0);
+}
+
+#[test]
+fn one_interrupt_stops_cleanly_and_keeps_finished_trials() {
+    if !servers() {
+        return;
+    }
+    let project = Project::new();
+    let child = project.start_until(&[TINY, "--blocks", "20"], "trial-ended");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    expect_code(&output, 130);
+    project.expect_nothing_left();
+    let run = fs::read_dir(project.dir.join(".querylab/runs/tiny")).unwrap().next().unwrap().unwrap().path();
+    let state = fs::read_to_string(run.join("run.json")).unwrap();
+    assert!(state.contains("interrupted"), "{state}");
+    assert!(fs::read_to_string(run.join("report.md")).unwrap().contains("INCOMPLETE"));
+    assert!(!project.dir.join("results/tiny").exists());
+}
+
+#[test]
+fn a_server_too_old_is_exit_3_with_a_fix_and_nothing_is_left() {
+    if !servers() {
+        return;
+    }
+    let project = Project::new();
+    let output = project.output(&["run", TINY, "--no-setup", "--set", "services.nginx.version=\">=99\""]);
+    expect_code(&output, 3);
+    let said = text_of(&output.stderr);
+    assert!(said.contains("nginx") && said.contains("fix:"), "{said}");
+    project.expect_nothing_left();
+}
