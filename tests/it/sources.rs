@@ -187,7 +187,7 @@ fn comments_and_strings_are_not_code() {
     assert_eq!(code("a // crate::lab\nb"), "a              \nb");
     assert_eq!(code("a /* x /* y */ z */ b"), "a                   b");
     assert_eq!(code("f(\"csv::\\\"x\", 'c', 'a)"), "f(\"        \", ' ', 'a)");
-    assert_eq!(code("r#\"a\"toml::\"#; b"), "r#\"         \"#; b");
+    assert_eq!(code("r#\"a\"toml::\"#; b"), "r#\"        \"#; b");
     assert_eq!(code("('\"', x); // y"), "(' ', x);     ");
     assert_eq!(rooms_named("use crate::units::Span; crate::spec::load()"), ["units", "spec"]);
     assert!(names_library("use csv::Writer;", "csv"));
