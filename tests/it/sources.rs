@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// One Rust source.
 pub(crate) struct Source {
@@ -10,7 +11,7 @@ pub(crate) struct Source {
     /// As it stands in the file.
     pub(crate) text: String,
     /// The text with comments and literals blanked, same lines.
-    code: String,
+    pub(crate) code: String,
 }
 
 impl Source {
@@ -45,9 +46,9 @@ pub(crate) fn rooms_built() -> Vec<String> {
     folders.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
 }
 
-/// Every Rust source under these folders, in the order of their paths.
-pub(crate) fn rust_files(folders: &[&str]) -> Vec<Source> {
-    let mut todo: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
+/// Read once, for all tests.
+static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
+    let mut todo: Vec<PathBuf> = ["src", "tests"].map(|folder| root().join(folder)).into();
     let mut found = Vec::new();
     while let Some(folder) = todo.pop() {
         for entry in fs::read_dir(&folder).expect("a folder of sources can be listed") {
@@ -63,8 +64,14 @@ pub(crate) fn rust_files(folders: &[&str]) -> Vec<Source> {
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
-    assert!(!found.is_empty(), "no sources under {folders:?}: a check that cannot fail");
     found
+});
+
+/// Every Rust source under a folder (`src`, `src/spec`, or nothing for all), in the order of their paths.
+pub(crate) fn rust_files(folder: &str) -> impl Iterator<Item = &'static Source> {
+    let mut files = SOURCES.iter().filter(move |file| file.path.starts_with(folder)).peekable();
+    assert!(files.peek().is_some(), "no sources under {folder}: a check that cannot fail");
+    files
 }
 
 /// What stands between single backticks.
