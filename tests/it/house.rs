@@ -58,12 +58,12 @@ fn arrows_point_down() {
             continue;
         };
         for (line, code) in file.code_lines() {
-            for to in rooms_named(code) {
+            for to in rooms_named(code).into_iter().filter(|to| *to != room) {
                 match storey(to) {
-                    _ if to == room => {}
                     None => broken.push(format!("{}:{line}: `{to}` is no room", file.path)),
                     Some(s) if s >= from => {
-                        broken.push(format!("{}:{line}: `{room}` may not import `{to}`", file.path))
+                        let broke = format!("`{room}` may not import `{to}`");
+                        broken.push(format!("{}:{line}: {broke}", file.path));
                     }
                     Some(_) => {}
                 }
@@ -101,17 +101,14 @@ fn libraries_stay_in_their_rooms() {
     let mut broken = Vec::new();
     for file in rust_files("src") {
         let place = file.room().unwrap_or("the door");
-        for (line, code) in file.code_lines() {
-            for (library, rooms) in LIBRARIES {
-                // A module of the room's own may have a library's name: `settings::redis`.
-                let own_module = file.code.contains(&format!("mod {library};"));
-                if names_library(code, library) && !own_module && !rooms.contains(&place) {
-                    broken.push(format!(
-                        "{}:{line}: `{library}` belongs to {}, not to {place}",
-                        file.path,
-                        rooms.join(", ")
-                    ));
-                }
+        for (library, rooms) in LIBRARIES.iter().filter(|(_, rooms)| !rooms.contains(&place)) {
+            // A module of the room's own may have a library's name: `settings::redis`.
+            if file.code.contains(&format!("mod {library};")) {
+                continue;
+            }
+            for (line, _) in file.code_lines().filter(|(_, code)| names_library(code, library)) {
+                let belongs = format!("`{library}` belongs to {}", rooms.join(", "));
+                broken.push(format!("{}:{line}: {belongs}, not to {place}", file.path));
             }
         }
     }
@@ -212,10 +209,9 @@ fn the_reference_explains_exactly_the_error_codes_that_exist() {
                 continue;
             }
             used.insert(code.clone(), file.path.clone());
-            if file.text[..at].ends_with(" = ") {
-                if let Some(other) = defined.insert(code.clone(), file.path.clone()) {
-                    broken.push(format!("{}: {code} is defined in {other} too", file.path));
-                }
+            let definition = file.text[..at].ends_with(" = ");
+            if definition && let Some(other) = defined.insert(code.clone(), file.path.clone()) {
+                broken.push(format!("{}: {code} is defined in {other} too", file.path));
             }
         }
     }

@@ -141,6 +141,9 @@ fn end_of_text(chars: &[char], at: usize) -> (usize, usize, usize) {
         (from..chars.len()).find(|i| starts(*i, word)).unwrap_or(chars.len())
     };
     let plain = (at, at, at + 1);
+    if !matches!(chars[at], '/' | 'r' | '"' | '\'') {
+        return plain;
+    }
     if starts(at, "//") {
         let end = find(at, "\n");
         return (at, end, end);
