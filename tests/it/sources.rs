@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// One Rust source.
 pub(crate) struct Source {
@@ -10,7 +11,7 @@ pub(crate) struct Source {
     /// As it stands in the file.
     pub(crate) text: String,
     /// The text with comments and literals blanked, same lines.
-    code: String,
+    pub(crate) code: String,
 }
 
 impl Source {
@@ -45,9 +46,9 @@ pub(crate) fn rooms_built() -> Vec<String> {
     folders.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
 }
 
-/// Every Rust source under these folders, in the order of their paths.
-pub(crate) fn rust_files(folders: &[&str]) -> Vec<Source> {
-    let mut todo: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
+/// Read once, for all tests.
+static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
+    let mut todo: Vec<PathBuf> = ["src", "tests"].map(|folder| root().join(folder)).into();
     let mut found = Vec::new();
     while let Some(folder) = todo.pop() {
         for entry in fs::read_dir(&folder).expect("a folder of sources can be listed") {
@@ -63,8 +64,14 @@ pub(crate) fn rust_files(folders: &[&str]) -> Vec<Source> {
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
-    assert!(!found.is_empty(), "no sources under {folders:?}: a check that cannot fail");
     found
+});
+
+/// Every Rust source under a folder (`src`, `src/spec`, or nothing for all), in the order of their paths.
+pub(crate) fn rust_files(folder: &str) -> impl Iterator<Item = &'static Source> {
+    let mut files = SOURCES.iter().filter(move |file| file.path.starts_with(folder)).peekable();
+    assert!(files.peek().is_some(), "no sources under {folder}: a check that cannot fail");
+    files
 }
 
 /// What stands between single backticks.
@@ -134,6 +141,9 @@ fn end_of_text(chars: &[char], at: usize) -> (usize, usize, usize) {
         (from..chars.len()).find(|i| starts(*i, word)).unwrap_or(chars.len())
     };
     let plain = (at, at, at + 1);
+    if !matches!(chars[at], '/' | 'r' | '"' | '\'') {
+        return plain;
+    }
     if starts(at, "//") {
         let end = find(at, "\n");
         return (at, end, end);
@@ -187,7 +197,7 @@ fn comments_and_strings_are_not_code() {
     assert_eq!(code("a // crate::lab\nb"), "a              \nb");
     assert_eq!(code("a /* x /* y */ z */ b"), "a                   b");
     assert_eq!(code("f(\"csv::\\\"x\", 'c', 'a)"), "f(\"        \", ' ', 'a)");
-    assert_eq!(code("r#\"a\"toml::\"#; b"), "r#\"         \"#; b");
+    assert_eq!(code("r#\"a\"toml::\"#; b"), "r#\"        \"#; b");
     assert_eq!(code("('\"', x); // y"), "(' ', x);     ");
     assert_eq!(rooms_named("use crate::units::Span; crate::spec::load()"), ["units", "spec"]);
     assert!(names_library("use csv::Writer;", "csv"));
