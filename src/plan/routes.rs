@@ -36,8 +36,10 @@ pub(super) fn parse(text: &str) -> Result<Route, (String, &'static str)> {
     if path.len() > 200 {
         return Err(("the route's path is longer than 200 bytes".into(), shape));
     }
-    let reserved = |r: &&str| path == **r || path.strip_prefix(**r).is_some_and(|p| p.starts_with('/'));
-    if let Some(taken) = RESERVED.iter().find(reserved) {
+    let reserved = |taken: &str| {
+        path.strip_prefix(taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if let Some(taken) = RESERVED.iter().find(|taken| reserved(taken)) {
         return Err((format!("the API itself answers `{taken}`"), "choose another path"));
     }
     let mut params: Vec<String> = Vec::new();
