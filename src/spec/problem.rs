@@ -56,6 +56,28 @@ pub struct Problem {
     pub other: Option<(Place, String)>,
 }
 
+impl Problem {
+    /// An error without help.
+    pub fn error(code: &'static str, what: impl Into<String>, place: Place) -> Self {
+        let severity = Severity::Error;
+        Self { severity, code, what: what.into(), help: None, place, other: None }
+    }
+
+    /// The same with what to write instead.
+    #[must_use]
+    pub fn with_help(mut self, help: Option<String>) -> Self {
+        self.help = help;
+        self
+    }
+
+    /// The same with a second place, and what stands there.
+    #[must_use]
+    pub fn with_other(mut self, place: Place, label: impl Into<String>) -> Self {
+        self.other = Some((place, label.into()));
+        self
+    }
+}
+
 /// Every mistake found, and the text they were found in.
 #[derive(Debug, Clone, Default)]
 pub struct Problems {

@@ -1,0 +1,28 @@
+//! Parts of the format whose engine is not there yet: refused, never ignored.
+
+use super::look::Look;
+use crate::spec::codes;
+
+pub(super) fn check(look: &mut Look<'_>) {
+    for path in look.both(&["services", "*", "transport"]) {
+        if look.get(&path).is_some_and(|v| v == "tcp") {
+            let help = "leave it out: servers are reached through unix sockets";
+            look.bad(codes::NOT_YET, &path, "= \"tcp\" is not supported yet", help);
+        }
+    }
+    for path in look.both(&["endpoints", "*", "cache", "strategy"]) {
+        let others = ["write-through", "write-behind", "refresh-ahead"];
+        if look.get(&path).and_then(|v| v.as_str()).is_some_and(|s| others.contains(&s)) {
+            let help = "use `strategy = \"cache-aside\"`";
+            look.bad(codes::NOT_YET, &path, "is a strategy that is not supported yet", help);
+        }
+    }
+    for path in look.each(&["variants", "*", "mix"]) {
+        let help = "name one `endpoint`";
+        look.bad(codes::NOT_YET, &path, "is not supported yet", help);
+    }
+    for path in look.each(&["design", "precision"]) {
+        let help = "choose the number of `blocks`";
+        look.bad(codes::NOT_YET, &path, "is not supported yet", help);
+    }
+}
