@@ -1,5 +1,47 @@
 //! Spec to everything decided: variants merged, trials ordered, seeds drawn, fingerprints.
+//!
+//! Files of migrations are read here; nothing is started, and no socket is opened.
 
+mod caches;
+mod claims;
+mod codes;
+mod conditions;
+mod dataset;
+mod deltas;
+mod design;
+mod endpoints;
+mod estimate;
+mod fingerprint;
+mod generators;
+mod indexes;
+mod limits;
+mod loads;
+mod lookup;
+mod merge;
+mod migrations;
+mod notes;
+mod order;
+mod params;
+mod resolve;
+mod routes;
+pub mod seeds;
+mod services;
+pub mod settings;
+mod sql;
 mod types;
+mod variants;
+mod view;
 
+pub use resolve::resolve;
 pub use types::*;
+
+/// A text short enough for a line of a table or a message.
+fn short(text: &str) -> String {
+    const MOST: usize = 72;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text = words.join(" ");
+    if text.chars().count() <= MOST {
+        return text;
+    }
+    text.chars().take(MOST - 1).chain(['…']).collect()
+}

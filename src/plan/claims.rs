@@ -1,0 +1,211 @@
+//! Claims: sentences as ranges of numbers in the metric's unit.
+
+use super::design::Design;
+use super::notes::Notes;
+use super::types::ClaimPlan;
+use super::view::View;
+use super::codes;
+use crate::spec::{Claim, ClaimExpect, Metric, Scalar, Spec, Unit};
+use crate::units::{Bytes, Rate, Share, Span};
+
+/// A value of a metric in its unit: µs, bytes, per second, a share from 0 to 1, or a number.
+///
+/// # Errors
+///
+/// What to write.
+pub(super) fn value(metric: Metric, text: &Scalar) -> Result<f64, String> {
+    let number = match text {
+        Scalar::Int(n) => Some(*n as f64),
+        Scalar::Float(x) if x.is_finite() => Some(*x),
+        _ => None,
+    };
+    let words = match text {
+        Scalar::Text(t) => t.as_str(),
+        _ => "",
+    };
+    let (parsed, example) = match metric.unit() {
+        Unit::Micros => (words.parse::<Span>().ok().map(|s| s.0 as f64 / 1e3), "\"8000ms\""),
+        Unit::Bytes => (words.parse::<Bytes>().ok().map(|b| b.0 as f64), "\"300MB\""),
+        Unit::PerSecond => (number.or(words.parse::<Rate>().ok().map(|r| r.0)), "\"500/s\""),
+        Unit::Share => (number.or(words.parse::<Share>().ok().map(|s| s.0)), "0.94"),
+        Unit::Number => (number, "1.5"),
+    };
+    parsed
+        .filter(|x| *x >= 0.0)
+        .ok_or_else(|| format!("a value of `{}` is written like `{example}`", metric.name()))
+}
+
+/// Claims with what supports them; those about cells that this profile does not run are kept and named in a warning.
+pub(super) fn claims(notes: &mut Notes<'_>, spec: &Spec, design: &Design, views: &[View<'_>]) -> Vec<ClaimPlan> {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut not_run: Vec<&str> = Vec::new();
+    let mut plans = Vec::new();
+    for (position, claim) in spec.document.claims.iter().enumerate() {
+        let position = position.to_string();
+        let at = At { position: &position, claim };
+        if seen.contains(&claim.id.as_str()) {
+            let what = format!("there are two claims `{}`", claim.id);
+            at.error(notes, &["id"], what, "give each its own id");
+        }
+        seen.push(&claim.id);
+        if !at.check_names(notes, spec, views) {
+            continue;
+        }
+        if !at.check_cell(notes, spec, design) {
+            not_run.push(&claim.id);
+        }
+        if let Some((low, high)) = at.range(notes) {
+            plans.push(ClaimPlan {
+                id: claim.id.clone(),
+                text: claim.text.clone(),
+                source: claim.source.clone(),
+                metric: claim.expect.metric,
+                variant: claim.expect.variant.clone(),
+                load: claim.expect.load.clone(),
+                vs: claim.expect.vs.clone(),
+                low,
+                high,
+            });
+        }
+    }
+    if !not_run.is_empty() {
+        let list = not_run.join("`, `");
+        notes.warn(format!("claims about loads or variants that are not run here are not judged: `{list}`"));
+    }
+    plans
+}
+
+struct At<'c> {
+    position: &'c str,
+    claim: &'c Claim,
+}
+
+impl At<'_> {
+    fn error(&self, notes: &mut Notes<'_>, key: &[&str], what: impl Into<String>, help: impl Into<String>) {
+        let path: Vec<&str> = ["claims", self.position].iter().chain(key).copied().collect();
+        notes.error(codes::CLAIM, &path, what, help);
+    }
+
+    fn check_names(&self, notes: &mut Notes<'_>, spec: &Spec, views: &[View<'_>]) -> bool {
+        let ClaimExpect { metric, variant, load, vs, .. } = &self.claim.expect;
+        let known = &spec.document.variants;
+        let mut fine = true;
+        for (key, name) in [("variant", Some(variant)), ("vs", vs.as_ref())] {
+            if let Some(name) = name.filter(|name| !known.contains_key(*name)) {
+                let path = ["claims", self.position, "expect", key];
+                notes.unknown(&path, "variant", name, known.keys().map(String::as_str));
+                fine = false;
+            }
+        }
+        if let Some(name) = load.as_ref().filter(|l| !spec.document.load.contains_key(*l)) {
+            let path = ["claims", self.position, "expect", "load"];
+            notes.unknown(&path, "load profile", name, spec.document.load.keys().map(String::as_str));
+            fine = false;
+        }
+        if vs.as_ref() == Some(variant) {
+            let what = format!("`{variant}` is compared with itself");
+            self.error(notes, &["expect", "vs"], what, "name another variant");
+        }
+        let cached = views.iter().find(|v| v.name == variant).is_none_or(View::has_cache);
+        if *metric == Metric::CacheHitRatio && !cached {
+            let what = format!("`{variant}` has no cache to hit");
+            self.error(notes, &["expect", "metric"], what, "name a variant with a cache");
+        }
+        match (metric.is_of_data(), load) {
+            (true, Some(_)) => {
+                let what = format!("`{}` does not depend on the load", metric.name());
+                self.error(notes, &["expect", "load"], what, "leave `load` out");
+            }
+            (false, None) => {
+                let what = format!("`{}` depends on the load, and none is named", metric.name());
+                self.error(notes, &["expect"], what, "write `load = \"…\"`");
+            }
+            _ => {}
+        }
+        fine
+    }
+
+    /// Whether what it speaks of is run. A cell that the file itself excludes is a mistake; one that a profile leaves
+    /// out is not.
+    fn check_cell(&self, notes: &mut Notes<'_>, spec: &Spec, design: &Design) -> bool {
+        let ClaimExpect { variant, load, vs, .. } = &self.claim.expect;
+        let mut run = true;
+        for name in [Some(variant), vs.as_ref()].into_iter().flatten() {
+            let excluded = load.as_ref().is_some_and(|load| {
+                let rule = |e: &&crate::spec::Exclude| e.variant == *name && e.load == *load;
+                spec.document.design.exclude.iter().any(|e| rule(&e))
+            });
+            if let (true, Some(load)) = (excluded, load) {
+                let what = format!("a claim about `{name}` under `{load}`, which is excluded");
+                self.error(notes, &["expect"], what, "exclude less, or claim something else");
+            }
+            run &= design.variants.contains(name);
+        }
+        run && load.as_ref().is_none_or(|load| design.loads.contains(load))
+    }
+
+    /// Lowest and highest value that support it.
+    fn range(&self, notes: &mut Notes<'_>) -> Option<(Option<f64>, Option<f64>)> {
+        let e = &self.claim.expect;
+        let stated = [e.about.is_some(), e.ratio.is_some(), e.at_least.is_some(), e.at_most.is_some()];
+        if stated.iter().filter(|is| **is).count() != 1 {
+            let what = "a claim says exactly one of `about`, `ratio`, `at_least` and `at_most`";
+            self.error(notes, &["expect"], what, "make two claims of it");
+            return None;
+        }
+        if e.vs.is_some() != e.ratio.is_some() && (e.ratio.is_some() || e.about.is_some()) {
+            let (what, help) = if e.ratio.is_some() {
+                ("a ratio is to another variant, and none is named", "write `vs = \"…\"`")
+            } else {
+                ("a claim with `vs` is about a ratio", "write `ratio` instead of `about`")
+            };
+            self.error(notes, &["expect"], what, help);
+            return None;
+        }
+        let around = e.about.is_some() || e.ratio.is_some();
+        let tolerance = match (around, e.tolerance) {
+            (true, Some(Share(t))) if t > 0.0 && t < 1.0 => t,
+            (false, None) => 0.0,
+            (true, _) => {
+                let what = "a claim of `about` or `ratio` has a tolerance between 0% and 100%";
+                self.error(notes, &["expect", "tolerance"], what, "write like `\"25%\"`");
+                return None;
+            }
+            (false, Some(_)) => {
+                let what = "a limit has no tolerance";
+                self.error(notes, &["expect", "tolerance"], what, "leave it out");
+                return None;
+            }
+        };
+        let middle = self.number(notes, "about", e.about.as_ref())?;
+        let low = self.number(notes, "at_least", e.at_least.as_ref())?;
+        let high = self.number(notes, "at_most", e.at_most.as_ref())?;
+        if e.ratio.is_some_and(|r| !r.is_finite() || r <= 0.0) {
+            self.error(notes, &["expect", "ratio"], "a ratio is a number above 0", "write like `0.7`");
+            return None;
+        }
+        Some(match middle.or(e.ratio) {
+            Some(x) => (Some(x * (1.0 - tolerance)), Some(x * (1.0 + tolerance))),
+            None => (low, high),
+        })
+    }
+
+    /// A limit in the metric's unit, or as a plain ratio where there is a `vs`; the outer none is a mistake.
+    fn number(&self, notes: &mut Notes<'_>, key: &str, stated: Option<&Scalar>) -> Option<Option<f64>> {
+        let Some(text) = stated else { return Some(None) };
+        let read = match (&self.claim.expect.vs, text) {
+            (None, text) => value(self.claim.expect.metric, text),
+            (Some(_), Scalar::Int(n)) if *n > 0 => Ok(*n as f64),
+            (Some(_), Scalar::Float(x)) if x.is_finite() && *x > 0.0 => Ok(*x),
+            (Some(_), _) => Err("with `vs` it is a ratio: write like `0.7`".into()),
+        };
+        match read {
+            Ok(x) => Some(Some(x)),
+            Err(help) => {
+                let what = format!("this is no value of `{}`", self.claim.expect.metric.name());
+                self.error(notes, &["expect", key], what, help);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! How each variant differs from the baseline, factor by factor, and which comparisons are confounded.
+//!
+//! A factor is what can change a number: the statement, its cache, indexes, settings, load, params, pool, processes. A
+//! route's name and what is expected of a trial are none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::notes::Notes;
+use super::short;
+use super::types::DeltaPlan;
+use super::view::View;
+use crate::spec::{Bind, Settings};
+
+type Levels = BTreeMap<String, String>;
+const ABSENT: &str = "–";
+
+/// The table of deltas; variants that differ in more than one factor are named in a warning.
+pub(super) fn deltas(
+    notes: &mut Notes<'_>,
+    views: &[View<'_>],
+    baseline: &str,
+    loads: &[String],
+) -> Vec<DeltaPlan> {
+    let Some(base) = views.iter().find(|v| v.name == baseline) else { return Vec::new() };
+    let base = levels(base, loads);
+    let mut plans = Vec::new();
+    for view in views.iter().filter(|v| v.name != baseline) {
+        let own = levels(view, loads);
+        let names: BTreeSet<&String> = base.keys().chain(own.keys()).collect();
+        let level = |levels: &Levels, name: &String| {
+            levels.get(name).cloned().unwrap_or_else(|| ABSENT.to_owned())
+        };
+        let factors: Vec<(String, String, String)> = names
+            .into_iter()
+            .filter(|name| base.get(*name) != own.get(*name))
+            .map(|name| (name.clone(), level(&base, name), level(&own, name)))
+            .collect();
+        warn_if_confounded(notes, view.name, baseline, &factors);
+        plans.push(DeltaPlan { variant: view.name.to_owned(), factors });
+    }
+    plans
+}
+
+fn warn_if_confounded(
+    notes: &mut Notes<'_>,
+    variant: &str,
+    baseline: &str,
+    factors: &[(String, String, String)],
+) {
+    // A longer window under three loads is one factor, not three.
+    let group = |name: &str| match name.split_once('.') {
+        Some(("load", _)) => "load".to_owned(),
+        _ => name.to_owned(),
+    };
+    let groups: BTreeSet<String> = factors.iter().map(|(name, _, _)| group(name)).collect();
+    let count = match groups.len() {
+        0 => {
+            return notes.warn(format!("`{variant}` does not differ from `{baseline}` in any factor"));
+        }
+        1 => return,
+        2 => "two".to_owned(),
+        3 => "three".to_owned(),
+        n => n.to_string(),
+    };
+    let list: Vec<String> = groups.into_iter().collect();
+    notes.warn(format!(
+        "`{variant}` differs from `{baseline}` in {count} factors: {}",
+        list.join(", ")
+    ));
+}
+
+/// The level of each factor, as full text.
+fn levels(view: &View<'_>, loads: &[String]) -> Levels {
+    let mut levels = Levels::new();
+    let services = &view.document.services;
+    settings(&mut levels, "postgres", &services.postgres.settings);
+    settings(&mut levels, "redis", &services.redis.settings);
+    settings(&mut levels, "nginx", &services.nginx.settings);
+    levels.insert("instances".into(), services.api.instances.to_string());
+    levels.insert("cache_timeout".into(), services.api.cache_timeout.to_string());
+    flatten(&mut levels, "pool", serde_json::to_value(&services.api.pool).unwrap_or_default());
+    for load in loads {
+        if let Some(profile) = view.document.load.get(load) {
+            let profile = serde_json::to_value(profile).unwrap_or_default();
+            flatten(&mut levels, &format!("load.{load}"), profile);
+        }
+    }
+    let mut indexes = view.variant.map(|v| v.indexes.clone()).unwrap_or_default();
+    indexes.sort();
+    levels.insert("indexes".into(), or_none(indexes.join(", ")));
+    endpoints(&mut levels, view);
+    levels
+}
+
+fn settings(levels: &mut Levels, server: &str, settings: &Settings) {
+    for (name, value) in settings {
+        levels.insert(format!("settings.{server}.{name}"), value.to_string());
+    }
+}
+
+/// The statements that are driven, whatever they are called; a mix is one level, in order of weight.
+fn endpoints(levels: &mut Levels, view: &View<'_>) {
+    let mut driven = view.driven();
+    driven.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    let mixed = driven.len() > 1;
+    let (mut queries, mut binds, mut caches) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, weight) in driven {
+        let Some(endpoint) = view.document.endpoints.get(name) else { continue };
+        let times = if mixed { format!("{weight} × ") } else { String::new() };
+        let words: Vec<&str> = endpoint.query.split_whitespace().collect();
+        queries.push(format!("{times}{}", words.join(" ")));
+        let bound: Vec<String> = endpoint.bind.iter().map(bind).collect();
+        binds.push(or_none(bound.join(", ")));
+        caches.push(endpoint.cache.as_ref().map_or_else(
+            || "none".to_owned(),
+            |c| format!("cache-aside {} for {}", c.key, c.ttl),
+        ));
+        for param in endpoint.bind.iter() {
+            if let Bind::Param(param) = param
+                && let Some(declared) = view.document.params.get(param)
+            {
+                let value = serde_json::to_value(declared).unwrap_or_default();
+                flatten(levels, &format!("params.{param}"), value);
+            }
+        }
+    }
+    levels.insert("query".into(), queries.join(" | "));
+    levels.insert("bind".into(), binds.join(" | "));
+    levels.insert("cache".into(), caches.join(" | "));
+}
+
+fn bind(bind: &Bind) -> String {
+    match bind {
+        Bind::Param(name) => name.clone(),
+        Bind::Value(value) => format!("'{value}'"),
+    }
+}
+
+fn or_none(text: String) -> String {
+    if text.is_empty() { "none".into() } else { text }
+}
+
+/// Every leaf of a table under its dotted name.
+fn flatten(levels: &mut Levels, name: &str, value: Value) {
+    match value {
+        Value::Object(table) => {
+            for (key, value) in table {
+                flatten(levels, &format!("{name}.{key}"), value);
+            }
+        }
+        Value::Null => {}
+        Value::String(text) => {
+            levels.insert(name.to_owned(), text);
+        }
+        other => {
+            levels.insert(name.to_owned(), other.to_string());
+        }
+    }
+}
+
+/// Levels as they are printed; compared in full before.
+pub(super) fn shorten(plans: &mut [DeltaPlan]) {
+    for (_, base, own) in plans.iter_mut().flat_map(|p| p.factors.iter_mut()) {
+        if short(base) != short(own) {
+            (*base, *own) = (short(base), short(own));
+        }
+    }
+}

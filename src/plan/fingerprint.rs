@@ -1,0 +1,43 @@
+//! Same fingerprint, same work.
+//!
+//! SHA-256 over the plan as JSON: fields in the order of the types, maps sorted. What does not count: the fingerprint
+//! itself, the estimate, the warnings; the prose (title, question, context, drivers, decision, consequences, tags; the
+//! titles of variants; the texts and sources of claims); the profile's name, because a size is its numbers; and the path
+//! of the migrations, because their digests count. Everything else does, the experiment's id included.
+
+use sha2::{Digest, Sha256};
+
+use super::migrations::hex;
+use super::types::{Estimate, Plan};
+
+/// The fingerprint of a plan, 64 hexadecimal digits.
+pub(super) fn fingerprint(plan: &Plan) -> String {
+    let mut plan = plan.clone();
+    plan.fingerprint.clear();
+    plan.estimate = Estimate::default();
+    plan.warnings.clear();
+    plan.profile.clear();
+    plan.dataset.migrations.clear();
+    let prose = &mut plan.experiment;
+    for text in [
+        &mut prose.title,
+        &mut prose.question,
+        &mut prose.context,
+        &mut prose.drivers,
+        &mut prose.decision,
+        &mut prose.consequences,
+    ] {
+        text.clear();
+    }
+    prose.tags.clear();
+    for variant in &mut plan.variants {
+        variant.title.clear();
+    }
+    for claim in &mut plan.claims {
+        claim.text.clear();
+        claim.source = None;
+    }
+    // A plan is made of numbers, texts and maps with text keys: writing it as JSON has no way to fail.
+    let json = serde_json::to_vec(&plan).expect("a plan is plain data");
+    hex(&Sha256::digest(&json))
+}

@@ -1,0 +1,293 @@
+//! Request parameters: what the API takes, and which values are asked for how often.
+
+use super::notes::Notes;
+use super::types::{DatasetPlan, DistributionPlan, DrawPlan, DrawSource, ParamPlan};
+use super::view::View;
+use super::{codes, conditions};
+use crate::rows::{Generator, TableSpec};
+use crate::spec::{DistributionKind, Param, ParamType};
+
+/// Exponent of Zipf's law where the file states none: YCSB's.
+const EXPONENT: f64 = 0.99;
+
+/// Whether a text is a value of a type.
+pub(super) fn fits(kind: ParamType, text: &str) -> bool {
+    match kind {
+        ParamType::Text => !text.contains('\0'),
+        ParamType::Integer => text.parse::<i32>().is_ok(),
+        ParamType::Bigint => text.parse::<i64>().is_ok(),
+        ParamType::Float => text.parse::<f64>().is_ok_and(f64::is_finite),
+        ParamType::Numeric => {
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            let one_point = digits.bytes().filter(|b| *b == b'.').count() <= 1;
+            let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+            plain && one_point && digits.bytes().any(|b| b.is_ascii_digit())
+        }
+        ParamType::Bool => matches!(text, "true" | "false"),
+        ParamType::Uuid => uuid::Uuid::parse_str(text).is_ok(),
+        ParamType::Date => text.parse::<chrono::NaiveDate>().is_ok(),
+        ParamType::Timestamp => {
+            text.replacen(' ', "T", 1).parse::<chrono::NaiveDateTime>().is_ok()
+        }
+        ParamType::Timestamptz => chrono::DateTime::parse_from_rfc3339(text).is_ok(),
+        ParamType::Json => serde_json::from_str::<serde_json::Value>(text).is_ok(),
+    }
+}
+
+/// The parameter as the API checks it.
+pub(super) fn checked(notes: &mut Notes<'_>, view: &View<'_>, name: &str, p: &Param) -> ParamPlan {
+    let numeric = matches!(
+        p.r#type,
+        ParamType::Integer | ParamType::Bigint | ParamType::Float | ParamType::Numeric
+    );
+    let mut wrong = |key: &str, what: String, help: &str| {
+        let path = notes.path_of(view.name, &["params", name, key]);
+        notes.error(codes::PARAM, &path, format!("param `{name}`: {what}"), help);
+    };
+    if p.max_length.is_some() && p.r#type != ParamType::Text {
+        wrong("max_length", "only a text has a length".into(), "leave it out");
+    }
+    for (key, limit) in [("min", p.min), ("max", p.max)] {
+        if limit.is_some() && !numeric {
+            wrong(key, format!("only a number has a `{key}`"), "leave it out");
+        } else if limit.is_some_and(|x| !x.is_finite()) {
+            wrong(key, "this is no finite number".into(), "write a number");
+        }
+    }
+    if p.min.zip(p.max).is_some_and(|(min, max)| min > max) {
+        wrong("min", "`min` is more than `max`".into(), "swap them");
+    }
+    if p.default.as_ref().is_some_and(|d| !allowed(p, &d.to_string())) {
+        wrong("default", "the default is no value of its type and limits".into(), "write one");
+    }
+    ParamPlan {
+        name: name.to_owned(),
+        r#type: p.r#type,
+        max_length: p.max_length,
+        min: p.min,
+        max: p.max,
+        default: p.default.as_ref().map(ToString::to_string),
+    }
+}
+
+/// Whether the API would take this value.
+fn allowed(p: &Param, text: &str) -> bool {
+    let number = text.parse::<f64>().ok();
+    let above = p.min.zip(number).is_none_or(|(min, x)| x >= min);
+    let below = p.max.zip(number).is_none_or(|(max, x)| x <= max);
+    let short = p.max_length.is_none_or(|most| text.chars().count() <= most as usize);
+    fits(p.r#type, text) && above && below && short
+}
+
+/// Which values are asked for; none if requests leave the parameter out, or if something is wrong with it.
+pub(super) fn draw(
+    notes: &mut Notes<'_>,
+    view: &View<'_>,
+    dataset: &DatasetPlan,
+    name: &str,
+    in_path: bool,
+) -> Option<DrawPlan> {
+    let p = view.document.params.get(name)?;
+    let path = notes.path_of(view.name, &["params", name]);
+    let (source, available) = match (&p.from, &p.values) {
+        (Some(_), Some(_)) => {
+            let from = notes.path_of(view.name, &["params", name, "from"]);
+            let values = notes.path_of(view.name, &["params", name, "values"]);
+            let what = format!("param `{name}` has both `from` and `values`");
+            let other = (&from[..], "`from` stands here");
+            notes.contradiction(codes::PARAM, &values, what, "leave one of them out", other);
+            return None;
+        }
+        (Some(from), None) => column_source(notes, view, dataset, name, p, from)?,
+        (None, Some(_)) => values_source(notes, view, name, p)?,
+        (None, None) if p.default.is_some() && !in_path => return None,
+        (None, None) => {
+            let what = format!("param `{name}` has no values to ask for");
+            let help = "write `from = \"table.column\"` or `values = [ … ]`";
+            notes.error(codes::PARAM, &path, what, help);
+            return None;
+        }
+    };
+    let distribution = distribution(notes, view, name, p, &source, available)?;
+    Some(DrawPlan { param: name.to_owned(), source, distribution })
+}
+
+fn values_source(
+    notes: &mut Notes<'_>,
+    view: &View<'_>,
+    name: &str,
+    p: &Param,
+) -> Option<(DrawSource, u64)> {
+    let values: Vec<String> = p.values.iter().flatten().map(ToString::to_string).collect();
+    let path = notes.path_of(view.name, &["params", name, "values"]);
+    if !p.r#where.is_empty() {
+        let path = notes.path_of(view.name, &["params", name, "where"]);
+        let what = format!("param `{name}` has a `where`, but its values come from no table");
+        notes.error(codes::WHERE, &path, what, "leave it out, or draw `from` a column");
+    }
+    if values.is_empty() {
+        let what = format!("param `{name}` has an empty list of values");
+        notes.error(codes::PARAM, &path, what, "name at least one value");
+        return None;
+    }
+    if let Some(value) = values.iter().find(|v| !allowed(p, v)) {
+        let what = format!("param `{name}`: `{}` is not of its type and limits", super::short(value));
+        notes.error(codes::PARAM, &path, what, "write values that the API takes");
+        return None;
+    }
+    let count = values.len() as u64;
+    Some((DrawSource::Values(values), count))
+}
+
+/// The column, and how many of its rows meet the conditions (as a share of all rows, so give or take a few).
+fn column_source(
+    notes: &mut Notes<'_>,
+    view: &View<'_>,
+    dataset: &DatasetPlan,
+    name: &str,
+    p: &Param,
+    from: &str,
+) -> Option<(DrawSource, u64)> {
+    let path = notes.path_of(view.name, &["params", name, "from"]);
+    let Some((table, column)) = from.split_once('.') else {
+        let what = format!("param `{name}`: `{from}` is no column");
+        notes.error(codes::PARAM, &path, what, "write it as `\"table.column\"`");
+        return None;
+    };
+    let Some(spec) = dataset.tables.iter().find(|t| t.name == table) else {
+        let known: Vec<&str> = dataset.tables.iter().map(|t| t.name.as_str()).collect();
+        notes.unknown(&path, "table with generated rows", table, known);
+        return None;
+    };
+    let Some(found) = spec.columns.iter().find(|c| c.name == column) else {
+        // A column whose generator is wrong has been noted already.
+        if !view.document.dataset.tables[table].columns.contains_key(column) {
+            let known: Vec<&str> = spec.columns.iter().map(|c| c.name.as_str()).collect();
+            notes.unknown(&path, &format!("generated column of `{table}`"), column, known);
+        }
+        return None;
+    };
+    if !generates(&found.generator, p.r#type, spec.rows) {
+        let what = format!("param `{name}`: the values of `{from}` are not all of its type");
+        notes.error(codes::PARAM, &path, what, "choose the type that the column generates");
+        return None;
+    }
+    let (conditions, share) = where_conditions(notes, view, name, p, spec)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of at most 10^9 rows"
+    )]
+    let available = (spec.rows as f64 * share * (1.0 - found.null_ratio)).floor() as u64;
+    if available == 0 {
+        let what = format!("param `{name}`: no row of `{table}` can give it a value");
+        notes.error(codes::PARAM, &path, what, "give the table rows that meet the conditions");
+        return None;
+    }
+    let (table, column) = (table.to_owned(), column.to_owned());
+    Some((DrawSource::Column { table, column, conditions }, available))
+}
+
+type Conditions = Vec<(String, String)>;
+
+fn where_conditions(
+    notes: &mut Notes<'_>,
+    view: &View<'_>,
+    name: &str,
+    p: &Param,
+    table: &TableSpec,
+) -> Option<(Conditions, f64)> {
+    let mut conditions = Vec::new();
+    let mut share = 1.0;
+    for (column, value) in &p.r#where {
+        let path = notes.path_of(view.name, &["params", name, "where", column]);
+        let Some(spec) = table.columns.iter().find(|c| c.name == *column) else {
+            let known: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+            notes.unknown(&path, &format!("generated column of `{}`", table.name), column, known);
+            continue;
+        };
+        let value = value.to_string();
+        match conditions::share(&spec.generator, table.rows, &value) {
+            Ok(of_rows) => share *= of_rows * (1.0 - spec.null_ratio),
+            Err(what) => {
+                let what = format!("param `{name}`: {what}");
+                notes.error(codes::WHERE, &path, what, "state a value that the column can have");
+            }
+        }
+        conditions.push((column.clone(), value));
+    }
+    (conditions.len() == p.r#where.len()).then_some((conditions, share))
+}
+
+fn distribution(
+    notes: &mut Notes<'_>,
+    view: &View<'_>,
+    name: &str,
+    p: &Param,
+    source: &DrawSource,
+    available: u64,
+) -> Option<DistributionPlan> {
+    let d = &p.distribution;
+    let path = |key| ["params", name, "distribution", key];
+    if let Some(exponent) = d.exponent {
+        let path = notes.path_of(view.name, &path("exponent")).clone();
+        if d.kind != DistributionKind::Zipfian {
+            let what = format!("param `{name}`: only `zipfian` has an exponent");
+            notes.error(codes::PARAM, &path, what, "leave it out, or write `kind = \"zipfian\"`");
+        } else if !(exponent.is_finite() && exponent > 0.0) {
+            let what = format!("param `{name}`: the exponent is a number above 0");
+            notes.error(codes::PARAM, &path, what, "write like `0.99`");
+        }
+    }
+    if let Some(keys) = d.keys.filter(|keys| *keys == 0 || *keys > available) {
+        let path = notes.path_of(view.name, &path("keys"));
+        let what = format!("param `{name}`: {keys} keys, but about {available} to choose from");
+        notes.error(codes::PARAM, &path, what, "ask for fewer keys, or generate more rows");
+    }
+    let listed = matches!(source, DrawSource::Values(_)).then_some(available);
+    let keys = d.keys.or(listed);
+    match (d.kind, keys) {
+        (DistributionKind::Uniform, keys) => Some(DistributionPlan::Uniform { keys }),
+        (DistributionKind::Sequential, Some(_)) => Some(DistributionPlan::Sequential { keys }),
+        (DistributionKind::Zipfian, Some(keys)) => {
+            Some(DistributionPlan::Zipfian { exponent: d.exponent.unwrap_or(EXPONENT), keys })
+        }
+        (_, None) => {
+            let path = notes.path_of(view.name, &["params", name, "distribution"]);
+            let what = format!("param `{name}`: this distribution needs a number of keys");
+            notes.error(codes::PARAM, &path, what, "write like `keys = 10_000`");
+            None
+        }
+    }
+}
+
+/// Whether every value of a generator is one of a type.
+fn generates(generator: &Generator, kind: ParamType, rows: u64) -> bool {
+    use ParamType as P;
+    let steps = i64::try_from(rows.saturating_sub(1)).unwrap_or(i64::MAX);
+    let small = |n: i64| i32::try_from(n).is_ok();
+    match generator {
+        Generator::Sequence { start, step } => match kind {
+            P::Integer => small(*start) && small(start.saturating_add(step.saturating_mul(steps))),
+            _ => matches!(kind, P::Bigint | P::Numeric | P::Float | P::Text | P::Json),
+        },
+        Generator::Integer { min, max } => match kind {
+            P::Integer => small(*min) && small(*max),
+            _ => matches!(kind, P::Bigint | P::Numeric | P::Float | P::Text | P::Json),
+        },
+        Generator::Float { .. } => matches!(kind, P::Numeric | P::Float | P::Text | P::Json),
+        Generator::Bool { .. } => matches!(kind, P::Bool | P::Text | P::Json),
+        Generator::Uuid => matches!(kind, P::Uuid | P::Text),
+        Generator::Timestamp { .. } => {
+            matches!(kind, P::Timestamp | P::Timestamptz | P::Date | P::Text)
+        }
+        Generator::Template { pieces } => match kind {
+            P::Text => true,
+            // Numbers may be written as templates: `{row}` alone, or with a prefix of digits.
+            _ => [1, rows].iter().all(|row| fits(kind, &pieces.join(&row.to_string()))),
+        },
+        Generator::PersonName | Generator::Words { .. } => kind == P::Text,
+        Generator::Weighted { choices } => choices.iter().all(|(value, _)| fits(kind, value)),
+        Generator::Constant { value } => fits(kind, value),
+    }
+}

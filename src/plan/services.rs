@@ -1,0 +1,149 @@
+//! The servers of each variant: settings by allowlist, versions, connections.
+
+use super::notes::Notes;
+use super::settings::{self, Server};
+use super::types::{PoolPlan, ServerPlan};
+use super::view::View;
+use super::codes;
+use crate::spec::{self, Transport};
+
+/// Connections of our own beside the pools: readiness, statistics, EXPLAIN, and those that Postgres keeps for superusers.
+const RESERVED_CONNECTIONS: u64 = 15;
+/// Postgres' own default, below which there is nothing to gain.
+const USUAL_CONNECTIONS: u64 = 100;
+/// Each is a process; more would measure the scheduler.
+const MOST_CONNECTIONS: u64 = 2000;
+const MAX_CONNECTIONS: &str = "max_connections";
+
+/// The servers of one variant, Redis whether or not it is needed.
+#[derive(Debug, Clone)]
+pub(super) struct Servers {
+    pub(super) postgres: ServerPlan,
+    pub(super) redis: ServerPlan,
+    pub(super) nginx: ServerPlan,
+    pub(super) api_instances: u32,
+    pub(super) pool: PoolPlan,
+    pub(super) cache_timeout_ns: u64,
+    /// Postgres connections that the pools and we may open.
+    connections: u64,
+}
+
+/// Decides the servers as a variant sees them.
+pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>) -> Servers {
+    let services = &view.document.services;
+    let api = &services.api;
+    let pool = &api.pool;
+    let most = |n: u32| u64::from(n);
+    let connections = most(api.instances) * (most(pool.size) + most(pool.max_overflow));
+    for (key, zero) in [("size", pool.size == 0), ("acquire_timeout", pool.acquire_timeout.0 == 0)] {
+        if zero {
+            let path = notes.path_of(view.name, &["services", "api", "pool", key]);
+            notes.error(codes::CONNECTIONS, &path, format!("a pool's `{key}` can't be 0"), "write more");
+        }
+    }
+    if !(1..=16).contains(&api.instances) {
+        let path = notes.path_of(view.name, &["services", "api", "instances"]);
+        notes.error(codes::TOO_MUCH, &path, "there are 1 to 16 API processes", "write like `1`");
+    }
+    let servers = Servers {
+        postgres: server(notes, view, Server::Postgres, &services.postgres),
+        redis: server(notes, view, Server::Redis, &services.redis),
+        nginx: server(notes, view, Server::Nginx, &services.nginx),
+        api_instances: api.instances,
+        pool: PoolPlan {
+            size: pool.size,
+            max_overflow: pool.max_overflow,
+            pre_ping: pool.pre_ping,
+            acquire_timeout_ns: pool.acquire_timeout.0,
+        },
+        cache_timeout_ns: api.cache_timeout.0,
+        connections: connections + RESERVED_CONNECTIONS,
+    };
+    check_connections(notes, view, &servers);
+    servers
+}
+
+fn check_connections(notes: &mut Notes<'_>, view: &View<'_>, servers: &Servers) {
+    let needed = servers.connections;
+    let stated = servers.postgres.settings.get(MAX_CONNECTIONS).and_then(|n| n.parse::<u64>().ok());
+    if needed > MOST_CONNECTIONS {
+        let path = notes.path_of(view.name, &["services", "api", "pool"]);
+        let what = format!("the pools may open {needed} database connections");
+        let help = format!("keep instances × (size + max_overflow) below {MOST_CONNECTIONS}");
+        notes.error(codes::CONNECTIONS, &path, what, help);
+    } else if let Some(stated) = stated.filter(|stated| *stated < needed) {
+        let key = ["services", "postgres", "settings", MAX_CONNECTIONS];
+        let path = notes.path_of(view.name, &key);
+        let pool = notes.path_of(view.name, &["services", "api", "pool"]);
+        let what = format!(
+            "`max_connections` is {stated}, but pools may open {} and querylab {RESERVED_CONNECTIONS}",
+            needed - RESERVED_CONNECTIONS
+        );
+        let help = format!("write at least {needed}, or leave it out");
+        notes.contradiction(codes::CONNECTIONS, &path, what, help, (&pool, "the pools"));
+    }
+}
+
+/// Gives Postgres the same `max_connections` in every variant that states none: enough for the one that needs most.
+pub(super) fn settle_connections(all: &mut [&mut Servers]) {
+    let needed = all.iter().map(|s| s.connections).max().unwrap_or(0).max(USUAL_CONNECTIONS);
+    for servers in all {
+        let settings = &mut servers.postgres.settings;
+        settings.entry(MAX_CONNECTIONS.into()).or_insert_with(|| needed.to_string());
+    }
+}
+
+fn server(
+    notes: &mut Notes<'_>,
+    view: &View<'_>,
+    which: Server,
+    asked: &spec::Server,
+) -> ServerPlan {
+    let mut plan = ServerPlan::default();
+    if let Some(version) = &asked.version {
+        match min_version(version) {
+            Some(numbers) => plan.min_version = numbers,
+            None => {
+                let path = notes.path_of(view.name, &["services", which.key(), "version"]);
+                let what = format!("`{version}` is no version that can be asked for");
+                notes.error(codes::SETTING, &path, what, "write like `\">=15\"`");
+            }
+        }
+    }
+    if asked.transport == Transport::Tcp {
+        let path = notes.path_of(view.name, &["services", which.key(), "transport"]);
+        notes.not_yet(&path, "`transport = \"tcp\"`");
+    }
+    for (name, value) in &asked.settings {
+        match settings::check(which, name, value) {
+            Ok(text) => {
+                plan.settings.insert(name.clone(), text);
+            }
+            Err(refused) => {
+                let path = notes.path_of(view.name, &["services", which.key(), "settings", name]);
+                notes.error(codes::SETTING, &path, refused.what, refused.help);
+            }
+        }
+    }
+    plan
+}
+
+/// `">=15.3"` as `[15, 3]`.
+fn min_version(text: &str) -> Option<Vec<u32>> {
+    let numbers = text.trim().strip_prefix(">=")?.trim().split('.');
+    numbers.map(|n| n.parse::<u32>().ok()).collect::<Option<Vec<u32>>>().filter(|v| v.len() <= 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_numbers() {
+        assert_eq!(min_version(">=15"), Some(vec![15]));
+        assert_eq!(min_version(">= 7.0.15"), Some(vec![7, 0, 15]));
+        for wrong in ["15", ">15", ">=", ">=x", ">=1.2.3.4", ">=1..2"] {
+            assert_eq!(min_version(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Variants: merged with the file, checked, and turned into cells with one load profile each.
+
+use super::dataset::Known;
+use super::notes::Notes;
+use super::services::{self, Servers};
+use super::types::{ApiPlan, CellPlan, ExpectPlan, LoadPlan, PlanNode, StackPlan, TargetPlan};
+use super::view::View;
+use super::{caches, codes, endpoints, loads, params, routes};
+use crate::spec::{Expect, Limits, Variant};
+
+/// Failed requests that a trial may have where the file states no limit.
+const ERROR_RATIO: f64 = 0.001;
+
+/// One variant, decided but for its loads.
+pub(super) struct Resolved {
+    pub(super) servers: Servers,
+    pub(super) api: Vec<super::types::EndpointPlan>,
+    pub(super) targets: Vec<TargetPlan>,
+    pub(super) expect: ExpectPlan,
+}
+
+/// Decides one variant; every mistake in it is noted, whether or not the design runs it.
+pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>, known: &Known<'_>) -> Option<Resolved> {
+    let variant = view.variant?;
+    routes::check_duplicates(notes, view);
+    caches::check_shared_keys(notes, view);
+    let servers = services::resolve(notes, view);
+    check_driven(notes, view, variant);
+    let mut api = Vec::new();
+    let mut targets = Vec::new();
+    for (name, weight) in view.driven() {
+        let Some(resolved) = endpoints::resolve(notes, view, name) else { continue };
+        let endpoint = resolved.endpoint;
+        let in_path = |param: &str| endpoint.path.contains(&format!("{{{param}}}"));
+        let draws = endpoint
+            .params
+            .iter()
+            .filter_map(|p| params::draw(notes, view, known.dataset, &p.name, in_path(&p.name)))
+            .collect();
+        targets.push(TargetPlan {
+            endpoint: endpoint.name.clone(),
+            weight,
+            method: endpoint.method.clone(),
+            path: endpoint.path.clone(),
+            draws,
+            check: resolved.check,
+        });
+        api.push(endpoint);
+    }
+    let expect = expect(notes, view, variant, known);
+    for name in view.document.load.keys() {
+        loads::resolve(notes, view, name);
+    }
+    Some(Resolved { servers, api, targets, expect })
+}
+
+/// One variant under one load; none if the load is wrong, which has been noted.
+pub(super) fn cell(
+    notes: &mut Notes<'_>,
+    view: &View<'_>,
+    variant: &Resolved,
+    load: &str,
+    database: &str,
+) -> Option<CellPlan> {
+    let drive = LoadPlan { targets: variant.targets.clone(), ..loads::resolve(notes, view, load)? };
+    let servers = &variant.servers;
+    Some(CellPlan {
+        variant: view.name.to_owned(),
+        load: load.to_owned(),
+        database: database.to_owned(),
+        stack: StackPlan {
+            postgres: servers.postgres.clone(),
+            redis: Some(servers.redis.clone()),
+            nginx: servers.nginx.clone(),
+            api_instances: servers.api_instances,
+            client_connections: loads::connections(&drive),
+        },
+        api: ApiPlan {
+            pool: servers.pool.clone(),
+            cache_timeout_ns: servers.cache_timeout_ns,
+            // The client no longer waits by then, and a statement left running would disturb the next trial.
+            statement_timeout_ns: drive.timeout_ns,
+            endpoints: variant.api.clone(),
+        },
+        drive,
+        expect: variant.expect.clone(),
+    })
+}
+
+fn check_driven(notes: &mut Notes<'_>, view: &View<'_>, variant: &Variant) {
+    let name = view.name;
+    let path = ["variants", name];
+    match (&variant.endpoint, &variant.mix) {
+        (None, None) => {
+            let what = format!("variant `{name}` drives no endpoint");
+            notes.error(codes::VARIANT, &path, what, "write `endpoint = \"…\"`");
+        }
+        (Some(_), Some(_)) => {
+            let what = format!("variant `{name}` has both `endpoint` and `mix`");
+            let other = (&["variants", name, "endpoint"][..], "`endpoint` stands here");
+            let mix = ["variants", name, "mix"];
+            notes.contradiction(codes::VARIANT, &mix, what, "leave one of them out", other);
+        }
+        _ => {}
+    }
+    for (endpoint, _) in view.driven() {
+        if !view.document.endpoints.contains_key(endpoint) {
+            let known = view.document.endpoints.keys().map(String::as_str);
+            let mixed = ["variants", name, "mix", endpoint];
+            let single = ["variants", name, "endpoint"];
+            let path = if variant.mix.is_some() { &mixed[..] } else { &single[..] };
+            notes.unknown(path, "endpoint", endpoint, known);
+        }
+    }
+    let Some(mix) = &variant.mix else { return };
+    let sum: f64 = mix.values().sum();
+    if mix.is_empty() || !sum.is_finite() || mix.values().any(|w| !w.is_finite() || *w <= 0.0) {
+        let path = ["variants", name, "mix"];
+        let what = format!("variant `{name}`: every weight of a mix is a number above 0");
+        notes.error(codes::VARIANT, &path, what, "write like `mix = { read = 9, write = 1 }`");
+    }
+}
+
+fn expect(
+    notes: &mut Notes<'_>,
+    view: &View<'_>,
+    variant: &Variant,
+    known: &Known<'_>,
+) -> ExpectPlan {
+    let Expect { plan, index_scans_per_request, cache_hit_ratio, error_ratio } = &variant.expect;
+    let path = |key| ["variants", view.name, "expect", key];
+    if let Some(node) = plan {
+        check_node(notes, view, variant, known, node);
+    }
+    if cache_hit_ratio.is_some() && !view.has_cache() {
+        let what = format!("variant `{}` expects cache hits, and has no cache", view.name);
+        notes.error(codes::EXPECT, &path("cache_hit_ratio"), what, "leave it out");
+    }
+    for (key, limits) in [("cache_hit_ratio", cache_hit_ratio), ("error_ratio", error_ratio)] {
+        if let Some(limits) = limits {
+            check_limits(notes, &path(key), limits);
+        }
+    }
+    if index_scans_per_request.is_some_and(|x| !x.is_finite() || x < 0.0) {
+        let what = "index scans per request are a number from 0";
+        notes.error(codes::EXPECT, &path("index_scans_per_request"), what, "write like `1`");
+    }
+    if error_ratio.as_ref().is_some_and(|l| l.min.is_some()) {
+        notes.not_yet(&path("error_ratio"), "a smallest `error_ratio`");
+    }
+    let hits = cache_hit_ratio.as_ref();
+    ExpectPlan {
+        plan: plan.as_ref().map(|p| PlanNode {
+            node: p.node.clone(),
+            index: p.index.clone(),
+            relation: p.relation.clone(),
+        }),
+        index_scans_per_request: *index_scans_per_request,
+        cache_hit_ratio_min: hits.and_then(|l| l.min),
+        cache_hit_ratio_max: hits.and_then(|l| l.max),
+        error_ratio_max: error_ratio.as_ref().and_then(|l| l.max).unwrap_or(ERROR_RATIO),
+    }
+}
+
+/// A plan can only use an index that exists in the variant's database.
+fn check_node(
+    notes: &mut Notes<'_>,
+    view: &View<'_>,
+    variant: &Variant,
+    known: &Known<'_>,
+    node: &crate::spec::ExpectPlan,
+) {
+    let name = view.name;
+    let path = |key| ["variants", name, "expect", "plan", key];
+    if node.node.trim().is_empty() {
+        notes.error(codes::EXPECT, &path("node"), "the node has no name", "write like `Index Scan`");
+    }
+    if let Some(index) = &node.index {
+        let declared = &view.document.indexes;
+        if declared.contains_key(index) && !variant.indexes.contains(index) {
+            let what = format!("variant `{name}` expects index `{index}`, which it does not have");
+            let other = (&["variants", name, "indexes"][..], "the variant's indexes");
+            let help = format!("add `{index}` to its indexes");
+            notes.contradiction(codes::EXPECT, &path("index"), what, help, other);
+        } else if !declared.contains_key(index) && !known.may_be_index(index) {
+            notes.unknown(&path("index"), "index", index, declared.keys().map(String::as_str));
+        }
+    }
+    if let Some(relation) = node.relation.as_deref().filter(|r| !known.may_be_table(r)) {
+        notes.unknown(&path("relation"), "table", relation, known.tables());
+    }
+}
+
+fn check_limits(notes: &mut Notes<'_>, path: &[&str], limits: &Limits) {
+    let (min, max) = (limits.min.unwrap_or(0.0), limits.max.unwrap_or(1.0));
+    let shares = [min, max].iter().all(|x| (0.0..=1.0).contains(x));
+    if (limits.min.is_none() && limits.max.is_none()) || !shares || min > max {
+        let what = "these limits hold for no share, or for every share";
+        notes.error(codes::EXPECT, path, what, "write like `{ min = 0.90 }`, from 0 to 1");
+    }
+}
