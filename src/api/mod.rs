@@ -1,1 +1,28 @@
-//! api.
+//! The system under test: endpoints of a plan served over a unix socket, from Postgres and a Redis cache-aside.
+//!
+//! Started as a child process by [`main_with`]; [`serve`] is the same thing as an ordinary async function. What a request
+//! passes through: `routes` (method and path) → `params` and `value` (typed, checked) → `cache` (Redis) → `pool` →
+//! `statement` (bound, executed) → `json` (binary wire format to bytes of JSON). Anything refused becomes a `problem`.
+//!
+//! JSON of rows: one array of objects, in the order of the columns. Whole numbers and floats are JSON numbers; `numeric`
+//! and `money` are JSON strings with their exact digits, because readers turn JSON numbers into doubles.
+
+mod cache;
+mod catalog;
+mod counters;
+mod handler;
+mod health;
+mod json;
+mod params;
+mod percent;
+mod pool;
+mod problem;
+mod routes;
+mod run;
+mod serve;
+mod start;
+mod statement;
+mod value;
+
+pub use run::main_with;
+pub use serve::serve;

@@ -1,0 +1,105 @@
+//! What this process has counted since it started, exactly.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::plan::ApiCounters;
+
+/// How Redis took part in one answer. Each request to a cached endpoint that gets as far as the cache counts as exactly
+/// one of hit, miss and error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CacheUse {
+    /// The endpoint has no cache, or the key is too long for it.
+    Bypass,
+    /// Answered from Redis.
+    Hit,
+    /// Redis did not have it.
+    Miss,
+    /// Redis failed, was too slow, or held something that is not ours.
+    Error,
+}
+
+impl CacheUse {
+    /// As `X-Cache` says it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Bypass => "bypass",
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The counters behind [`ApiCounters`].
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    requests: AtomicU64,
+    statements: AtomicU64,
+    cache_hits: AtomicU64,
+    cache_misses: AtomicU64,
+    cache_errors: AtomicU64,
+    server_errors: AtomicU64,
+    connections_opened: AtomicU64,
+    pool_wait_total_ns: AtomicU64,
+    pool_wait_max_ns: AtomicU64,
+}
+
+fn one_more(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Counters {
+    /// A request to a declared endpoint came in.
+    pub(super) fn request(&self) {
+        one_more(&self.requests);
+    }
+
+    /// A statement is about to be sent for a request.
+    pub(super) fn statement(&self) {
+        one_more(&self.statements);
+    }
+
+    /// The cache's part in a request is settled.
+    pub(super) fn cache(&self, part: CacheUse) {
+        match part {
+            CacheUse::Bypass => {}
+            CacheUse::Hit => one_more(&self.cache_hits),
+            CacheUse::Miss => one_more(&self.cache_misses),
+            CacheUse::Error => one_more(&self.cache_errors),
+        }
+    }
+
+    /// An answer of 500 or above goes out.
+    pub(super) fn server_error(&self) {
+        one_more(&self.server_errors);
+    }
+
+    /// A database connection was opened.
+    pub(super) fn connection_opened(&self) {
+        one_more(&self.connections_opened);
+    }
+
+    /// A request waited this long for a connection (queue, opening, ping).
+    pub(super) fn waited(&self, wait: Duration) {
+        let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+        self.pool_wait_total_ns.fetch_add(nanos, Ordering::Relaxed);
+        self.pool_wait_max_ns.fetch_max(nanos, Ordering::Relaxed);
+    }
+
+    /// All of them now.
+    pub(super) fn read(&self) -> ApiCounters {
+        let now = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ApiCounters {
+            requests: now(&self.requests),
+            statements: now(&self.statements),
+            cache_hits: now(&self.cache_hits),
+            cache_misses: now(&self.cache_misses),
+            cache_errors: now(&self.cache_errors),
+            server_errors: now(&self.server_errors),
+            connections_opened: now(&self.connections_opened),
+            pool_wait_total_ns: now(&self.pool_wait_total_ns),
+            pool_wait_max_ns: now(&self.pool_wait_max_ns),
+        }
+    }
+}

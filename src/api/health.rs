@@ -1,0 +1,70 @@
+//! Am I there, can I serve, what have I done: the endpoints that every API process has beside its plan's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use tokio::time::timeout;
+
+use super::problem::HttpProblem;
+use super::start::App;
+
+/// Readiness that takes longer is no readiness.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+
+/// The process answers.
+pub(super) fn live() -> Response {
+    plain(b"{\"status\":\"live\"}".to_vec())
+}
+
+/// Postgres answers a query, and Redis, where there is one, a PING.
+pub(super) async fn ready(app: Arc<App>) -> Response {
+    let not = |kind, detail| {
+        HttpProblem::new(StatusCode::SERVICE_UNAVAILABLE, kind, detail).into_response()
+    };
+    if !timeout(READY_WITHIN, postgres_answers(&app)).await.unwrap_or(false) {
+        return not("postgres-not-ready", "Postgres does not answer");
+    }
+    if let Some(redis) = &app.redis
+        && !timeout(READY_WITHIN, redis.ping()).await.unwrap_or(false)
+    {
+        return not("redis-not-ready", "Redis does not answer");
+    }
+    plain(b"{\"status\":\"ready\"}".to_vec())
+}
+
+async fn postgres_answers(app: &App) -> bool {
+    let Ok(mut lease) = app.connections.lease().await else { return false };
+    let Some(connection) = lease.connection() else { return false };
+    let answer: Result<i32, sqlx::Error> =
+        sqlx::query_scalar("SELECT 1").fetch_one(connection).await;
+    if answer.is_ok() {
+        lease.give_back();
+    }
+    matches!(answer, Ok(1))
+}
+
+/// The counters as JSON.
+pub(super) fn counters(app: &App) -> Response {
+    serde_json::to_vec(&app.counters.read()).map_or_else(
+        |_| {
+            HttpProblem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "counters",
+                "the counters cannot be written",
+            )
+            .into_response()
+        },
+        plain,
+    )
+}
+
+fn plain(body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,115 @@
+//! Method and path to endpoint. Parameters of the path are renamed by position, so that `/a/{x}` and `/a/{y}` are seen to
+//! be the same path before the router, which would panic, sees it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::routing::{MethodFilter, on};
+
+use super::params::parameter_name;
+use super::problem::HttpProblem;
+use super::start::{App, Endpoint};
+use super::{handler, health};
+
+/// Paths of our own.
+const LIVE: &str = "/health/live";
+const READY: &str = "/health/ready";
+const COUNTERS: &str = "/__querylab/counters";
+
+/// A path in the router's words, and which paths are the same.
+fn pattern(path: &str) -> anyhow::Result<String> {
+    ensure!(path.starts_with('/'), "the path must begin with a slash");
+    let mut pattern = String::with_capacity(path.len());
+    for (place, segment) in path.split('/').enumerate().skip(1) {
+        pattern.push('/');
+        if parameter_name(segment).is_some() {
+            pattern.push_str(&format!("{{p{place}}}"));
+        } else {
+            let plain = !segment.contains(['{', '}', '?', '#', '%', ' ']);
+            ensure!(plain, "`{segment}` is neither a plain part of a path nor one parameter");
+            pattern.push_str(segment);
+        }
+    }
+    Ok(pattern)
+}
+
+/// The router of everything that is served.
+///
+/// # Errors
+///
+/// If a path cannot be routed, two endpoints share method and path, or one takes a path of ours.
+pub(super) fn router(app: &Arc<App>, endpoints: &[Arc<Endpoint>]) -> anyhow::Result<Router> {
+    let mut router = Router::new().without_v07_checks();
+    let mut taken = BTreeSet::new();
+    for endpoint in endpoints {
+        let (method, pattern) = address(endpoint, &mut taken)
+            .with_context(|| format!("endpoint `{}`", endpoint.name))?;
+        let (app, endpoint) = (Arc::clone(app), Arc::clone(endpoint));
+        let answer = move |request: Request| {
+            handler::answer(Arc::clone(&app), Arc::clone(&endpoint), request)
+        };
+        router = router.route(&pattern, on(method, answer));
+    }
+    let (ready, counters) = (Arc::clone(app), Arc::clone(app));
+    Ok(router
+        .route(LIVE, on(MethodFilter::GET, || async { health::live() }))
+        .route(READY, on(MethodFilter::GET, move || health::ready(Arc::clone(&ready))))
+        .route(
+            COUNTERS,
+            on(MethodFilter::GET, move || {
+                let answer = health::counters(&counters);
+                async { answer }
+            }),
+        )
+        .fallback(|request: Request| async move {
+            handler::refusal(&request).unwrap_or_else(|| {
+                HttpProblem::new(StatusCode::NOT_FOUND, "no-route", "there is no such path")
+                    .into_response()
+            })
+        })
+        .method_not_allowed_fallback(|request: Request| async move {
+            handler::refusal(&request).unwrap_or_else(|| handler::wrong_method().into_response())
+        }))
+}
+
+fn address(
+    endpoint: &Endpoint,
+    taken: &mut BTreeSet<(String, String)>,
+) -> anyhow::Result<(MethodFilter, String)> {
+    let (method, path) = (&endpoint.method, &endpoint.path);
+    let pattern = pattern(path)?;
+    ensure!(![LIVE, READY, COUNTERS].contains(&pattern.as_str()), "`{path}` is a path of querylab");
+    let known = Method::from_bytes(method.as_bytes()).ok().filter(|method| {
+        [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method)
+    });
+    let known = known.with_context(|| format!("method `{method}` is not served"))?;
+    let filter = MethodFilter::try_from(known).context("a method that cannot be routed")?;
+    let new = taken.insert((method.clone(), pattern.clone()));
+    ensure!(new, "another endpoint answers {method} {path} already");
+    Ok((filter, pattern))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_lose_their_names_so_that_equal_paths_are_equal() {
+        assert_eq!(pattern("/users/{id}").expect("good"), "/users/{p2}");
+        assert_eq!(pattern("/users/{email}").expect("good"), "/users/{p2}");
+        assert_eq!(pattern("/{a}/:b/*c/").expect("good"), "/{p1}/:b/*c/");
+        assert_eq!(pattern("/").expect("good"), "/");
+    }
+
+    #[test]
+    fn paths_that_the_router_would_panic_on_are_refused() {
+        for path in ["", "users", "/{}", "/{*rest}", "/a{b}", "/{a}{b}", "/{", "/a?b", "/a%20"] {
+            let made = pattern(path);
+            assert!(made.is_err(), "{path} became {made:?}");
+        }
+    }
+}

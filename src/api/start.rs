@@ -1,0 +1,178 @@
+//! From a launch file to something that can serve: everything that can be wrong is found here, before the first request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::time::{Instant, timeout};
+
+use super::cache::Cache;
+use super::counters::Counters;
+use super::params::Params;
+use super::pool::Connections;
+use super::statement::Statement;
+use crate::plan::{ApiLaunch, CachePlan, EndpointPlan, KeyPiece, PostgresAddress};
+
+/// Connecting, preparing and looking up types: everything before readiness.
+const START_WITHIN: Duration = Duration::from_secs(30);
+
+/// The server ends a statement at its timeout; so much later we no longer believe that it will.
+const SERVER_MARGIN: Duration = Duration::from_secs(2);
+
+/// A statement timeout of 0 is none on the server; a wait without a deadline is not ours to have.
+const LONGEST_STATEMENT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// One route, ready to answer.
+pub(super) struct Endpoint {
+    pub(super) name: String,
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) params: Params,
+    pub(super) statement: Statement,
+    pub(super) cache: Option<Caching>,
+}
+
+/// One route's share in the cache.
+pub(super) struct Caching {
+    pub(super) redis: Arc<Cache>,
+    pub(super) plan: CachePlan,
+    pub(super) ttl: Duration,
+}
+
+/// What all routes share.
+pub(super) struct App {
+    pub(super) connections: Connections,
+    pub(super) redis: Option<Arc<Cache>>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) statement_deadline: Duration,
+    started: Instant,
+    last_logged_s: AtomicU64,
+}
+
+impl App {
+    /// At most one line a second: a failing server under load would fill the disk otherwise. The counters hold the rest.
+    pub(super) fn may_log(&self) -> bool {
+        let now = self.started.elapsed().as_secs() + 1;
+        self.last_logged_s.swap(now, Ordering::Relaxed) != now
+    }
+}
+
+/// Connects to everything, checks everything.
+///
+/// # Errors
+///
+/// The first thing that is wrong, with the endpoint's name where it is one's.
+pub(super) async fn prepare(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<Endpoint>>)> {
+    let limit = START_WITHIN;
+    timeout(limit, prepare_all(launch))
+        .await
+        .with_context(|| format!("not ready after {limit:?}"))?
+}
+
+async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<Endpoint>>)> {
+    let plan = &launch.api;
+    let counters = Arc::new(Counters::default());
+    let options = options(&launch.postgres, plan.statement_timeout_ns, plan.endpoints.len())?;
+    let redis = match &launch.redis {
+        Some(address) => {
+            Some(Cache::connect(address, Duration::from_nanos(plan.cache_timeout_ns)).await?)
+        }
+        None => None,
+    };
+    let mut connection = options.connect().await.context("connecting to Postgres")?;
+    refuse_superuser(&mut connection).await?;
+    let mut endpoints = Vec::new();
+    for plan in &plan.endpoints {
+        let endpoint = endpoint(&mut connection, plan, redis.as_ref())
+            .await
+            .with_context(|| format!("endpoint `{}`", plan.name))?;
+        endpoints.push(Arc::new(endpoint));
+    }
+    connection.close().await.context("closing the first connection")?;
+    let statement_timeout = match plan.statement_timeout_ns {
+        0 => LONGEST_STATEMENT,
+        nanos => Duration::from_nanos(nanos).min(LONGEST_STATEMENT),
+    };
+    let app = App {
+        connections: Connections::new(&plan.pool, options, Arc::clone(&counters))?,
+        redis,
+        counters,
+        statement_deadline: statement_timeout + SERVER_MARGIN,
+        started: Instant::now(),
+        last_logged_s: AtomicU64::new(0),
+    };
+    Ok((Arc::new(app), endpoints))
+}
+
+/// Explicit in every field: what the environment says of Postgres is not ours.
+fn options(
+    address: &PostgresAddress,
+    statement_timeout_ns: u64,
+    endpoints: usize,
+) -> anyhow::Result<PgConnectOptions> {
+    let options = PgConnectOptions::new_without_pgpass();
+    if options.get_options().is_some() {
+        bail!("PGOPTIONS is set, and would change every connection: unset it");
+    }
+    // Rounded up, because 0 means none.
+    let statement_timeout_ms = statement_timeout_ns.div_ceil(1_000_000);
+    let settings = [
+        ("statement_timeout", format!("{statement_timeout_ms}ms")),
+        // A backend whose client has gone (we close the connection of a request that was given up) stops within a second
+        // instead of finishing its query.
+        ("client_connection_check_interval", "1000ms".to_owned()),
+    ];
+    Ok(options
+        .host("localhost")
+        .socket(&address.socket_dir)
+        .port(address.port)
+        .username(&address.user)
+        .password(&address.password)
+        .database(&address.database)
+        .ssl_mode(PgSslMode::Disable)
+        .application_name("querylab-api")
+        .statement_cache_capacity(endpoints.saturating_add(16).max(100))
+        .options(settings)
+        .disable_statement_logging())
+}
+
+/// An experiment's SQL is code; as a superuser it could start programs.
+async fn refuse_superuser(connection: &mut PgConnection) -> anyhow::Result<()> {
+    let superuser: bool = sqlx::query_scalar("SELECT current_setting('is_superuser') = 'on'")
+        .fetch_one(connection)
+        .await
+        .context("asking which role we are")?;
+    ensure!(!superuser, "the API does not connect to Postgres as a superuser");
+    Ok(())
+}
+
+async fn endpoint(
+    connection: &mut PgConnection,
+    plan: &EndpointPlan,
+    redis: Option<&Arc<Cache>>,
+) -> anyhow::Result<Endpoint> {
+    let cache = match (&plan.cache, redis) {
+        (None, _) => None,
+        (Some(_), None) => bail!("it has a cache, but there is no Redis"),
+        (Some(cache), Some(redis)) => {
+            for piece in &cache.key {
+                if let KeyPiece::Param(place) = piece {
+                    ensure!(*place < plan.params.len(), "its cache key names parameter {place}");
+                }
+            }
+            let ttl = Duration::from_nanos(cache.ttl_ns);
+            Some(Caching { redis: Arc::clone(redis), plan: cache.clone(), ttl })
+        }
+    };
+    Ok(Endpoint {
+        name: plan.name.clone(),
+        method: plan.method.clone(),
+        path: plan.path.clone(),
+        params: Params::new(&plan.path, &plan.params)?,
+        statement: Statement::prepare(connection, plan).await?,
+        cache,
+    })
+}

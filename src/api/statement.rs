@@ -1,0 +1,288 @@
+//! One endpoint's statement: prepared and understood at start, then bound, executed and written as JSON.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+use axum::http::StatusCode;
+use futures_util::StreamExt as _;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::types::Oid;
+use sqlx::postgres::{PgArguments, PgConnection, PgDatabaseError, PgRow, PgSeverity, PgTypeInfo};
+use sqlx::{
+    AssertSqlSafe, Column as _, Either, Executor as _, Row as _, SqlSafeStr as _, Statement as _,
+    TypeInfo as _, ValueRef as _,
+};
+
+use super::catalog;
+use super::json::{Codec, Malformed, write_string};
+use super::params::Given;
+use super::problem::HttpProblem;
+use super::value::{Value, declared};
+use crate::plan::{BindPlan, EndpointPlan};
+
+/// An answer beyond this is a query without LIMIT, not something to serve.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// A statement that the server has seen and whose result we can write.
+#[derive(Debug)]
+pub(super) struct Statement {
+    sql: Arc<str>,
+    binds: Vec<Bind>,
+    columns: Vec<Column>,
+}
+
+#[derive(Debug)]
+enum Bind {
+    Param(usize),
+    Value(Value<'static>),
+}
+
+#[derive(Debug)]
+struct Column {
+    /// `{"id":` of the first column, `,"email":` of the others.
+    key: Vec<u8>,
+    oid: Option<Oid>,
+    codec: Codec,
+}
+
+/// What a statement answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// JSON.
+    pub(super) body: Vec<u8>,
+    /// Rows in it; 0 also for a statement that returns none.
+    pub(super) rows: u64,
+}
+
+/// Why a statement gave no answer.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// sqlx or the server says so.
+    Database(sqlx::Error),
+    /// A parameter could not be encoded.
+    Binding,
+    /// A column's bytes are not what its type promises.
+    Malformed,
+    /// The result no longer has the columns that it had at start.
+    Changed,
+    /// Larger than [`LARGEST_ANSWER`].
+    TooLarge,
+    /// The server did not even keep its own statement timeout.
+    Deadline,
+}
+
+impl Statement {
+    /// Has the server prepare it and finds a codec for every column.
+    ///
+    /// # Errors
+    ///
+    /// If the server refuses it, its placeholders are not what the plan binds, two columns share a name, or a column's type
+    /// cannot be written as JSON.
+    pub(super) async fn prepare(
+        connection: &mut PgConnection,
+        plan: &EndpointPlan,
+    ) -> anyhow::Result<Self> {
+        let binds = plan
+            .bind
+            .iter()
+            .map(|bind| resolved(bind, plan))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let types: Vec<PgTypeInfo> = plan.bind.iter().map(|bind| bind_type(bind, plan)).collect();
+        let sql: Arc<str> = Arc::from(plan.query.as_str());
+        let prepared = connection
+            .prepare_with(AssertSqlSafe(Arc::clone(&sql)).into_sql_str(), &types)
+            .await
+            .context("Postgres does not take the query")?;
+        if let Some(Either::Left(placeholders)) = prepared.parameters() {
+            let (wanted, bound) = (placeholders.len(), binds.len());
+            ensure!(wanted == bound, "the query has {wanted} placeholders and {bound} are bound");
+        }
+        let mut columns: Vec<Column> = Vec::new();
+        for (place, column) in prepared.columns().iter().enumerate() {
+            let name = column.name();
+            if prepared.columns()[..place].iter().any(|other| other.name() == name) {
+                bail!("two columns are named `{name}`: name one of them otherwise (AS)");
+            }
+            let mut key = vec![if place == 0 { b'{' } else { b',' }];
+            write_string(name, &mut key);
+            key.push(b':');
+            let oid = column.type_info().oid();
+            let codec = catalog::codec(connection, oid).await.with_context(|| {
+                format!("column `{name}` of type {}", column.type_info().name())
+            })?;
+            columns.push(Column { key, oid, codec });
+        }
+        Ok(Self { sql, binds, columns })
+    }
+
+    /// The text.
+    pub(super) fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// Executes it for these parameters and writes the result.
+    ///
+    /// # Errors
+    ///
+    /// See [`Failure`]; [`Failure::spares_connection`] says whether the connection can be used again.
+    pub(super) async fn run(
+        &self,
+        connection: &mut PgConnection,
+        given: &[Given<'_>],
+    ) -> Result<Answer, Failure> {
+        let mut arguments = PgArguments::default();
+        for bind in &self.binds {
+            let value = match bind {
+                Bind::Param(place) => given.get(*place).map(|given| &given.value),
+                Bind::Value(value) => Some(value),
+            };
+            let value = value.ok_or(Failure::Changed)?;
+            value.bind(&mut arguments).map_err(|_| Failure::Binding)?;
+        }
+        let query = sqlx::query_with(AssertSqlSafe(Arc::clone(&self.sql)), arguments);
+        let mut results = connection.fetch_many(query);
+        let mut answer = Answer { body: Vec::with_capacity(512), rows: 0 };
+        let mut affected = 0;
+        answer.body.push(b'[');
+        while let Some(result) = results.next().await {
+            match result.map_err(Failure::Database)? {
+                Either::Left(done) => affected += done.rows_affected(),
+                Either::Right(row) if !self.columns.is_empty() => self.row(&row, &mut answer)?,
+                Either::Right(_) => {}
+            }
+        }
+        if self.columns.is_empty() {
+            answer.body = format!("{{\"affected\":{affected}}}").into_bytes();
+        } else {
+            answer.body.push(b']');
+        }
+        Ok(answer)
+    }
+
+    fn row(&self, row: &PgRow, answer: &mut Answer) -> Result<(), Failure> {
+        if answer.rows == 0 {
+            self.same_columns(row)?;
+        } else {
+            answer.body.push(b',');
+        }
+        for (place, column) in self.columns.iter().enumerate() {
+            answer.body.extend_from_slice(&column.key);
+            let value = row.try_get_raw(place).map_err(Failure::Database)?;
+            let bytes = if value.is_null() {
+                None
+            } else {
+                Some(value.as_bytes().map_err(|_| Failure::Malformed)?)
+            };
+            let written = column.codec.write_nullable(bytes, &mut answer.body);
+            written.map_err(|Malformed| Failure::Malformed)?;
+        }
+        answer.body.push(b'}');
+        answer.rows += 1;
+        if answer.body.len() > LARGEST_ANSWER { Err(Failure::TooLarge) } else { Ok(()) }
+    }
+
+    /// A table may be altered under us; a new connection would then describe other columns than those of the start.
+    fn same_columns(&self, row: &PgRow) -> Result<(), Failure> {
+        let now = row.columns().iter().map(|column| column.type_info().oid());
+        if now.eq(self.columns.iter().map(|column| column.oid)) {
+            Ok(())
+        } else {
+            Err(Failure::Changed)
+        }
+    }
+}
+
+fn bind_type(bind: &BindPlan, plan: &EndpointPlan) -> PgTypeInfo {
+    match bind {
+        BindPlan::Value { r#type, .. } => declared(*r#type),
+        // An unknown position has been refused before this is asked.
+        BindPlan::Param(place) => declared(plan.params[*place].r#type),
+    }
+}
+
+fn resolved(bind: &BindPlan, plan: &EndpointPlan) -> anyhow::Result<Bind> {
+    match bind {
+        BindPlan::Param(place) => {
+            let known = plan.params.len();
+            ensure!(*place < known, "parameter {place} is bound, but there are only {known}");
+            Ok(Bind::Param(*place))
+        }
+        BindPlan::Value { r#type, text } => {
+            let value = Value::parse(*r#type, &text.clone().into());
+            let value = value.map_err(anyhow::Error::msg);
+            Ok(Bind::Value(value.with_context(|| format!("the bound value `{text}`"))?))
+        }
+    }
+}
+
+impl Failure {
+    /// Whether the server has finished with the statement and the connection is in order.
+    pub(super) fn spares_connection(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                let severity =
+                    error.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::severity);
+                severity == Some(PgSeverity::Error)
+            }
+            Self::Binding => true,
+            _ => false,
+        }
+    }
+
+    /// What the client is told.
+    pub(super) fn problem(&self) -> HttpProblem {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => database_problem(error.as_ref()),
+            Self::Database(sqlx::Error::Io(_)) => HttpProblem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "database-lost",
+                "the connection to the database was lost",
+            ),
+            Self::Database(_) => {
+                internal("database-error", "the database did not answer as expected")
+            }
+            Self::Binding => internal("binding", "a parameter could not be encoded"),
+            Self::Malformed => internal("decoding", "a column's value could not be decoded"),
+            Self::Changed => {
+                internal("schema-changed", "the result's columns are no longer those of the start")
+            }
+            Self::TooLarge => internal("answer-too-large", "the answer is larger than 64 MiB"),
+            Self::Deadline => timed_out(),
+        }
+    }
+}
+
+fn internal(kind: &'static str, detail: &'static str) -> HttpProblem {
+    HttpProblem::new(StatusCode::INTERNAL_SERVER_ERROR, kind, detail)
+}
+
+fn timed_out() -> HttpProblem {
+    HttpProblem::new(StatusCode::GATEWAY_TIMEOUT, "statement-timeout", "the query took too long")
+}
+
+/// By SQLSTATE; the server's message is left out, because it quotes values.
+fn database_problem(error: &dyn DatabaseError) -> HttpProblem {
+    let code = error.code().unwrap_or_default();
+    let problem = match code.as_ref() {
+        "57014" => timed_out(),
+        code if code.starts_with("22") => HttpProblem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid-data",
+            "the database cannot work with these values",
+        ),
+        code if code.starts_with("23") => HttpProblem::new(
+            StatusCode::CONFLICT,
+            "constraint",
+            "a constraint of the database does not allow it",
+        ),
+        code if code.starts_with("53") || code.starts_with("57") || code.starts_with("08") => {
+            HttpProblem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "database-unavailable",
+                "the database cannot serve now",
+            )
+        }
+        _ => internal("database-error", "the database refused the query"),
+    };
+    problem.sqlstate(&code)
+}

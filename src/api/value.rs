@@ -1,0 +1,278 @@
+//! One parameter's value: from text to a typed, checked value, and from there into a statement's arguments.
+
+use std::borrow::Cow;
+use std::str::FromStr as _;
+
+use bigdecimal::{BigDecimal, ToPrimitive as _};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, Utc};
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::types::Oid;
+use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo};
+use sqlx::{Arguments as _, Encode, Postgres, Type, TypeInfo as _};
+use uuid::Uuid;
+
+use crate::spec::ParamType;
+
+/// More digits than anybody's amounts have, and few enough that decoding them costs nothing.
+const MOST_NUMERIC_DIGITS: usize = 1000;
+
+/// `jsonb` in every Postgres.
+const JSONB: Oid = Oid(3802);
+
+/// A value that has the type it claims.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value<'a> {
+    /// `text`.
+    Text(Cow<'a, str>),
+    /// `int4`.
+    Integer(i32),
+    /// `int8`.
+    Bigint(i64),
+    /// `float8`, finite.
+    Float(f64),
+    /// `numeric`.
+    Numeric(BigDecimal),
+    /// `bool`.
+    Bool(bool),
+    /// `uuid`.
+    Uuid(Uuid),
+    /// `date`.
+    Date(NaiveDate),
+    /// `timestamp`.
+    Timestamp(NaiveDateTime),
+    /// `timestamptz`.
+    Timestamptz(DateTime<Utc>),
+    /// `jsonb`, as text that is JSON.
+    Json(Cow<'a, str>),
+}
+
+/// The type that a statement declares for a parameter.
+pub(super) fn declared(r#type: ParamType) -> PgTypeInfo {
+    match r#type {
+        ParamType::Text => <str as Type<Postgres>>::type_info(),
+        ParamType::Integer => <i32 as Type<Postgres>>::type_info(),
+        ParamType::Bigint => <i64 as Type<Postgres>>::type_info(),
+        ParamType::Float => <f64 as Type<Postgres>>::type_info(),
+        ParamType::Numeric => <BigDecimal as Type<Postgres>>::type_info(),
+        ParamType::Bool => <bool as Type<Postgres>>::type_info(),
+        ParamType::Uuid => <Uuid as Type<Postgres>>::type_info(),
+        ParamType::Date => <NaiveDate as Type<Postgres>>::type_info(),
+        ParamType::Timestamp => <NaiveDateTime as Type<Postgres>>::type_info(),
+        ParamType::Timestamptz => <DateTime<Utc> as Type<Postgres>>::type_info(),
+        ParamType::Json => JsonText::type_info(),
+    }
+}
+
+impl<'a> Value<'a> {
+    /// Reads a text as this type; the error says what is wanted and does not repeat the text.
+    pub(super) fn parse(r#type: ParamType, text: &Cow<'a, str>) -> Result<Self, &'static str> {
+        match r#type {
+            ParamType::Text => Ok(Self::Text(text.clone())),
+            ParamType::Integer => text.parse().map(Self::Integer).map_err(
+                |_| "must be a whole number from -2147483648 to 2147483647, without spaces",
+            ),
+            ParamType::Bigint => text
+                .parse()
+                .map(Self::Bigint)
+                .map_err(|_| "must be a whole number of 64 bits, without spaces"),
+            ParamType::Float => match f64::from_str(text) {
+                Ok(number) if number.is_finite() => Ok(Self::Float(number)),
+                _ => Err("must be a finite number"),
+            },
+            ParamType::Numeric => decimal(text).map(Self::Numeric),
+            ParamType::Bool => match text.as_ref() {
+                "true" => Ok(Self::Bool(true)),
+                "false" => Ok(Self::Bool(false)),
+                _ => Err("must be true or false"),
+            },
+            ParamType::Uuid => match (text.len(), Uuid::try_parse(text)) {
+                (32 | 36, Ok(uuid)) => Ok(Self::Uuid(uuid)),
+                _ => Err("must be a UUID"),
+            },
+            ParamType::Date => date(text).map(Self::Date),
+            ParamType::Timestamp => timestamp(text).map(Self::Timestamp),
+            ParamType::Timestamptz => timestamptz(text).map(Self::Timestamptz),
+            ParamType::Json => match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+                Ok(_) => Ok(Self::Json(text.clone())),
+                Err(_) => Err("must be JSON"),
+            },
+        }
+    }
+
+    /// Its size where it is a number.
+    pub(super) fn magnitude(&self) -> Option<f64> {
+        match self {
+            Self::Integer(number) => Some(f64::from(*number)),
+            Self::Bigint(number) => Some(*number as f64),
+            Self::Float(number) => Some(*number),
+            Self::Numeric(number) => number.to_f64(),
+            _ => None,
+        }
+    }
+
+    /// Adds it as the statement's next argument.
+    ///
+    /// # Errors
+    ///
+    /// If sqlx cannot encode it.
+    pub(super) fn bind(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        match self {
+            Self::Text(text) => arguments.add(text.as_ref()),
+            Self::Integer(number) => arguments.add(number),
+            Self::Bigint(number) => arguments.add(number),
+            Self::Float(number) => arguments.add(number),
+            Self::Numeric(number) => arguments.add(number),
+            Self::Bool(truth) => arguments.add(truth),
+            Self::Uuid(uuid) => arguments.add(uuid),
+            Self::Date(date) => arguments.add(date),
+            Self::Timestamp(time) => arguments.add(time),
+            Self::Timestamptz(time) => arguments.add(time),
+            Self::Json(text) => arguments.add(JsonText(text)),
+        }
+    }
+}
+
+/// JSON that is text already: sqlx' own type would parse it and write it again.
+struct JsonText<'a>(&'a str);
+
+impl Type<Postgres> for JsonText<'_> {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(JSONB)
+    }
+
+    fn compatible(other: &PgTypeInfo) -> bool {
+        other.name() == "JSONB"
+    }
+}
+
+impl Encode<'_, Postgres> for JsonText<'_> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        buffer.push(1);
+        buffer.extend_from_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
+}
+
+/// Digits with a point at most: an exponent would let ten bytes ask for a gigabyte of zeros.
+fn decimal(text: &str) -> Result<BigDecimal, &'static str> {
+    const WANTED: &str = "must be a decimal number without exponent, of 1000 digits at most";
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !number(whole) || !number(fraction) || digits.len() > MOST_NUMERIC_DIGITS {
+        return Err(WANTED);
+    }
+    BigDecimal::from_str(text).map_err(|_| WANTED)
+}
+
+fn date(text: &str) -> Result<NaiveDate, &'static str> {
+    match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        Ok(date) if (1..=9999).contains(&date.year()) && text.len() == 10 => Ok(date),
+        _ => Err("must be a date: YYYY-MM-DD"),
+    }
+}
+
+fn timestamp(text: &str) -> Result<NaiveDateTime, &'static str> {
+    let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
+    formats
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        .filter(|time| (1..=9999).contains(&time.year()))
+        .ok_or("must be a time without zone: YYYY-MM-DDTHH:MM:SS")
+}
+
+fn timestamptz(text: &str) -> Result<DateTime<Utc>, &'static str> {
+    DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|time| time.to_utc())
+        .filter(|time| (1..=9999).contains(&time.year()))
+        .ok_or("must be a time with zone (RFC 3339): YYYY-MM-DDTHH:MM:SSZ")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(r#type: ParamType, text: &str) -> Result<Value<'static>, &'static str> {
+        Value::parse(r#type, &Cow::Owned(text.to_owned()))
+    }
+
+    const TYPES: [ParamType; 11] = [
+        ParamType::Text,
+        ParamType::Integer,
+        ParamType::Bigint,
+        ParamType::Float,
+        ParamType::Numeric,
+        ParamType::Bool,
+        ParamType::Uuid,
+        ParamType::Date,
+        ParamType::Timestamp,
+        ParamType::Timestamptz,
+        ParamType::Json,
+    ];
+
+    #[test]
+    fn each_type_takes_what_it_is_for() {
+        for (r#type, text) in [
+            (ParamType::Text, ""),
+            (ParamType::Integer, "-2147483648"),
+            (ParamType::Bigint, "9223372036854775807"),
+            (ParamType::Float, "-1.5e3"),
+            (ParamType::Numeric, "-123456789012345678901234567890.10"),
+            (ParamType::Bool, "true"),
+            (ParamType::Uuid, "67e55044-10b1-426f-9247-bb680e5fe0c8"),
+            (ParamType::Date, "2024-02-29"),
+            (ParamType::Timestamp, "2024-01-01T00:00:00.25"),
+            (ParamType::Timestamp, "2024-01-01 00:00:00"),
+            (ParamType::Timestamptz, "2024-01-01T00:00:00+02:00"),
+            (ParamType::Json, "{\"a\": [1, null]}"),
+        ] {
+            assert!(parse(r#type, text).is_ok(), "{type:?} {text}");
+        }
+    }
+
+    #[test]
+    fn each_type_refuses_what_only_looks_like_it() {
+        for (r#type, text) in [
+            (ParamType::Integer, "2147483648"),
+            (ParamType::Integer, " 1"),
+            (ParamType::Integer, ""),
+            (ParamType::Bigint, "9223372036854775808"),
+            (ParamType::Float, "nan"),
+            (ParamType::Float, "1e400"),
+            (ParamType::Numeric, "1e9"),
+            (ParamType::Numeric, "1."),
+            (ParamType::Numeric, "--1"),
+            (ParamType::Bool, "1"),
+            (ParamType::Uuid, "67e55044-10b1-426f-9247-bb680e5fe0c"),
+            (ParamType::Date, "2023-02-29"),
+            (ParamType::Date, "+2023-2-1"),
+            (ParamType::Timestamp, "2024-01-01T00:00:00Z"),
+            (ParamType::Timestamptz, "2024-01-01T00:00:00"),
+            (ParamType::Json, "{"),
+            (ParamType::Json, ""),
+        ] {
+            assert!(parse(r#type, text).is_err(), "{type:?} {text}");
+        }
+        let long = "1".repeat(MOST_NUMERIC_DIGITS + 1);
+        assert!(parse(ParamType::Numeric, &long).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_taken_can_be_bound(text in any::<String>(), digits in "-?[0-9]{1,40}(\\.[0-9]{1,40})?") {
+            for r#type in TYPES {
+                for text in [&text, &digits] {
+                    if let Ok(value) = parse(r#type, text) {
+                        let mut arguments = PgArguments::default();
+                        prop_assert!(value.bind(&mut arguments).is_ok());
+                        prop_assert_eq!(arguments.len(), 1);
+                    }
+                }
+            }
+        }
+    }
+}
