@@ -23,6 +23,7 @@ mod notes;
 mod order;
 mod params;
 mod resolve;
+mod restrict;
 mod routes;
 pub mod seeds;
 mod services;

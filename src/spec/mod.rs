@@ -24,7 +24,7 @@ mod tests;
 
 pub use document::*;
 pub use load::{Layers, Spec, load, load_text};
-pub use metric::{Better, Unit};
+pub use metric::{Better, Metric, Unit};
 pub use problem::{Place, Problem, Problems, Severity};
 pub use render::{Color, render, render_json};
 pub use schema::json_schema;

@@ -1,0 +1,173 @@
+//! One variant under one load: its servers, what the API serves, and what must be true.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::LoadPlan;
+use crate::spec::ParamType;
+
+/// One variant under one load: everything that a trial of it needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellPlan {
+    /// The variant.
+    pub variant: String,
+    /// The load profile.
+    pub load: String,
+    /// Database that the API uses.
+    pub database: String,
+    /// The servers.
+    pub stack: StackPlan,
+    /// What the API serves.
+    pub api: ApiPlan,
+    /// What is driven, and how.
+    pub drive: LoadPlan,
+    /// What must be true.
+    pub expect: ExpectPlan,
+}
+
+/// The servers of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StackPlan {
+    /// Postgres.
+    pub postgres: ServerPlan,
+    /// Redis, if any endpoint of the experiment has a cache (all variants get the same servers).
+    pub redis: Option<ServerPlan>,
+    /// Nginx.
+    pub nginx: ServerPlan,
+    /// API processes.
+    pub api_instances: u32,
+    /// Most connections that clients open to Nginx.
+    pub client_connections: u32,
+}
+
+/// One server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerPlan {
+    /// Oldest version that will do, as numbers: `[15]`, `[7, 0]`. Empty: any.
+    pub min_version: Vec<u32>,
+    /// Settings in the server's own words; already checked against the allowlist.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// What the API serves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApiPlan {
+    /// Database connections of each process.
+    pub pool: PoolPlan,
+    /// Longest wait for Redis.
+    pub cache_timeout_ns: u64,
+    /// Statements get this time on the server (`statement_timeout`).
+    pub statement_timeout_ns: u64,
+    /// Routes.
+    pub endpoints: Vec<EndpointPlan>,
+}
+
+/// Connection pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolPlan {
+    /// Connections that stay open.
+    pub size: u32,
+    /// Opened on demand beyond them, closed on return.
+    pub max_overflow: u32,
+    /// Test with a round trip before each use.
+    pub pre_ping: bool,
+    /// Longest wait for a free one.
+    pub acquire_timeout_ns: u64,
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndpointPlan {
+    /// Name in the file.
+    pub name: String,
+    /// `GET`, …
+    pub method: String,
+    /// `/users/{id}`.
+    pub path: String,
+    /// The statement.
+    pub query: String,
+    /// What `$1`, … are bound to.
+    pub bind: Vec<BindPlan>,
+    /// Parameters that the request carries (in the path if the path names them, else in the query string).
+    pub params: Vec<ParamPlan>,
+    /// Redis.
+    pub cache: Option<CachePlan>,
+}
+
+/// What a placeholder is bound to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BindPlan {
+    /// A request parameter, by position in `EndpointPlan::params`.
+    Param(usize),
+    /// A fixed value with its type.
+    Value {
+        /// Type.
+        r#type: ParamType,
+        /// As text.
+        text: String,
+    },
+}
+
+/// A request parameter as the API checks it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ParamPlan {
+    /// Name.
+    pub name: String,
+    /// Type.
+    pub r#type: ParamType,
+    /// Most characters of a text.
+    pub max_length: Option<u32>,
+    /// Smallest number.
+    pub min: Option<f64>,
+    /// Largest number.
+    pub max: Option<f64>,
+    /// Used when the request leaves it out; without one it is required.
+    pub default: Option<String>,
+}
+
+/// Cache-aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CachePlan {
+    /// Key as pieces: text, and parameters by position.
+    pub key: Vec<KeyPiece>,
+    /// Time to live.
+    pub ttl_ns: u64,
+}
+
+/// A piece of a cache key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyPiece {
+    /// Fixed text.
+    Text(String),
+    /// A parameter, by position in `EndpointPlan::params`.
+    Param(usize),
+}
+
+/// What must be true for a trial to be valid.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExpectPlan {
+    /// A node that the plan must have.
+    pub plan: Option<PlanNode>,
+    /// Index scans for each request that reached the database.
+    pub index_scans_per_request: Option<f64>,
+    /// In the window.
+    pub cache_hit_ratio_min: Option<f64>,
+    /// In the window.
+    pub cache_hit_ratio_max: Option<f64>,
+    /// In the window.
+    pub error_ratio_max: f64,
+}
+
+/// A node of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanNode {
+    /// `Index Scan`, …
+    pub node: String,
+    /// Index.
+    pub index: Option<String>,
+    /// Table.
+    pub relation: Option<String>,
+}

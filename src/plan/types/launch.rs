@@ -1,0 +1,77 @@
+//! What an API process is started with, and what it counts. Never part of the plan or of the results.
+
+use serde::{Deserialize, Serialize};
+
+use super::ApiPlan;
+
+/// What an API process is started with (a file that only it can read; never part of the plan or of the results).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApiLaunch {
+    /// Unix socket to listen on.
+    pub listen: std::path::PathBuf,
+    /// Postgres.
+    pub postgres: PostgresAddress,
+    /// Redis.
+    pub redis: Option<RedisAddress>,
+    /// What to serve.
+    pub api: ApiPlan,
+}
+
+/// Where Postgres is, and as whom.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostgresAddress {
+    /// Folder of the unix socket.
+    pub socket_dir: std::path::PathBuf,
+    /// Port, as part of the socket's name.
+    pub port: u16,
+    /// Role.
+    pub user: String,
+    /// Its password; never printed.
+    pub password: String,
+    /// Database.
+    pub database: String,
+}
+
+/// Where Redis is.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedisAddress {
+    /// Unix socket.
+    pub socket: std::path::PathBuf,
+    /// Password; never printed.
+    pub password: String,
+}
+
+impl std::fmt::Debug for PostgresAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "postgres {}@{}/{}", self.user, self.socket_dir.display(), self.database)
+    }
+}
+
+impl std::fmt::Debug for RedisAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "redis {}", self.socket.display())
+    }
+}
+
+/// What an API process has counted since it started: `GET /__querylab/counters` on its own socket.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiCounters {
+    /// Requests to declared endpoints, whatever their answer.
+    pub requests: u64,
+    /// SQL statements sent for requests (pings of the pool not included).
+    pub statements: u64,
+    /// Cached requests answered from Redis.
+    pub cache_hits: u64,
+    /// Cached requests that Redis did not have.
+    pub cache_misses: u64,
+    /// Cached requests for which Redis failed, was too slow or held rubbish.
+    pub cache_errors: u64,
+    /// Answers of 500 and above.
+    pub server_errors: u64,
+    /// Database connections opened.
+    pub connections_opened: u64,
+    /// Longest and total wait for a connection.
+    pub pool_wait_total_ns: u64,
+    /// Longest wait for a connection.
+    pub pool_wait_max_ns: u64,
+}

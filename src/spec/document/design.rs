@@ -1,0 +1,77 @@
+//! `[design]`: blocks, baseline, confidence.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::spec::Metric;
+use crate::units::{Share, Span};
+
+/// `[design]`: the experimental design.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Design {
+    /// The variant that the others are compared with.
+    pub baseline: String,
+    /// Which variants, in which order; all in file order if left out.
+    #[serde(default)]
+    pub variants: Option<Vec<String>>,
+    /// Which load profiles, in which order.
+    pub loads: Vec<String>,
+    /// Number of blocks: n of every interval. Each block runs every cell once, in seeded random order.
+    #[schemars(range(min = 1, max = 100))]
+    pub blocks: u32,
+    /// The load under which the baseline runs twice per block (its difference must be zero), or `"none"`.
+    #[serde(default = "none")]
+    pub aa_check: String,
+    /// Confidence of the intervals.
+    #[serde(default = "confidence")]
+    #[schemars(range(min = 0.5, max = 0.999))]
+    pub confidence: f64,
+    /// A smaller difference is no relevant difference.
+    #[serde(default = "margin")]
+    pub margin: Share,
+    /// The family that verdicts are corrected over; the rest is secondary.
+    #[serde(default)]
+    pub primary: Option<Primary>,
+    /// A run over it stops after the last whole block, and says so.
+    #[serde(default)]
+    pub time_budget: Option<Span>,
+    /// Half-width of the interval at which to stop adding blocks.
+    #[serde(default)]
+    pub precision: Option<Share>,
+    /// Cells that are left out.
+    #[serde(default)]
+    pub exclude: Vec<Exclude>,
+}
+
+fn none() -> String {
+    "none".into()
+}
+
+fn confidence() -> f64 {
+    0.95
+}
+
+fn margin() -> Share {
+    Share(0.05)
+}
+
+/// The primary metric.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Primary {
+    /// The metric.
+    pub metric: Metric,
+    /// The load profile under which it is compared.
+    pub load: String,
+}
+
+/// `[[design.exclude]]`: a cell that is left out.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exclude {
+    /// The variant.
+    pub variant: String,
+    /// The load profile.
+    pub load: String,
+}

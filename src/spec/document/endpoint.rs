@@ -1,0 +1,226 @@
+//! `[params]` and `[endpoints]`: what is asked, by which statement, and what a right answer looks like.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Scalar;
+use crate::units::Span;
+
+/// `[params.NAME]`: a request parameter.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Param {
+    /// The type that the API accepts and binds.
+    pub r#type: ParamType,
+    /// `text`: most characters.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_length: Option<u32>,
+    /// Smallest number.
+    #[serde(default)]
+    pub min: Option<f64>,
+    /// Largest number.
+    #[serde(default)]
+    pub max: Option<f64>,
+    /// Used when the request leaves it out; without one the parameter is required.
+    #[serde(default)]
+    pub default: Option<Scalar>,
+    /// `table.column` whose generated values are asked for.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// Only rows whose generated values are these.
+    #[serde(default)]
+    pub r#where: BTreeMap<String, Scalar>,
+    /// Values to choose from, instead of `from`.
+    #[serde(default)]
+    pub values: Option<Vec<Scalar>>,
+    /// How often each value is asked for.
+    #[serde(default)]
+    pub distribution: Distribution,
+}
+
+/// Types of request parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParamType {
+    /// Postgres `text`.
+    Text,
+    /// Postgres `int4`.
+    Integer,
+    /// Postgres `int8`.
+    Bigint,
+    /// Postgres `float8`.
+    Float,
+    /// Postgres `numeric`.
+    Numeric,
+    /// Postgres `bool`.
+    Bool,
+    /// Postgres `uuid`.
+    Uuid,
+    /// Postgres `date`.
+    Date,
+    /// Postgres `timestamp`.
+    Timestamp,
+    /// Postgres `timestamptz`.
+    Timestamptz,
+    /// Postgres `jsonb`.
+    Json,
+}
+
+/// How often each value is asked for.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Distribution {
+    /// Which distribution.
+    #[serde(default)]
+    pub kind: DistributionKind,
+    /// `zipfian`: the exponent, usually 0.99.
+    #[serde(default)]
+    #[schemars(range(min = 0.01, max = 10.0))]
+    pub exponent: Option<f64>,
+    /// Number of different keys; all rows if left out (`zipfian` and `sequential` need it).
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub keys: Option<u64>,
+}
+
+impl Default for Distribution {
+    fn default() -> Self {
+        Self { kind: DistributionKind::Uniform, exponent: None, keys: None }
+    }
+}
+
+/// Distributions of keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DistributionKind {
+    /// Every key equally often.
+    #[default]
+    Uniform,
+    /// A few keys very often (Zipf's law with `exponent`).
+    Zipfian,
+    /// One key after the other.
+    Sequential,
+}
+
+/// `[endpoints.NAME]`: a route of the API and its statement.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// Method and path: `GET /users/indexed`, `GET /users/{id}`.
+    #[schemars(regex(pattern = "^(GET|POST|PUT|PATCH|DELETE) /[^ ?#]*$"))]
+    pub route: String,
+    /// One SQL statement with `$1`, `$2`, …
+    #[schemars(length(min = 1, max = 100_000))]
+    pub query: String,
+    /// What `$1`, `$2`, … are: names of params, or `{ value = … }`.
+    #[serde(default)]
+    pub bind: Vec<Bind>,
+    /// Answer from Redis where possible.
+    #[serde(default)]
+    pub cache: Option<Cache>,
+    /// What a right answer looks like.
+    #[serde(default)]
+    pub check: Check,
+}
+
+/// What a placeholder is bound to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Bind {
+    /// A request parameter.
+    Param(String),
+    /// A fixed value.
+    Value(Scalar),
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FixedValue {
+    /// The value.
+    value: Scalar,
+}
+
+impl Serialize for Bind {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Param(name) => s.serialize_str(name),
+            Self::Value(value) => FixedValue { value: value.clone() }.serialize(s),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Bind {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> serde::de::Visitor<'de> for Visit {
+            type Value = Bind;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the name of a param, or `{ value = … }`")
+            }
+            fn visit_str<E>(self, v: &str) -> Result<Bind, E> {
+                Ok(Bind::Param(v.to_owned()))
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Bind, A::Error> {
+                let fixed =
+                    FixedValue::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(Bind::Value(fixed.value))
+            }
+        }
+        d.deserialize_any(Visit)
+    }
+}
+
+impl JsonSchema for Bind {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Bind".into()
+    }
+    fn json_schema(g: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let fixed = g.subschema_for::<FixedValue>();
+        schemars::json_schema!({ "anyOf": [{ "type": "string" }, fixed] })
+    }
+}
+
+/// `cache = { … }`: answer from Redis where possible.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// Who fills the cache.
+    pub strategy: CacheStrategy,
+    /// Key with `{param}` in it.
+    #[schemars(length(min = 1, max = 200))]
+    pub key: String,
+    /// Time to live.
+    pub ttl: Span,
+}
+
+/// Caching strategies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CacheStrategy {
+    /// The API looks first, and fills on a miss.
+    CacheAside,
+    /// Writes go to the cache too.
+    WriteThrough,
+    /// Writes go to the cache, and to the database later.
+    WriteBehind,
+    /// Entries are renewed before they end.
+    RefreshAhead,
+}
+
+/// `check = { … }`: one response is right. An answer that differs is exit code 6.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The HTTP status; 200 if left out.
+    #[serde(default)]
+    #[schemars(range(min = 100, max = 599))]
+    pub status: Option<u16>,
+    /// The number of rows.
+    #[serde(default)]
+    pub rows: Option<u64>,
+    /// Fields of every row: fixed values, or `"{param}"`.
+    #[serde(default)]
+    pub fields: BTreeMap<String, Scalar>,
+}
