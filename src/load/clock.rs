@@ -58,13 +58,21 @@ impl Clock {
                 let fd = timerfd_create(TimerfdClockId::Monotonic, flags);
                 let fd =
                     fd.context("cannot create a timer (is the limit on open files reached?)")?;
-                Some(AsyncFd::new(fd).context("cannot wait for a timer")?)
+                Some(watched(fd)?)
             }
             #[cfg(test)]
             Waits::Tokio => None,
         };
         Ok(Timer { clock: *self, kernel })
     }
+}
+
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe, because a type might close its file behind tokio's back: OwnedFd does not"
+)]
+fn watched(fd: OwnedFd) -> anyhow::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::new(fd).context("cannot wait for a timer")
 }
 
 /// One waiter.

@@ -163,11 +163,10 @@ impl Engine {
 
     fn is_over(&self, fills: bool, due_ns: u64) -> bool {
         match self.phase.get() {
-            Phase::Check => true,
             Phase::Fill => !fills,
             Phase::Warmup => fills,
             Phase::Window(_, end) => fills || due_ns >= end,
-            Phase::Over => true,
+            Phase::Check | Phase::Over => true,
         }
     }
 

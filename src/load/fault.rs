@@ -50,7 +50,8 @@ impl Fault {
     /// What a failed connect means.
     pub(super) fn of_connect(error: &std::io::Error) -> Self {
         use std::io::ErrorKind::AddrNotAvailable;
-        let files = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE].map(|e| e.raw_os_error());
+        let files = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE]
+            .map(rustix::io::Errno::raw_os_error);
         let out_of_files = error.raw_os_error().is_some_and(|code| files.contains(&code));
         if out_of_files || error.kind() == AddrNotAvailable {
             Self::NoResources

@@ -26,7 +26,7 @@ pub(super) enum Keys {
     /// The first rows of a fixed permutation, no condition: nothing is stored.
     Shuffled {
         /// Rows and column.
-        source: Column,
+        source: Source,
         /// Number of keys.
         count: u64,
         /// Rank to row.
@@ -35,25 +35,25 @@ pub(super) enum Keys {
     /// These rows.
     Listed {
         /// Rows and column.
-        source: Column,
+        source: Source,
         /// Row numbers by rank.
         rows: Vec<u64>,
     },
     /// All rows in their order, no condition.
-    InOrder(Column),
+    InOrder(Source),
     /// All rows that match, found by rejection: they are common. Has no ranks.
-    Matching(Column),
+    Matching(Source),
 }
 
 /// A column of a table and the conditions on its rows.
 #[derive(Debug, Clone)]
-pub(super) struct Column {
+pub(super) struct Source {
     rows: Arc<Rows>,
     column: usize,
     conditions: Vec<(usize, Vec<u8>)>,
 }
 
-impl Column {
+impl Source {
     fn new(source: &DrawSource, tables: &[Arc<Rows>]) -> anyhow::Result<Option<Self>> {
         let DrawSource::Column { table, column, conditions } = source else { return Ok(None) };
         let Some(rows) = tables.iter().find(|rows| rows.spec().name == *table) else {
@@ -126,7 +126,7 @@ impl Keys {
             let count = usize::try_from(count).expect("at most the list's length");
             return Ok(Self::Values(values[..count].to_vec()));
         }
-        let source = Column::new(source, tables)?.expect("not a list: a column");
+        let source = Source::new(source, tables)?.expect("not a list: a column");
         let Some(count) = wanted else { return Self::all(source, in_order) };
         ensure!(count > 0, "0 keys are wanted");
         let total = source.total();
@@ -149,7 +149,7 @@ impl Keys {
         Ok(Self::Listed { source, rows })
     }
 
-    fn all(source: Column, in_order: bool) -> anyhow::Result<Self> {
+    fn all(source: Source, in_order: bool) -> anyhow::Result<Self> {
         if source.is_every_row() {
             return Ok(Self::InOrder(source));
         }
@@ -191,7 +191,7 @@ impl Keys {
 }
 
 /// A matching row, each equally likely. At least one exists: the sample found it.
-fn any_matching(source: &Column, stream: &mut Stream) -> u64 {
+fn any_matching(source: &Source, stream: &mut Stream) -> u64 {
     let mut text = Vec::new();
     let mut row = 1;
     for _ in 0..MOST_TRIES {

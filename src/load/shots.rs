@@ -271,7 +271,10 @@ mod tests {
             hash.update(shots.get(n).uri);
             hash.update("\n");
         }
-        let digest: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        let mut digest = String::new();
+        for byte in hash.finalize() {
+            write!(digest, "{byte:02x}").expect("a String takes every text");
+        }
         assert_eq!(shots.get(0).uri, "/users/indexed?email=email3896093%40example.com");
         assert_eq!(digest, "ead0d4ee3b07b9b9caf4bca5cb5bc4914c6a52e9f4597209e8461e977962fd14");
     }

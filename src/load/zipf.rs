@@ -85,7 +85,7 @@ mod tests {
         const DRAWS: u64 = 400_000;
         let zipf = Zipf::new(exponent, count).expect("a good law");
         let mut stream = Dice::new("test", 7).stream(count);
-        let mut seen = vec![0u64; 21];
+        let mut seen = [0u64; 21];
         for _ in 0..DRAWS {
             let rank = zipf.draw(&mut stream);
             assert!((1..=count).contains(&rank));
