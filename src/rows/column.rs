@@ -155,7 +155,8 @@ impl Column {
         }
     }
 
-    fn is_null(&self, row: u64) -> bool {
+    /// Whether a row's value is NULL.
+    pub(super) fn is_null(&self, row: u64) -> bool {
         self.null_below > 0 && mix(self.null_key, row, 0) < self.null_below
     }
 

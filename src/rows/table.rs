@@ -57,6 +57,15 @@ impl Rows {
         self.columns[column].value(row)
     }
 
+    /// Whether a row's value is NULL.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such column: positions come from [`Rows::column`].
+    pub fn is_null(&self, column: usize, row: u64) -> bool {
+        self.columns[column].is_null(row)
+    }
+
     /// Appends the text of one value, without escapes; nothing for NULL.
     ///
     /// # Panics

@@ -44,7 +44,8 @@ impl Value<'_> {
         self.write_text(&mut out);
         match self {
             Value::Null => None,
-            _ => Some(String::from_utf8(out).expect("every value is written as UTF-8")),
+            // Every value is written as UTF-8.
+            _ => String::from_utf8(out).ok(),
         }
     }
 }

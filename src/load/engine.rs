@@ -1,0 +1,338 @@
+//! The one request loop: who sends next, on which connection, and what came of it.
+//!
+//! All of it runs on one thread. A closed load is users, each with a connection of its own; an open one is a
+//! dispatcher that hands each arrival to an idle connection. Both end in [`Engine::shoot`].
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use hyper::Method;
+use hyper::header::HeaderValue;
+use tokio::sync::Notify;
+use tokio::time::Duration;
+
+use super::check;
+use super::clock::Clock;
+use super::fault::Fault;
+use super::ledger::{Answered, Ledger, Sample};
+use super::schedule::Arrivals;
+use super::shots::{Shot, Shots};
+use super::wire::{Door, Wire};
+use crate::plan::LoadPlan;
+use crate::spec::Arrival;
+
+/// A user whose request failed waits this long: a server that refuses at once must not turn the loop into a spin.
+const AFTER_FAILURE: Duration = Duration::from_millis(10);
+/// Idle connections that an open load keeps in hand, so that a burst does not pay for opening them.
+const IN_HAND: usize = 4;
+/// Arrivals handed out in a row before answers get their turn.
+const ROW: u32 = 16;
+
+/// What the load is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// Requests before the load, one by one.
+    Check,
+    /// Filling the cache.
+    Fill,
+    /// The cell's own arrivals, not measured yet.
+    Warmup,
+    /// Measured, from and until these times.
+    Window(u64, u64),
+    /// Nothing more is sent.
+    Over,
+}
+
+/// Random streams of a phase: windows of all variants send the same requests, however long their warm-ups were.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Check = 0,
+    Fill = 1,
+    Warmup = 2,
+    Window = 3,
+}
+
+/// One request to be sent.
+struct Order {
+    due_ns: u64,
+    in_window: bool,
+    shot: Shot,
+}
+
+/// The load generator.
+pub(super) struct Engine {
+    pub(super) plan: LoadPlan,
+    pub(super) clock: Clock,
+    pub(super) ledger: RefCell<Ledger>,
+    pub(super) phase: Cell<Phase>,
+    /// Wakes those who wait for a time that has lost its meaning.
+    pub(super) turned: Notify,
+    shots: Shots,
+    arrivals_seed: u64,
+    door: Door,
+    host: HeaderValue,
+    methods: Vec<Method>,
+    idle: RefCell<Vec<Wire>>,
+    /// Connections in use; idle ones are not among them.
+    busy: Cell<u32>,
+    most_busy: u32,
+    opening: Cell<bool>,
+    counters: [Cell<u64>; 4],
+    serial: Cell<u64>,
+}
+
+impl Engine {
+    /// An engine with no connection yet. `most_busy` bounds the requests under way of an open load.
+    pub(super) fn new(
+        plan: LoadPlan,
+        shots: Shots,
+        arrivals_seed: u64,
+        door: Door,
+        clock: Clock,
+        most_busy: u32,
+    ) -> anyhow::Result<Self> {
+        let mut methods = Vec::new();
+        for target in &plan.targets {
+            methods.push(Method::from_bytes(target.method.as_bytes())?);
+        }
+        let warm_ns = (plan.warmup.max_ns / 50).clamp(200_000_000, 1_000_000_000);
+        Ok(Self {
+            ledger: RefCell::new(Ledger::new(clock.now(), warm_ns)),
+            host: door.host(),
+            plan,
+            clock,
+            phase: Cell::new(Phase::Check),
+            turned: Notify::new(),
+            shots,
+            arrivals_seed,
+            door,
+            methods,
+            idle: RefCell::default(),
+            busy: Cell::new(0),
+            most_busy,
+            opening: Cell::new(false),
+            counters: Default::default(),
+            serial: Cell::new(0),
+        })
+    }
+
+    /// Opens connections before they are needed, until one cannot be opened: the request that needs it will say why.
+    pub(super) async fn open_ahead(&self, count: u32) {
+        for _ in 0..count.saturating_sub(self.connections()) {
+            let mut wire = Wire::default();
+            let timeout = Duration::from_nanos(self.plan.timeout_ns);
+            let opened = tokio::time::timeout(timeout, wire.open(&self.door)).await;
+            self.idle.borrow_mut().push(wire);
+            if !matches!(opened, Ok(Ok(()))) {
+                return;
+            }
+        }
+    }
+
+    /// A user of a closed load: the next request is due when the last one has ended, plus a pause.
+    pub(super) async fn user(self: Rc<Self>, fills: bool, think_ns: u64) -> anyhow::Result<()> {
+        let mut wire = self.take();
+        let mut timer = if think_ns > 0 { Some(self.clock.timer()?) } else { None };
+        let mut due_ns = self.clock.now();
+        'requests: loop {
+            if let Some(timer) = &mut timer {
+                due_ns += think_ns;
+                while self.clock.now() < due_ns {
+                    if self.is_over(fills, due_ns) {
+                        break 'requests;
+                    }
+                    tokio::select! {
+                        waited = timer.until(due_ns) => waited?,
+                        () = self.turned.notified() => {}
+                    }
+                }
+            }
+            if self.is_over(fills, due_ns) {
+                break;
+            }
+            let order = self.order(due_ns);
+            self.enter(&order);
+            if self.shoot(&mut wire, order).await.is_some() {
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
+            due_ns = self.clock.now();
+        }
+        self.give(wire);
+        Ok(())
+    }
+
+    fn is_over(&self, fills: bool, due_ns: u64) -> bool {
+        match self.phase.get() {
+            Phase::Fill => !fills,
+            Phase::Warmup => fills,
+            Phase::Window(_, end) => fills || due_ns >= end,
+            Phase::Check | Phase::Over => true,
+        }
+    }
+
+    /// The arrivals of an open load, those of the warm-up and those of the window: what is due finds an idle
+    /// connection, or a new one, or is dropped.
+    pub(super) async fn dispatch(
+        self: Rc<Self>,
+        rate: f64,
+        arrival: Arrival,
+    ) -> anyhow::Result<()> {
+        let mut timer = self.clock.timer()?;
+        let mut in_a_row = 0;
+        for part in [Part::Warmup, Part::Window] {
+            let start = match self.phase.get() {
+                Phase::Window(start, _) => start,
+                _ => self.clock.now(),
+            };
+            for offset in Arrivals::new(rate, arrival, self.arrivals_seed, part as u64) {
+                let due_ns = start.saturating_add(offset);
+                while !self.is_past(part, due_ns) && self.clock.now() < due_ns {
+                    in_a_row = 0;
+                    tokio::select! {
+                        waited = timer.until(due_ns) => waited?,
+                        () = self.turned.notified() => {}
+                    }
+                }
+                if self.is_past(part, due_ns) {
+                    break;
+                }
+                self.arrive(due_ns);
+                in_a_row += 1;
+                if in_a_row == ROW {
+                    in_a_row = 0;
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an arrival of this part, due then, no longer exists.
+    fn is_past(&self, part: Part, due_ns: u64) -> bool {
+        match (self.phase.get(), part) {
+            (Phase::Window(start, _), Part::Warmup) => due_ns >= start,
+            (Phase::Window(_, end), _) => due_ns >= end,
+            (phase, _) => phase == Phase::Over,
+        }
+    }
+
+    fn arrive(self: &Rc<Self>, due_ns: u64) {
+        // A dropped arrival uses up its request all the same: the later ones stay what they are.
+        let order = self.order(due_ns);
+        if self.busy.get() >= self.most_busy {
+            self.ledger.borrow_mut().dropped(order.in_window);
+            return;
+        }
+        self.enter(&order);
+        let mut wire = self.take();
+        let engine = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            // How it ended is in the books.
+            engine.shoot(&mut wire, order).await;
+            engine.give(wire);
+        });
+        self.keep_in_hand();
+    }
+
+    /// An idle connection, the one used last (it is the most surely open), or a place for a new one.
+    fn take(&self) -> Wire {
+        self.busy.set(self.busy.get() + 1);
+        self.idle.borrow_mut().pop().unwrap_or_default()
+    }
+
+    fn give(&self, wire: Wire) {
+        self.busy.set(self.busy.get() - 1);
+        self.idle.borrow_mut().push(wire);
+    }
+
+    /// Connections, in use or idle.
+    fn connections(&self) -> u32 {
+        let idle = u32::try_from(self.idle.borrow().len()).unwrap_or(u32::MAX);
+        self.busy.get().saturating_add(idle)
+    }
+
+    /// Opens one more connection in the background when few are idle.
+    fn keep_in_hand(self: &Rc<Self>) {
+        let enough = self.idle.borrow().len() >= IN_HAND;
+        if enough || self.opening.get() || self.connections() >= self.most_busy {
+            return;
+        }
+        self.opening.set(true);
+        let engine = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            engine.open_ahead(engine.connections() + 1).await;
+            engine.opening.set(false);
+        });
+    }
+
+    /// The next request, due then: it belongs to the window or it does not, and that never changes.
+    fn order(&self, due_ns: u64) -> Order {
+        let part = match self.phase.get() {
+            Phase::Check => Part::Check,
+            Phase::Fill => Part::Fill,
+            Phase::Window(start, end) if (start..end).contains(&due_ns) => Part::Window,
+            Phase::Warmup | Phase::Window(..) | Phase::Over => Part::Warmup,
+        };
+        let counter = &self.counters[part as usize];
+        let n = counter.replace(counter.get() + 1);
+        let serial = match part {
+            // Backwards from the first key: those of the load itself stay untouched.
+            Part::Check => u64::MAX - n,
+            _ => self.serial.replace(self.serial.get() + 1),
+        };
+        let shot = self.shots.draw((part as u64) << 56 | n, serial);
+        Order { due_ns, in_window: matches!(part, Part::Window), shot }
+    }
+
+    fn enter(&self, order: &Order) {
+        self.ledger.borrow_mut().sent(order.due_ns, self.clock.now(), order.in_window);
+    }
+
+    /// Sends a request that has been entered, waits for its whole answer until its deadline, checks it and writes down
+    /// how it ended; gives why it failed, if it did.
+    async fn shoot(&self, wire: &mut Wire, order: Order) -> Option<Fault> {
+        let Order { due_ns, in_window, shot } = order;
+        // From due, not from sent: no right answer has a response time above the timeout.
+        let deadline = self.clock.instant(due_ns.saturating_add(self.plan.timeout_ns));
+        let head = (&self.methods[shot.target], shot.uri.as_str(), &self.host);
+        let mut reopened = 0;
+        let exchange = wire.exchange(&self.door, head, &self.clock, &mut reopened);
+        let answer = tokio::time::timeout_at(deadline, exchange).await;
+        let answer = answer.unwrap_or(Err(Fault::Timeout));
+        let mut ledger = self.ledger.borrow_mut();
+        ledger.reopened += reopened;
+        let done_ns = answer.as_ref().map_or_else(|_| self.clock.now(), |answer| answer.done_ns);
+        let end = answer.and_then(|answer| {
+            let check = &self.plan.targets[shot.target].check;
+            if answer.status != check.status {
+                return Err(Fault::Status(answer.status));
+            }
+            if let Some(what) = check::wrong(check, &shot.params, &answer.body) {
+                let method = &self.methods[shot.target];
+                let body = check::shown(&answer.body);
+                let uri = check::shown(shot.uri.as_bytes());
+                ledger.keep_wrong(|| format!("{method} {uri}: {what}; the body: {body}"));
+                return Err(Fault::WrongAnswer);
+            }
+            Ok(Answered {
+                sent_ns: answer.sent_ns,
+                first_byte_ns: answer.first_byte_ns,
+                bytes: answer.body.len() as u64,
+                cache: answer.cache,
+            })
+        });
+        ledger.ended(&Sample { due_ns, done_ns, in_window, end });
+        end.err()
+    }
+
+    /// Sends the next request of the check phase and says what was wrong with its answer.
+    pub(super) async fn shoot_once(&self, wire: &mut Wire) -> Option<String> {
+        let order = self.order(self.clock.now());
+        self.enter(&order);
+        let uri = check::shown(order.shot.uri.as_bytes());
+        let fault = self.shoot(wire, order).await?;
+        // The text of this very answer, if it was a wrong one.
+        let kept = self.ledger.borrow_mut().wrong_answers.pop();
+        Some(kept.unwrap_or_else(|| format!("{uri}: {}", fault.word())))
+    }
+}

@@ -1,0 +1,372 @@
+//! The books: every request is entered when it is due and again when it ends, once for the run and once for the window.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hdrhistogram::Histogram;
+
+use super::fault::{CacheWord, Fault};
+use super::recording::{Slice, WindowRecording, histogram, rank_ns, record};
+use super::steady::WarmSlice;
+
+/// Length of a slice of the timeline.
+const SECOND_NS: u64 = 1_000_000_000;
+/// Length of a part of the cache's recent past.
+const HIT_PART_NS: u64 = 100_000_000;
+/// Parts that make the last second.
+const HIT_PARTS: usize = 10;
+/// Fewer cached answers than this say nothing about a ratio; then the look goes further back.
+const FEWEST_CACHED: u64 = 200;
+/// As far back as it goes: ten minutes.
+const MOST_HIT_PARTS: usize = 6000;
+/// Wrong answers kept as texts.
+const WRONG_KEPT: usize = 3;
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sample {
+    pub(super) due_ns: u64,
+    pub(super) done_ns: u64,
+    pub(super) in_window: bool,
+    pub(super) end: Result<Answered, Fault>,
+}
+
+/// A right answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answered {
+    pub(super) sent_ns: u64,
+    pub(super) first_byte_ns: u64,
+    pub(super) bytes: u64,
+    pub(super) cache: Option<CacheWord>,
+}
+
+/// What the phase that is under way has seen.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) answered: u64,
+    pub(super) failed: u64,
+    pub(super) failures: BTreeMap<Fault, u64>,
+}
+
+/// Time without a right answer, over all phases.
+#[derive(Debug, Default)]
+pub(super) struct Silence {
+    /// The last right answer, or the run's start.
+    pub(super) from_ns: u64,
+    /// What came instead.
+    pub(super) failures: BTreeMap<Fault, u64>,
+}
+
+/// The books.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pub(super) window: WindowRecording,
+    pub(super) sent: u64,
+    pub(super) answered: u64,
+    pub(super) failed: u64,
+    pub(super) reopened: u64,
+    pub(super) phase: Tally,
+    pub(super) silence: Silence,
+    pub(super) wrong_answers: Vec<String>,
+    pub(super) slices: Vec<Slice>,
+    pub(super) warm: Vec<WarmSlice>,
+    under_way: u64,
+    window_under_way: u64,
+    second: Part,
+    warm_part: Part,
+    warm_ns: u64,
+    hits: VecDeque<(u64, u64)>,
+    hits_from_ns: u64,
+    closed: bool,
+    broken: Option<anyhow::Error>,
+}
+
+/// A slice of time that is being filled.
+#[derive(Debug)]
+struct Part {
+    from_ns: u64,
+    failed: u64,
+    response: Histogram<u64>,
+}
+
+impl Part {
+    fn new(from_ns: u64) -> Self {
+        Self { from_ns, failed: 0, response: histogram() }
+    }
+
+    fn restart(&mut self, from_ns: u64) {
+        self.from_ns = from_ns;
+        self.failed = 0;
+        self.response.reset();
+    }
+
+    fn quantile_ns(&self, q: f64) -> Option<f64> {
+        let rank = (q * self.response.len() as f64).ceil().max(1.0);
+        rank_ns(&self.response, rank).map(|ns| ns as f64)
+    }
+}
+
+impl Ledger {
+    /// Empty books, opened at `now`; `warm_ns` is the length of the slices that tell whether a phase is steady.
+    pub(super) fn new(now: u64, warm_ns: u64) -> Self {
+        Self {
+            window: WindowRecording::new(),
+            sent: 0,
+            answered: 0,
+            failed: 0,
+            reopened: 0,
+            phase: Tally::default(),
+            silence: Silence { from_ns: now, failures: BTreeMap::new() },
+            wrong_answers: Vec::new(),
+            slices: Vec::new(),
+            warm: Vec::new(),
+            under_way: 0,
+            window_under_way: 0,
+            second: Part::new(now),
+            warm_part: Part::new(now),
+            warm_ns: warm_ns.max(1),
+            hits: VecDeque::from([(0, 0)]),
+            hits_from_ns: now,
+            closed: false,
+            broken: None,
+        }
+    }
+
+    /// A phase begins: what was seen before says nothing about it.
+    pub(super) fn begin_phase(&mut self, now: u64) {
+        self.phase = Tally::default();
+        self.warm.clear();
+        self.warm_part.restart(now);
+        self.hits = VecDeque::from([(0, 0)]);
+        self.hits_from_ns = now;
+    }
+
+    /// A request is due and goes out.
+    pub(super) fn sent(&mut self, due_ns: u64, now: u64, in_window: bool) {
+        self.sent += 1;
+        self.under_way += 1;
+        if in_window {
+            self.window.due += 1;
+            self.window.sent += 1;
+            self.window_under_way += 1;
+            let lag = record(&mut self.window.lag, now.saturating_sub(due_ns));
+            self.note(lag);
+        }
+    }
+
+    /// A request is due and cannot go out.
+    pub(super) fn dropped(&mut self, in_window: bool) {
+        if in_window {
+            self.window.due += 1;
+            self.window.dropped += 1;
+        }
+    }
+
+    /// A request that was sent has ended.
+    pub(super) fn ended(&mut self, sample: &Sample) {
+        // The run is over and this request already counted as cancelled.
+        if self.closed {
+            return;
+        }
+        self.roll(sample.done_ns);
+        self.under_way -= 1;
+        self.window_under_way -= u64::from(sample.in_window);
+        match sample.end {
+            Ok(answered) => self.right(sample, &answered),
+            Err(fault) => self.wrong(fault, sample.in_window),
+        }
+    }
+
+    fn right(&mut self, sample: &Sample, answered: &Answered) {
+        let response = sample.done_ns.saturating_sub(sample.due_ns);
+        self.answered += 1;
+        self.phase.answered += 1;
+        self.silence.from_ns = sample.done_ns;
+        self.silence.failures.clear();
+        for part in [&mut self.second, &mut self.warm_part] {
+            if let Err(e) = record(&mut part.response, response) {
+                self.broken.get_or_insert(e);
+            }
+        }
+        if let (Some(word), Some(part)) = (answered.cache, self.hits.back_mut()) {
+            part.0 += u64::from(word == CacheWord::Hit);
+            part.1 += 1;
+        }
+        if sample.in_window {
+            let recorded = self.right_in_window(sample, answered, response);
+            self.note(recorded);
+        }
+    }
+
+    fn right_in_window(
+        &mut self,
+        sample: &Sample,
+        answered: &Answered,
+        response: u64,
+    ) -> anyhow::Result<()> {
+        let window = &mut self.window;
+        window.answered += 1;
+        window.response_bytes += answered.bytes;
+        if let Some(word) = answered.cache {
+            *window.cache.entry(word.word().into()).or_default() += 1;
+        }
+        record(&mut window.response, response)?;
+        record(&mut window.service, sample.done_ns.saturating_sub(answered.sent_ns))?;
+        record(&mut window.first_byte, answered.first_byte_ns.saturating_sub(answered.sent_ns))
+    }
+
+    fn wrong(&mut self, fault: Fault, in_window: bool) {
+        self.failed += 1;
+        self.phase.failed += 1;
+        for failures in [&mut self.phase.failures, &mut self.silence.failures] {
+            *failures.entry(fault).or_default() += 1;
+        }
+        self.second.failed += 1;
+        if in_window {
+            self.window.failed += 1;
+            *self.window.failures.entry(fault.word().into_owned()).or_default() += 1;
+        }
+    }
+
+    /// Keeps the text of a wrong answer, if it is among the first.
+    pub(super) fn keep_wrong(&mut self, text: impl FnOnce() -> String) {
+        if self.wrong_answers.len() < WRONG_KEPT {
+            self.wrong_answers.push(text());
+        }
+    }
+
+    /// Requests that have not ended.
+    pub(super) fn under_way(&self) -> u64 {
+        self.under_way
+    }
+
+    /// Closes the slices that are over at `now`.
+    pub(super) fn roll(&mut self, now: u64) {
+        while now >= self.second.from_ns + SECOND_NS {
+            self.close_second();
+        }
+        while now >= self.warm_part.from_ns + self.warm_ns {
+            let p50_ns = self.warm_part.quantile_ns(0.5).unwrap_or(0.0);
+            self.warm.push(WarmSlice { answered: self.warm_part.response.len(), p50_ns });
+            self.warm_part.restart(self.warm_part.from_ns + self.warm_ns);
+        }
+        while now >= self.hits_from_ns + HIT_PART_NS {
+            self.hits_from_ns += HIT_PART_NS;
+            self.hits.push_back((0, 0));
+            if self.hits.len() > MOST_HIT_PARTS {
+                self.hits.pop_front();
+            }
+        }
+    }
+
+    fn close_second(&mut self) {
+        let part = &self.second;
+        self.slices.push(Slice {
+            t_ns: part.from_ns,
+            answered: part.response.len(),
+            failed: part.failed,
+            p50_us: part.quantile_ns(0.5).map(|ns| ns / 1e3),
+            p99_us: part.quantile_ns(0.99).map(|ns| ns / 1e3),
+        });
+        self.second.restart(part.from_ns + SECOND_NS);
+    }
+
+    /// Hits among the cached answers of the last whole second, or of as many tenths of a second before it as hold 200
+    /// of them; none if the phase has not seen so many.
+    pub(super) fn hit_ratio(&self) -> Option<f64> {
+        let (mut hits, mut all) = (0, 0);
+        for (i, part) in self.hits.iter().rev().skip(1).enumerate() {
+            hits += part.0;
+            all += part.1;
+            if i + 1 >= HIT_PARTS && all >= FEWEST_CACHED {
+                return Some(hits as f64 / all as f64);
+            }
+        }
+        None
+    }
+
+    fn note(&mut self, recorded: anyhow::Result<()>) {
+        if let Err(e) = recorded {
+            self.broken.get_or_insert(e);
+        }
+    }
+
+    /// Fails if a sample could not be recorded.
+    pub(super) fn sound(&mut self) -> anyhow::Result<()> {
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// Closes the books: what is still under way has failed, as `cancelled`; nothing is entered any more.
+    pub(super) fn close(&mut self, now: u64) {
+        self.roll(now);
+        for i in 0..self.under_way {
+            self.wrong(Fault::Cancelled, i < self.window_under_way);
+        }
+        (self.under_way, self.window_under_way) = (0, 0);
+        if self.second.failed > 0 || !self.second.response.is_empty() {
+            self.close_second();
+        }
+        self.closed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::fixtures::{MS, S};
+
+    fn answer(ledger: &mut Ledger, at: u64, cache: Option<CacheWord>) {
+        ledger.sent(at, at, true);
+        let end = Ok(Answered { sent_ns: at, first_byte_ns: at, bytes: 10, cache });
+        ledger.ended(&Sample { due_ns: at, done_ns: at + MS, in_window: true, end });
+    }
+
+    #[test]
+    fn what_is_under_way_at_the_end_has_failed_as_cancelled() {
+        let mut ledger = Ledger::new(0, 200 * MS);
+        answer(&mut ledger, 0, None);
+        ledger.sent(MS, MS, true);
+        ledger.sent(MS, MS, false);
+        ledger.dropped(true);
+        ledger.close(2 * S);
+        let late = Sample { due_ns: MS, done_ns: 3 * S, in_window: true, end: Err(Fault::Timeout) };
+        ledger.ended(&late);
+        ledger.window.balance().expect("balanced");
+        assert_eq!((ledger.sent, ledger.answered, ledger.failed), (3, 1, 2));
+        assert_eq!(ledger.window.failures, BTreeMap::from([("cancelled".into(), 1)]));
+        assert_eq!((ledger.window.due, ledger.window.dropped), (3, 1));
+    }
+
+    #[test]
+    fn seconds_without_answers_are_slices_too() {
+        let mut ledger = Ledger::new(0, 200 * MS);
+        answer(&mut ledger, 100 * MS, None);
+        answer(&mut ledger, 3500 * MS, None);
+        ledger.close(4 * S);
+        let counts: Vec<_> = ledger.slices.iter().map(|s| (s.t_ns / S, s.answered)).collect();
+        assert_eq!(counts, [(0, 1), (1, 0), (2, 0), (3, 1)]);
+        assert_eq!(ledger.slices[1].p50_us, None);
+    }
+
+    #[test]
+    fn the_hit_ratio_is_that_of_the_last_second_and_needs_enough_answers() {
+        let mut ledger = Ledger::new(0, 200 * MS);
+        for i in 0..1000 {
+            answer(&mut ledger, i * MS, Some(CacheWord::Miss));
+        }
+        ledger.roll(S);
+        assert_eq!(ledger.hit_ratio(), Some(0.0));
+        for i in 1000..2000 {
+            let word = if i % 4 == 0 { CacheWord::Miss } else { CacheWord::Hit };
+            answer(&mut ledger, i * MS, Some(word));
+        }
+        ledger.roll(2 * S);
+        let ratio = ledger.hit_ratio().expect("enough answers");
+        assert!((ratio - 0.75).abs() < 0.01, "{ratio}");
+        ledger.begin_phase(2 * S);
+        for i in 0..150 {
+            answer(&mut ledger, 2 * S + i * MS, Some(CacheWord::Hit));
+        }
+        ledger.roll(4 * S);
+        assert_eq!(ledger.hit_ratio(), None);
+    }
+}

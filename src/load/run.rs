@@ -1,0 +1,117 @@
+//! The door of this room: a load runs on a thread of its own, so that nothing else of the runner can disturb it.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use anyhow::Context as _;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::LocalSet;
+
+use super::clock::{Clock, Waits};
+use super::engine::Engine;
+use super::phases::{Caller, Conductor, PhaseEvent};
+use super::recording::Recording;
+use super::shots::Shots;
+use super::wire::{Door, Wire};
+use crate::plan::{LoadPlan, ModelPlan};
+use crate::rows::TableSpec;
+
+/// A load to be driven.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The server.
+    pub address: SocketAddr,
+    /// What is driven, and how.
+    pub plan: LoadPlan,
+    /// Tables that keys are drawn from.
+    pub tables: Vec<TableSpec>,
+    /// Seed of the rows.
+    pub data_seed: u64,
+    /// Seed of the order of keys.
+    pub params_seed: u64,
+    /// Seed of the arrival times.
+    pub arrivals_seed: u64,
+}
+
+/// What came of a look at the answers before a load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// Requests sent.
+    pub sent: u64,
+    /// What was wrong, for people: one text for each request that failed.
+    pub mismatches: Vec<String>,
+}
+
+/// Drives a load and gives its recording. Dropped before its end, or told so by `cancel`, the load stops.
+///
+/// # Errors
+///
+/// If the load cannot be prepared (keys that do not exist), the generator itself fails, or a request is lost. A server
+/// that fails is no error here: see [`Recording::failure`].
+pub async fn run(
+    job: Job,
+    phases: mpsc::UnboundedSender<PhaseEvent>,
+    cancel: watch::Receiver<bool>,
+) -> anyhow::Result<Recording> {
+    let (answer, recording) = oneshot::channel::<anyhow::Result<Recording>>();
+    on_a_thread(move |runtime| {
+        // `answer` is asked whether anybody still waits, and used at the end.
+        let answer = Rc::new(answer);
+        let waiting = Rc::clone(&answer);
+        let is_gone = Box::new(move || waiting.is_closed());
+        let caller = Caller { events: phases, cancel, is_gone };
+        let recording = LocalSet::new().block_on(runtime, async move {
+            let engine = engine(&job, Door::Tcp(job.address), Clock::start(Waits::Kernel))?;
+            Conductor::new(Rc::new(engine), caller)?.run().await
+        });
+        if let Some(answer) = Rc::into_inner(answer) {
+            drop(answer.send(recording));
+        }
+    })?;
+    recording.await.context("the load generator's thread ended without a recording")?
+}
+
+/// Sends `count` requests one by one and says which answers are wrong: answers come right before they come fast. The
+/// requests are not those of a later [`run`] of the same job.
+///
+/// # Errors
+///
+/// If the load cannot be prepared, or the generator itself fails.
+pub async fn check_once(job: Job, count: u64) -> anyhow::Result<Checked> {
+    let (answer, checked) = oneshot::channel::<anyhow::Result<Checked>>();
+    on_a_thread(move |runtime| {
+        let door = Door::Tcp(job.address);
+        let checked = LocalSet::new().block_on(runtime, async {
+            let engine = engine(&job, door, Clock::start(Waits::Kernel))?;
+            let mut wire = Wire::default();
+            let mut mismatches = Vec::new();
+            let mut sent = 0;
+            while sent < count && !answer.is_closed() {
+                sent += 1;
+                mismatches.extend(engine.shoot_once(&mut wire).await);
+            }
+            Ok(Checked { sent, mismatches })
+        });
+        drop(answer.send(checked));
+    })?;
+    checked.await.context("the load generator's thread ended without an answer")?
+}
+
+/// Runs `work` on a new thread with a single-threaded runtime.
+fn on_a_thread(work: impl FnOnce(&tokio::runtime::Runtime) + Send + 'static) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the load generator's runtime")?;
+    let thread = std::thread::Builder::new().name("querylab-load".into());
+    thread.spawn(move || work(&runtime)).context("cannot start the load generator's thread")?;
+    Ok(())
+}
+
+/// The engine of a job.
+pub(super) fn engine(job: &Job, door: Door, clock: Clock) -> anyhow::Result<Engine> {
+    let shots = Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?;
+    let most_busy = match job.plan.model {
+        ModelPlan::Closed { users, .. } => users,
+        ModelPlan::Open { max_in_flight, .. } => max_in_flight,
+    };
+    Engine::new(job.plan.clone(), shots, job.arrivals_seed, door, clock, most_busy)
+}
