@@ -1,0 +1,206 @@
+//! The servers' configuration files, rendered from the templates in `infra/`. Every value is quoted for its server, so
+//! that no setting can become a second one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+
+use super::error::StackError;
+
+/// Settings in a server's own words, sorted by name.
+pub(super) type Settings = BTreeMap<String, String>;
+
+#[derive(Debug, Serialize)]
+pub(super) struct PostgresConfig {
+    /// All settings.
+    pub settings: Settings,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct RedisConfig<'a> {
+    /// Its socket.
+    pub socket: &'a Path,
+    /// Hex, so it needs no quotes.
+    pub password: &'a str,
+    /// Working folder.
+    pub dir: &'a Path,
+    /// The rest.
+    pub settings: Settings,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct NginxConfig<'a> {
+    /// Working folder.
+    pub dir: &'a Path,
+    /// On 127.0.0.1.
+    pub port: u16,
+    /// What follows the address after `listen`.
+    pub listen_options: &'a str,
+    /// The API's processes.
+    pub api_sockets: Vec<&'a Path>,
+    /// Where `stub_status` is.
+    pub status_socket: &'a Path,
+    /// Settings outside of any block.
+    pub main: Settings,
+    /// Settings in `events`.
+    pub events: Settings,
+    /// Settings in `http`.
+    pub http: Settings,
+    /// Settings in `upstream`.
+    pub upstream: Settings,
+}
+
+/// A server's way to quote a value.
+#[derive(Debug, Clone, Copy)]
+enum Quotes {
+    /// Single quotes, doubled inside; backslashes are escapes.
+    Postgres,
+    /// Double quotes; backslashes are escapes.
+    Redis,
+    /// Double quotes; backslashes are escapes. Bare words stay bare, so that lists of words can be given.
+    Nginx,
+}
+
+pub(super) fn postgres(config: &PostgresConfig) -> Result<String, StackError> {
+    render(include_str!("../../infra/postgresql.conf.j2"), config, Quotes::Postgres)
+}
+
+pub(super) fn redis(config: &RedisConfig<'_>) -> Result<String, StackError> {
+    render(include_str!("../../infra/redis.conf.j2"), config, Quotes::Redis)
+}
+
+pub(super) fn nginx(config: &NginxConfig<'_>) -> Result<String, StackError> {
+    render(include_str!("../../infra/nginx.conf.j2"), config, Quotes::Nginx)
+}
+
+fn render(template: &str, config: &impl Serialize, quotes: Quotes) -> Result<String, StackError> {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    engine.add_filter("quoted", move |value: String| {
+        quote(&value, quotes)
+            .map_err(|e| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, e))
+    });
+    engine.render_str(template, Serde(config)).map_err(|e| {
+        StackError::Provisioning(format!("cannot write a server's configuration: {e}"))
+    })
+}
+
+fn quote(value: &str, quotes: Quotes) -> Result<String, String> {
+    if value.chars().any(char::is_control) {
+        return Err(format!("the value {value:?} holds a control character"));
+    }
+    let escaped = value.replace('\\', "\\\\");
+    Ok(match quotes {
+        Quotes::Postgres => format!("'{}'", escaped.replace('\'', "''")),
+        Quotes::Redis if value.split(' ').count() > 1 && value.split(' ').all(is_bare_word) => {
+            value.to_owned()
+        }
+        Quotes::Nginx if !value.is_empty() && value.split(' ').all(is_bare_word) => {
+            value.to_owned()
+        }
+        Quotes::Nginx if value.contains('$') => {
+            return Err(format!("the value {value:?} holds a variable of Nginx"));
+        }
+        Quotes::Redis | Quotes::Nginx => format!("\"{}\"", escaped.replace('"', "\\\"")),
+    })
+}
+
+fn is_bare_word(word: &str) -> bool {
+    !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "._-+/:,=%".contains(c))
+}
+
+/// Lays the file's settings over the defaults. What the stack decides itself cannot be set: that the plan's allowlist
+/// has let it through is a mistake of ours, and it is said here instead of by a server that listens elsewhere.
+pub(super) fn lay_over(
+    server: &str,
+    defaults: &[(&str, &str)],
+    owned: &[&str],
+    asked: &BTreeMap<String, String>,
+) -> Result<Settings, StackError> {
+    let mut settings: Settings =
+        defaults.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    for (name, value) in asked {
+        let plain = !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+        if !plain || owned.contains(&name.as_str()) {
+            return Err(StackError::Provisioning(format!(
+                "services.{server}.settings.{name}: querylab decides this itself"
+            )));
+        }
+        settings.insert(name.clone(), value.clone());
+    }
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_cannot_end_its_quotes() {
+        let evil = "x' \n";
+        assert!(quote(evil, Quotes::Postgres).is_err());
+        let q = |v, k| quote(v, k).expect("quotable");
+        assert_eq!(q("it's \\", Quotes::Postgres), r"'it''s \\'");
+        assert_eq!(q("a\" b", Quotes::Redis), r#""a\" b""#);
+        assert_eq!(q("a; b {", Quotes::Nginx), r#""a; b {""#);
+        assert!(quote("$request_uri", Quotes::Nginx).is_err());
+        assert!(quote("with\u{7}bell", Quotes::Redis).is_err());
+    }
+
+    #[test]
+    fn words_stay_words_for_nginx_and_lists_for_redis() {
+        assert_eq!(quote("10m", Quotes::Nginx).as_deref(), Ok("10m"));
+        assert_eq!(quote("30s 20s", Quotes::Nginx).as_deref(), Ok("30s 20s"));
+        assert_eq!(quote("normal 0 0 0", Quotes::Redis).as_deref(), Ok("normal 0 0 0"));
+        assert_eq!(quote("", Quotes::Redis).as_deref(), Ok("\"\""));
+    }
+
+    #[test]
+    fn settings_of_the_file_lie_over_the_defaults_and_owned_ones_are_refused() {
+        let asked = |n: &str| BTreeMap::from([(n.to_owned(), "1".to_owned())]);
+        let laid = lay_over("postgres", &[("a", "0"), ("b", "2")], &["port"], &asked("a"));
+        let expected = [("a", "1"), ("b", "2")].map(|(n, v)| (n.to_owned(), v.to_owned()));
+        assert_eq!(laid, Ok(Settings::from(expected)));
+        for name in ["port", "x = y", ""] {
+            assert!(lay_over("postgres", &[], &["port"], &asked(name)).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_file_of_postgres_has_a_line_per_setting() {
+        let settings = [("work_mem", "16MB"), ("jit", "off")].map(|(n, v)| (n.into(), v.into()));
+        let text = postgres(&PostgresConfig { settings: settings.into() }).expect("rendered");
+        assert!(text.ends_with("jit = 'off'\nwork_mem = '16MB'\n"), "{text}");
+    }
+
+    #[test]
+    fn the_file_of_nginx_keeps_upstream_connections_alive_and_hides_the_apis_insides() {
+        let socket = Path::new("/s p/api-0.sock");
+        let text = nginx(&NginxConfig {
+            dir: Path::new("/n"),
+            port: 20_001,
+            listen_options: "",
+            api_sockets: vec![socket],
+            status_socket: Path::new("/s/status"),
+            main: Settings::new(),
+            events: Settings::new(),
+            http: Settings::new(),
+            upstream: Settings::from([("keepalive".into(), "32".into())]),
+        })
+        .expect("rendered");
+        for line in [
+            "server \"unix:/s p/api-0.sock\" max_fails=0;",
+            "keepalive 32;",
+            "proxy_http_version 1.1;",
+            "proxy_set_header Connection \"\";",
+            "location ^~ /__querylab/ {",
+            "listen 127.0.0.1:20001;",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}

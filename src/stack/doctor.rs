@@ -1,0 +1,254 @@
+//! What is here and what is missing, each with its fix; and fetching what is missing.
+
+use std::path::Path;
+
+use crate::plan::ServerPlan;
+
+use super::error::StackError;
+use super::fetch;
+use super::find;
+use super::locate::{Part, show_version};
+use super::lock::MeasuringLock;
+use super::protocol::Keep;
+use super::session::obtain;
+use super::surroundings::Surroundings;
+use super::workshop::Workshop;
+
+/// What `doctor` and `setup` are told.
+#[derive(Debug, Clone, Default)]
+pub struct DoctorOptions {
+    /// `--run-as`.
+    pub run_as: Option<String>,
+    /// The environment.
+    pub surroundings: Surroundings,
+}
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// As it should be.
+    Good,
+    /// It works, but not as well as it could, or only after a fetch.
+    Warning,
+    /// A run will fail.
+    Bad,
+}
+
+/// One line of the doctor's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at: `postgres`, `disk`, …
+    pub part: String,
+    /// How it is.
+    pub state: Health,
+    /// What was seen.
+    pub detail: String,
+    /// A command or a sentence that helps; none where nothing is wrong.
+    pub fix: Option<String>,
+}
+
+/// Room that a run of ordinary size needs, in bytes.
+const DISK: u64 = 5 << 30;
+/// Open files that a run of ordinary size needs.
+const FILES: u64 = 4096;
+/// Shared memory that Postgres' parallel workers may need at least, in bytes.
+const SHARED_MEMORY: u64 = 256 << 20;
+
+fn finding(part: &str, state: Health, detail: String, fix: Option<String>) -> Finding {
+    Finding { part: part.to_owned(), state, detail, fix }
+}
+
+/// Fetches a part (all that are missing, if none is named); gives a line for each.
+pub async fn setup(
+    part: Option<Part>,
+    options: &DoctorOptions,
+    notice: &mut dyn FnMut(String),
+) -> Result<Vec<String>, StackError> {
+    let cache = options.surroundings.cache(rustix::process::geteuid().as_raw())?;
+    let path = &options.surroundings.path;
+    let workshop = workshop("setup", options, notice).await?;
+    let work = async {
+        let mut lines = Vec::new();
+        for part in part.map_or_else(|| Part::ALL.to_vec(), |p| vec![p]) {
+            let wanted = oldest(part);
+            let seen = find::snapshot(path, &cache);
+            let (found, how) = match find::find(part, &wanted, &seen, &workshop).await? {
+                Ok(found) => (found, "is here already"),
+                Err(_) => {
+                    let both = (&workshop, &mut *notice);
+                    (obtain(part, &wanted, &cache, path, both).await?, "fetched")
+                }
+            };
+            let version = show_version(&found.version);
+            lines.push(format!("{} {version} {how}: {}", part.name(), found.program.display()));
+        }
+        Ok(lines)
+    };
+    let result = Box::pin(work).await;
+    let closed = workshop.close().await;
+    let lines = result?;
+    closed?;
+    Ok(lines)
+}
+
+async fn workshop(
+    run_id: &str,
+    options: &DoctorOptions,
+    notice: &mut dyn FnMut(String),
+) -> Result<Workshop, StackError> {
+    let run_as = options.run_as.as_deref();
+    Workshop::open(run_id, run_as, &options.surroundings, Keep::Nothing, notice).await
+}
+
+fn oldest(part: Part) -> Vec<u32> {
+    match part {
+        Part::Postgres => vec![15],
+        Part::Redis | Part::Nginx => Vec::new(),
+    }
+}
+
+/// Looks at everything that a run needs. Never fails: what cannot be looked at is a finding.
+pub async fn doctor(options: &DoctorOptions) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let cache = match options.surroundings.cache(rustix::process::geteuid().as_raw()) {
+        Ok(cache) => cache,
+        Err(error) => return vec![finding("cache", Health::Bad, error.to_string(), None)],
+    };
+    let path = &options.surroundings.path;
+    let missing_tools = fetch::missing_tools(path);
+    match workshop("doctor", options, &mut |_| {}).await {
+        Err(error) => findings.push(finding("guard", Health::Bad, error.to_string(), None)),
+        Ok(workshop) => {
+            for part in Part::ALL {
+                findings.push(server(part, &cache, options, &workshop).await);
+            }
+            let user = &workshop.identity;
+            findings.push(finding(
+                "user",
+                Health::Good,
+                format!("servers run as {} ({}:{})", user.name, user.uid, user.gid),
+                None,
+            ));
+            findings.push(disk(workshop.base()));
+            if let Err(error) = workshop.close().await {
+                findings.push(finding("guard", Health::Bad, error.to_string(), None));
+            }
+        }
+    }
+    findings.push(shared_memory());
+    findings.push(open_files());
+    findings.push(match MeasuringLock::holder() {
+        None => finding("lock", Health::Good, "nobody is measuring".into(), None),
+        Some(who) => {
+            let fix = "wait for it; a run does so by itself".to_owned();
+            finding("lock", Health::Warning, format!("somebody is measuring: {who}"), Some(fix))
+        }
+    });
+    findings.push(if missing_tools.is_empty() {
+        finding("fetching", Health::Good, "apt-get and dpkg-deb are here".into(), None)
+    } else {
+        let fix = "install missing servers with this system's package manager".to_owned();
+        let what = format!("cannot fetch servers: no {}", missing_tools.join(", no "));
+        finding("fetching", Health::Warning, what, Some(fix))
+    });
+    findings
+}
+
+async fn server(
+    part: Part,
+    cache: &Path,
+    options: &DoctorOptions,
+    workshop: &Workshop,
+) -> Finding {
+    let path = &options.surroundings.path;
+    let seen = find::snapshot(path, cache);
+    let name = part.name();
+    match find::find(part, &oldest(part), &seen, workshop).await {
+        Ok(Ok(found)) => finding(
+            name,
+            Health::Good,
+            format!("{} ({})", show_version(&found.version), found.program.display()),
+            None,
+        ),
+        Ok(Err(rejected)) => {
+            let fetchable = fetch::missing_tools(path).is_empty();
+            let seen: String = rejected.0.iter().map(|r| format!("; found {r}")).collect();
+            let (state, fix) = if fetchable {
+                (Health::Warning, format!("querylab setup {name}"))
+            } else {
+                (Health::Bad, format!("install {}", part.program()))
+            };
+            finding(name, state, format!("not found{seen}"), Some(fix))
+        }
+        Err(error) => finding(name, Health::Bad, error.to_string(), None),
+    }
+}
+
+fn disk(folder: &Path) -> Finding {
+    match free_bytes(folder) {
+        None => finding("disk", Health::Warning, "cannot be asked".into(), None),
+        Some(free) => {
+            let short = free < DISK;
+            let fix = short.then(|| "set QUERYLAB_SCRATCH_DIR to a folder with more room".into());
+            let state = if short { Health::Warning } else { Health::Good };
+            finding("disk", state, format!("{} MiB free in {}", free >> 20, folder.display()), fix)
+        }
+    }
+}
+
+fn shared_memory() -> Finding {
+    let short = shared_memory_is_short(&ServerPlan::default());
+    let free = free_bytes(Path::new("/dev/shm")).unwrap_or(0);
+    let fix = short.map(|_| {
+        "give the container more (docker run --shm-size=1g); without it Postgres uses files".into()
+    });
+    let state = if short.is_some() { Health::Warning } else { Health::Good };
+    finding("shared memory", state, format!("{} MiB free in /dev/shm", free >> 20), fix)
+}
+
+fn open_files() -> Finding {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    let short = limit.is_some_and(|l| l < FILES) && !rustix::process::geteuid().is_root();
+    let fix = short.then(|| format!("ulimit -Hn {FILES} (as root), or a smaller load"));
+    let state = if short { Health::Warning } else { Health::Good };
+    let shown = limit.map_or_else(|| "no limit".to_owned(), |l| format!("at most {l}"));
+    finding("open files", state, shown, fix)
+}
+
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let room = rustix::fs::statvfs(folder).ok()?;
+    Some(room.f_bavail.saturating_mul(room.f_frsize))
+}
+
+/// What /dev/shm has free and what Postgres' parallel workers may need, in bytes, where that is not enough.
+pub(super) fn shared_memory_is_short(plan: &ServerPlan) -> Option<(u64, u64)> {
+    let free = free_bytes(Path::new("/dev/shm")).unwrap_or(0);
+    let need = shared_memory_need(plan);
+    (free < need).then_some((free, need))
+}
+
+fn shared_memory_need(plan: &ServerPlan) -> u64 {
+    let bytes = |name: &str, default: u64| {
+        plan.settings.get(name).and_then(|v| super::amounts::bytes(v)).unwrap_or(default)
+    };
+    let count = |name: &str, default: u64| {
+        plan.settings.get(name).and_then(|v| v.parse().ok()).unwrap_or(default)
+    };
+    let workers = count("max_parallel_maintenance_workers", 2) + 1;
+    bytes("maintenance_work_mem", 64 << 20).saturating_mul(workers).max(SHARED_MEMORY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_build_needs_its_memory_for_each_worker() {
+        let mut plan = ServerPlan::default();
+        assert_eq!(shared_memory_need(&plan), 256 << 20);
+        plan.settings.insert("maintenance_work_mem".into(), "1GB".into());
+        assert_eq!(shared_memory_need(&plan), 3 << 30);
+        plan.settings.insert("max_parallel_maintenance_workers".into(), "0".into());
+        assert_eq!(shared_memory_need(&plan), 1 << 30);
+    }
+}

@@ -1,0 +1,259 @@
+//! All servers of a cell, started in order and stopped in reverse.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::plan::{ApiLaunch, ApiPlan, PostgresAddress, RedisAddress, StackPlan};
+
+use super::error::StackError;
+use super::http;
+use super::identity;
+use super::nginx::{self, Nginx};
+use super::postgres::{self, Postgres, Role};
+use super::protocol::{Program, StopStep};
+use super::redis::{self, Redis, forget_socket};
+use super::scratch::check_socket;
+use super::shared::{Running, Server, Shared};
+
+/// For the first answer of an API process.
+const READY: Duration = Duration::from_secs(60);
+/// SIGTERM, then the kill.
+const STOP: [StopStep; 1] = [StopStep { signal: 15, patience_ms: 3000 }];
+
+/// Settings in force by server, then by name.
+pub type SettingsInForce = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The servers of a cell, ready. They run until `stop`, or until the session ends.
+pub struct Stack {
+    /// Nginx: the only listener on TCP, on 127.0.0.1.
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+    postgres: Postgres,
+    redis: Option<Redis>,
+    apis: Vec<Api>,
+    nginx: Nginx,
+}
+
+/// An API process.
+struct Api {
+    running: Running,
+    socket: PathBuf,
+}
+
+/// What has been started so far: stopped again where the rest fails.
+#[derive(Default)]
+struct Started(Vec<Running>);
+
+impl Stack {
+    /// Pids of each server's first processes, by component: `postgres`, `redis`, `nginx`, `api`. Helpers (backends,
+    /// workers) are their descendants.
+    pub fn pids(&self) -> BTreeMap<String, Vec<u32>> {
+        let mut pids = BTreeMap::new();
+        pids.insert("postgres".to_owned(), vec![self.postgres.pid()]);
+        pids.insert("nginx".to_owned(), vec![self.nginx.running.pid]);
+        if let Some(redis) = &self.redis {
+            pids.insert("redis".to_owned(), vec![redis.running.pid]);
+        }
+        pids.insert("api".to_owned(), self.apis.iter().map(|a| a.running.pid).collect());
+        pids
+    }
+
+    /// Settings as they are in force (those of Nginx: as they are in its file, after its own trial).
+    pub fn settings(&self) -> SettingsInForce {
+        let mut settings = SettingsInForce::new();
+        settings.insert("postgres".into(), self.postgres.settings.clone());
+        settings.insert("nginx".into(), self.nginx.settings.clone());
+        if let Some(redis) = &self.redis {
+            settings.insert("redis".into(), redis.settings.clone());
+        }
+        settings
+    }
+
+    /// Each API process' own socket.
+    pub fn api_sockets(&self) -> Vec<PathBuf> {
+        self.apis.iter().map(|a| a.socket.clone()).collect()
+    }
+
+    /// Where Redis is, if there is one.
+    pub fn redis_address(&self) -> Option<RedisAddress> {
+        self.redis.as_ref().map(|_| redis::address(&self.shared))
+    }
+
+    /// Where Postgres is, and as whom.
+    pub fn postgres_address(&self, role: Role, database: &str) -> PostgresAddress {
+        self.postgres.address(role, database)
+    }
+
+    /// Postgres itself.
+    pub fn postgres(&self) -> &Postgres {
+        &self.postgres
+    }
+
+    /// Unix socket on which Nginx serves its `stub_status` under `/status`.
+    pub fn nginx_status_socket(&self) -> &Path {
+        &self.nginx.status_socket
+    }
+
+    /// Requests that Nginx has taken since it started, from clients of its port and of its status socket alike: the
+    /// question itself counts as one. Fails if it does not answer.
+    pub async fn nginx_requests(&self) -> std::io::Result<u64> {
+        let answer = http::get_unix(&self.nginx.status_socket, "/status").await?;
+        requests(&answer.text).ok_or_else(|| std::io::Error::other("Nginx gives no counts"))
+    }
+
+    /// Waits until any server ends without having been asked to (or the guard is gone); tells which and how, with its
+    /// last words.
+    pub async fn died(&self) -> String {
+        self.shared.died(&self.everybody()).await
+    }
+
+    /// Stops the API and Nginx only: then their database connections end, and their statistics are complete.
+    pub async fn stop_api(&mut self) -> Result<(), StackError> {
+        let front = self.front();
+        self.shared.stop(&front).await?;
+        self.apis.clear();
+        Ok(())
+    }
+
+    /// Stops everything in order (API, Nginx, Redis, Postgres), waits, and verifies that nothing is left.
+    pub async fn stop(self) -> Result<(), StackError> {
+        let apis: Vec<Running> = self.apis.iter().map(|a| a.running.clone()).collect();
+        self.shared.stop(&apis).await?;
+        self.shared.stop(std::slice::from_ref(&self.nginx.running)).await?;
+        if let Some(redis) = &self.redis {
+            self.shared.stop(std::slice::from_ref(&redis.running)).await?;
+        }
+        self.postgres.stop().await
+    }
+
+    fn front(&self) -> Vec<Running> {
+        let apis = self.apis.iter().map(|a| a.running.clone());
+        apis.chain([self.nginx.running.clone()]).collect()
+    }
+
+    fn everybody(&self) -> Vec<Running> {
+        let redis = self.redis.iter().map(|r| r.running.clone());
+        redis.chain([self.postgres.running.clone()]).chain(self.front()).collect()
+    }
+}
+
+/// The third number after the line `server accepts handled requests`.
+fn requests(status: &str) -> Option<u64> {
+    let (_, after) = status.split_once("server accepts handled requests")?;
+    after.split_ascii_whitespace().nth(2)?.parse().ok()
+}
+
+/// Starts everything that a cell needs; where one fails, those before it are stopped again.
+pub(super) async fn start(
+    shared: &Arc<Shared>,
+    plan: &StackPlan,
+    api: &ApiPlan,
+    database: &str,
+    notice: &mut dyn FnMut(String),
+) -> Result<Stack, StackError> {
+    let mut started = Started::default();
+    match Box::pin(start_all(shared, plan, api, database, (&mut started, notice))).await {
+        Ok(stack) => Ok(stack),
+        Err(error) => {
+            // The reason why is worth more than a second one from stopping.
+            drop(shared.stop(&started.0).await);
+            Err(error)
+        }
+    }
+}
+
+async fn start_all(
+    shared: &Arc<Shared>,
+    plan: &StackPlan,
+    api: &ApiPlan,
+    database: &str,
+    (started, notice): (&mut Started, &mut dyn FnMut(String)),
+) -> Result<Stack, StackError> {
+    let pool = api.pool.size.saturating_add(api.pool.max_overflow);
+    let connections = plan.api_instances.saturating_mul(pool);
+    let postgres = postgres::start(shared, &plan.postgres, connections, notice).await?;
+    started.0.push(postgres.running.clone());
+    let redis = match &plan.redis {
+        None => None,
+        Some(plan) => {
+            let redis = redis::start(shared, plan).await?;
+            started.0.push(redis.running.clone());
+            Some(redis)
+        }
+    };
+    let launch = ApiLaunch {
+        listen: PathBuf::new(),
+        postgres: postgres.address(Role::App, database),
+        redis: redis.as_ref().map(|_| redis::address(shared)),
+        api: api.clone(),
+    };
+    let mut apis = Vec::new();
+    for number in 0..plan.api_instances {
+        let one = start_api(shared, number, &launch, plan.client_connections).await?;
+        started.0.push(one.running.clone());
+        apis.push(one);
+    }
+    for one in &apis {
+        wait_for_api(shared, one).await?;
+    }
+    let sockets: Vec<PathBuf> = apis.iter().map(|a| a.socket.clone()).collect();
+    let nginx = nginx::start(shared, plan, &sockets).await?;
+    let address = nginx.address;
+    Ok(Stack { address, shared: Arc::clone(shared), postgres, redis, apis, nginx })
+}
+
+async fn start_api(
+    shared: &Arc<Shared>,
+    number: u32,
+    launch: &ApiLaunch,
+    client_connections: u32,
+) -> Result<Api, StackError> {
+    let workshop = &shared.workshop;
+    let name = format!("api-{number}");
+    let socket = workshop.scratch.sockets.join(format!("{name}.sock"));
+    check_socket(&socket)?;
+    forget_socket(&socket)?;
+    let launch = ApiLaunch { listen: socket.clone(), ..launch.clone() };
+    let text = serde_json::to_string(&launch)
+        .map_err(|e| StackError::Provisioning(format!("cannot write the API's plan: {e}")))?;
+    let config = workshop.scratch.config.join(format!("{name}.json"));
+    identity::write_private(&config, &text, &workshop.identity)?;
+    let running = shared
+        .start(Server {
+            program: Program::Api { config },
+            home: workshop.scratch.home(&name, &workshop.identity)?,
+            name,
+            death_signal: 15,
+            open_files: u64::from(client_connections).saturating_add(4096),
+            rank: 0,
+            stop: &STOP,
+        })
+        .await?;
+    Ok(Api { running, socket })
+}
+
+async fn wait_for_api(shared: &Shared, api: &Api) -> Result<(), StackError> {
+    let hello = async || -> Result<(), String> {
+        match http::get_unix(&api.socket, "/health/ready").await {
+            Ok(a) if a.status == 200 => Ok(()),
+            Ok(a) => Err(format!("it is up but not ready: {}", a.text.trim_end())),
+            Err(e) => Err(e.to_string()),
+        }
+    };
+    shared.until_ready(&api.running, READY, hello).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_requests_are_the_third_number_of_the_status() {
+        let text = "Active connections: 2 \nserver accepts handled requests\n 7 7 42 \nReading: 0";
+        assert_eq!(requests(text), Some(42));
+        assert_eq!(requests("HTTP/1.1 404"), None);
+    }
+}

@@ -1,0 +1,206 @@
+//! A session: one run's folder, guard and Postgres cluster, in which stacks are started one after the other.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::plan::{ApiPlan, ServerPlan, StackPlan};
+
+use super::error::StackError;
+use super::fetch;
+use super::find::{self, Found};
+use super::locate::{Part, show_version};
+use super::postgres::{self, Postgres};
+use super::protocol::Keep;
+use super::running::{self, Stack};
+use super::shared::{Secrets, Shared};
+use super::surroundings::Surroundings;
+use super::workshop::Workshop;
+
+/// Oldest Postgres that this program knows.
+const OLDEST_POSTGRES: [u32; 1] = [15];
+
+/// What to do about servers that are not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setup {
+    /// Fetch them into the cache, said in a line.
+    Fetch,
+    /// Fail, with the fix in the message (`--no-setup`).
+    Refuse,
+}
+
+/// Which servers a run needs, and the oldest versions that will do (`[7, 0]`; empty: any).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Always needed; never older than 15.
+    pub postgres: Vec<u32>,
+    /// Needed if given.
+    pub redis: Option<Vec<u32>>,
+    /// Needed if given.
+    pub nginx: Option<Vec<u32>>,
+}
+
+impl Needs {
+    fn parts(&self) -> Vec<(Part, Vec<u32>)> {
+        let oldest = OLDEST_POSTGRES.to_vec();
+        let postgres = self.postgres.clone().max(oldest);
+        let mut parts = vec![(Part::Postgres, postgres)];
+        parts.extend(self.redis.clone().map(|v| (Part::Redis, v)));
+        parts.extend(self.nginx.clone().map(|v| (Part::Nginx, v)));
+        parts
+    }
+}
+
+/// How a session is opened.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// Name of the run, for the mark on its folder.
+    pub run_id: String,
+    /// `--run-as`.
+    pub run_as: Option<String>,
+    /// Whether the folder stays.
+    pub keep: Keep,
+    /// What to do about servers that are not here.
+    pub setup: Setup,
+    /// Which servers.
+    pub needs: Needs,
+    /// The environment.
+    pub surroundings: Surroundings,
+}
+
+/// One run's folder, guard and cluster. Whatever happens to this process, the guard stops and removes all of it.
+pub struct Session {
+    shared: Arc<Shared>,
+}
+
+impl Session {
+    /// Clears up behind dead runs, finds (or fetches) the programs, starts the guard and makes the cluster. `notice`
+    /// gets lines for people: what is fetched, what was cleared up.
+    pub async fn open(
+        options: SessionOptions,
+        notice: &mut dyn FnMut(String),
+    ) -> Result<Self, StackError> {
+        let workshop = Workshop::open(
+            &options.run_id,
+            options.run_as.as_deref(),
+            &options.surroundings,
+            options.keep,
+            notice,
+        )
+        .await?;
+        match Box::pin(furnish(&workshop, &options, notice)).await {
+            Err(error) => {
+                // The reason why is worth more than a second one from clearing up.
+                drop(workshop.close().await);
+                Err(error)
+            }
+            Ok(programs) => {
+                let secrets = Secrets::new()?;
+                let session = Self { shared: Arc::new(Shared { workshop, programs, secrets }) };
+                match postgres::init(&session.shared).await {
+                    Ok(()) => Ok(session),
+                    Err(error) => {
+                        drop(session.close().await);
+                        Err(error)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Versions of the servers: `postgres` → `15.18`.
+    pub fn versions(&self) -> BTreeMap<String, String> {
+        let programs = self.shared.programs.iter();
+        programs.map(|(p, found)| (p.name().to_owned(), show_version(&found.version))).collect()
+    }
+
+    /// The servers' programs: `postgres` → its file.
+    pub fn programs(&self) -> BTreeMap<String, PathBuf> {
+        let programs = self.shared.programs.iter();
+        programs.map(|(p, found)| (p.name().to_owned(), found.program.clone())).collect()
+    }
+
+    /// The run's folder.
+    pub fn scratch(&self) -> &Path {
+        &self.shared.workshop.scratch.root
+    }
+
+    /// What the servers said.
+    pub fn logs_dir(&self) -> &Path {
+        &self.shared.workshop.scratch.logs
+    }
+
+    /// Name of the user whom the servers run as.
+    pub fn server_user(&self) -> &str {
+        &self.shared.workshop.identity.name
+    }
+
+    /// The guard's pid.
+    pub fn guard_pid(&self) -> u32 {
+        self.shared.workshop.guard.pid()
+    }
+
+    /// Starts only Postgres, for loading data.
+    pub async fn start_postgres(
+        &self,
+        plan: &ServerPlan,
+        notice: &mut dyn FnMut(String),
+    ) -> Result<Postgres, StackError> {
+        postgres::start(&self.shared, plan, 0, notice).await
+    }
+
+    /// Starts the servers of a cell on the session's cluster; the API uses `database`. Postgres must not be running.
+    pub async fn start_stack(
+        &self,
+        plan: &StackPlan,
+        api: &ApiPlan,
+        database: &str,
+        notice: &mut dyn FnMut(String),
+    ) -> Result<Stack, StackError> {
+        Box::pin(running::start(&self.shared, plan, api, database, notice)).await
+    }
+
+    /// Stops whatever still runs, ends the guard, removes the folder (or keeps it) and verifies both.
+    pub async fn close(self) -> Result<(), StackError> {
+        self.shared.workshop.close().await
+    }
+}
+
+/// Finds the programs, and fetches those that are missing.
+async fn furnish(
+    workshop: &Workshop,
+    options: &SessionOptions,
+    notice: &mut dyn FnMut(String),
+) -> Result<BTreeMap<Part, Found>, StackError> {
+    let uid = rustix::process::geteuid().as_raw();
+    let cache = options.surroundings.cache(uid)?;
+    let path = &options.surroundings.path;
+    let mut programs = BTreeMap::new();
+    for (part, wanted) in options.needs.parts() {
+        let seen = find::snapshot(path, &cache);
+        let found = match find::find(part, &wanted, &seen, workshop).await? {
+            Ok(found) => found,
+            Err(rejected) if options.setup == Setup::Refuse => {
+                return Err(find::missing(part, &wanted, &rejected, &cache));
+            }
+            Err(_) => obtain(part, &wanted, &cache, path, (workshop, notice)).await?,
+        };
+        programs.insert(part, found);
+    }
+    Ok(programs)
+}
+
+/// Fetches a part and finds it.
+pub(super) async fn obtain(
+    part: Part,
+    wanted: &[u32],
+    cache: &Path,
+    path: &[PathBuf],
+    (workshop, notice): (&Workshop, &mut dyn FnMut(String)),
+) -> Result<Found, StackError> {
+    Box::pin(fetch::fetch(part, cache, path, workshop, notice)).await?;
+    let seen = find::snapshot(path, cache);
+    find::find(part, wanted, &seen, workshop)
+        .await?
+        .map_err(|rejected| find::missing(part, wanted, &rejected, cache))
+}
