@@ -85,8 +85,10 @@ fn key(
         .collect();
     if !missing.is_empty() {
         let list = missing.join("`, `");
-        let what = format!("the cache key of `{name}` leaves out `{list}`, which changes the answer");
-        let help = format!("add `{{{}}}` to the key, or one request gets another's answer", missing[0]);
+        let what =
+            format!("the cache key of `{name}` leaves out `{list}`, which changes the answer");
+        let help =
+            format!("add `{{{}}}` to the key, or one request gets another's answer", missing[0]);
         notes.error(codes::CACHE, &path, what, help);
     }
     let touching = |pair: &[KeyPiece]| pair.iter().all(|p| matches!(p, KeyPiece::Param(_)));
@@ -110,7 +112,8 @@ pub(super) fn check_shared_keys(notes: &mut Notes<'_>, view: &View<'_>) {
             };
             if same_key && (a.query != b.query || a.bind != b.bind) {
                 let path = notes.path_of(view.name, &["endpoints", second, "cache", "key"]);
-                let what = format!("`{first}` and `{second}` cache different answers under one key");
+                let what =
+                    format!("`{first}` and `{second}` cache different answers under one key");
                 notes.error(codes::CACHE, &path, what, "give each its own prefix");
             }
         }

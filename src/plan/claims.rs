@@ -1,10 +1,10 @@
 //! Claims: sentences as ranges of numbers in the metric's unit.
 
+use super::codes;
 use super::design::Design;
 use super::notes::Notes;
 use super::types::ClaimPlan;
 use super::view::View;
-use super::codes;
 use crate::spec::{Claim, ClaimExpect, Metric, Scalar, Spec, Unit};
 use crate::units::{Bytes, Rate, Share, Span};
 
@@ -36,7 +36,12 @@ pub(super) fn value(metric: Metric, text: &Scalar) -> Result<f64, String> {
 }
 
 /// Claims with what supports them; those about cells that this profile does not run are kept and named in a warning.
-pub(super) fn claims(notes: &mut Notes<'_>, spec: &Spec, design: &Design, views: &[View<'_>]) -> Vec<ClaimPlan> {
+pub(super) fn claims(
+    notes: &mut Notes<'_>,
+    spec: &Spec,
+    design: &Design,
+    views: &[View<'_>],
+) -> Vec<ClaimPlan> {
     let mut seen: Vec<&str> = Vec::new();
     let mut not_run: Vec<&str> = Vec::new();
     let mut plans = Vec::new();
@@ -70,7 +75,9 @@ pub(super) fn claims(notes: &mut Notes<'_>, spec: &Spec, design: &Design, views:
     }
     if !not_run.is_empty() {
         let list = not_run.join("`, `");
-        notes.warn(format!("claims about loads or variants that are not run here are not judged: `{list}`"));
+        notes.warn(format!(
+            "claims about loads or variants that are not run here are not judged: `{list}`"
+        ));
     }
     plans
 }
@@ -81,7 +88,13 @@ struct At<'c> {
 }
 
 impl At<'_> {
-    fn error(&self, notes: &mut Notes<'_>, key: &[&str], what: impl Into<String>, help: impl Into<String>) {
+    fn error(
+        &self,
+        notes: &mut Notes<'_>,
+        key: &[&str],
+        what: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         let path: Vec<&str> = ["claims", self.position].iter().chain(key).copied().collect();
         notes.error(codes::CLAIM, &path, what, help);
     }
@@ -99,7 +112,12 @@ impl At<'_> {
         }
         if let Some(name) = load.as_ref().filter(|l| !spec.document.load.contains_key(*l)) {
             let path = ["claims", self.position, "expect", "load"];
-            notes.unknown(&path, "load profile", name, spec.document.load.keys().map(String::as_str));
+            notes.unknown(
+                &path,
+                "load profile",
+                name,
+                spec.document.load.keys().map(String::as_str),
+            );
             fine = false;
         }
         if vs.as_ref() == Some(variant) {
@@ -147,7 +165,8 @@ impl At<'_> {
     /// Lowest and highest value that support it.
     fn range(&self, notes: &mut Notes<'_>) -> Option<(Option<f64>, Option<f64>)> {
         let e = &self.claim.expect;
-        let stated = [e.about.is_some(), e.ratio.is_some(), e.at_least.is_some(), e.at_most.is_some()];
+        let stated =
+            [e.about.is_some(), e.ratio.is_some(), e.at_least.is_some(), e.at_most.is_some()];
         if stated.iter().filter(|is| **is).count() != 1 {
             let what = "a claim says exactly one of `about`, `ratio`, `at_least` and `at_most`";
             self.error(notes, &["expect"], what, "make two claims of it");
@@ -181,7 +200,12 @@ impl At<'_> {
         let low = self.number(notes, "at_least", e.at_least.as_ref())?;
         let high = self.number(notes, "at_most", e.at_most.as_ref())?;
         if e.ratio.is_some_and(|r| !r.is_finite() || r <= 0.0) {
-            self.error(notes, &["expect", "ratio"], "a ratio is a number above 0", "write like `0.7`");
+            self.error(
+                notes,
+                &["expect", "ratio"],
+                "a ratio is a number above 0",
+                "write like `0.7`",
+            );
             return None;
         }
         Some(match middle.or(e.ratio) {
@@ -191,7 +215,12 @@ impl At<'_> {
     }
 
     /// A limit in the metric's unit, or as a plain ratio where there is a `vs`; the outer none is a mistake.
-    fn number(&self, notes: &mut Notes<'_>, key: &str, stated: Option<&Scalar>) -> Option<Option<f64>> {
+    fn number(
+        &self,
+        notes: &mut Notes<'_>,
+        key: &str,
+        stated: Option<&Scalar>,
+    ) -> Option<Option<f64>> {
         let Some(text) = stated else { return Some(None) };
         let read = match (&self.claim.expect.vs, text) {
             (None, text) => value(self.claim.expect.metric, text),

@@ -27,7 +27,13 @@ pub(super) fn share(generator: &Generator, rows: u64, value: &str) -> Result<f64
             .map(|_| 1.0 / ((*max as f64 - *min as f64) + 1.0)),
         Generator::Sequence { start, step } => {
             let distance = value.parse::<i64>().ok().and_then(|n| n.checked_sub(*start));
-            let row = distance.and_then(|d| if *step == 0 { None } else { d.checked_rem(*step).filter(|r| *r == 0).map(|_| d / step) });
+            let row = distance.and_then(|d| {
+                if *step == 0 {
+                    None
+                } else {
+                    d.checked_rem(*step).filter(|r| *r == 0).map(|_| d / step)
+                }
+            });
             match (distance, step) {
                 (Some(0), 0) => Some(1.0),
                 _ => row
@@ -35,9 +41,9 @@ pub(super) fn share(generator: &Generator, rows: u64, value: &str) -> Result<f64
                     .map(|_| one_row),
             }
         }
-        Generator::Template { pieces } => of_template(pieces, rows, value).map(|all| {
-            if all { 1.0 } else { one_row }
-        }),
+        Generator::Template { pieces } => {
+            of_template(pieces, rows, value).map(|all| if all { 1.0 } else { one_row })
+        }
         _ => {
             return Err("a condition on a column of this generator is not supported yet".into());
         }
@@ -78,10 +84,10 @@ mod tests {
 
     #[test]
     fn the_share_of_rows_with_a_value_is_told_from_the_generator() {
-        let weighted = Generator::Weighted { choices: vec![("a".into(), 70.0), ("b".into(), 30.0)] };
+        let weighted =
+            Generator::Weighted { choices: vec![("a".into(), 70.0), ("b".into(), 30.0)] };
         let sequence = Generator::Sequence { start: 10, step: 5 };
-        let template =
-            Generator::Template { pieces: vec!["u".into(), "-1".into(), "".into()] };
+        let template = Generator::Template { pieces: vec!["u".into(), "-1".into(), "".into()] };
         let cases = [
             (&weighted, "a", Ok(0.7)),
             (&weighted, "c", Err(())),

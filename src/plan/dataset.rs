@@ -100,8 +100,22 @@ fn table(
 
 /// Statements that would end the transaction, change the session or read a file.
 const NOT_AFTER_LOAD: [&str; 16] = [
-    "begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release", "prepare",
-    "execute", "deallocate", "set", "reset", "copy", "discard", "listen",
+    "begin",
+    "start",
+    "commit",
+    "end",
+    "rollback",
+    "abort",
+    "savepoint",
+    "release",
+    "prepare",
+    "execute",
+    "deallocate",
+    "set",
+    "reset",
+    "copy",
+    "discard",
+    "listen",
 ];
 
 fn check_after_load(notes: &mut Notes<'_>, statement: &str) {

@@ -57,7 +57,8 @@ fn warn_if_confounded(
     let groups: BTreeSet<String> = factors.iter().map(|(name, _, _)| group(name)).collect();
     let count = match groups.len() {
         0 => {
-            return notes.warn(format!("`{variant}` does not differ from `{baseline}` in any factor"));
+            return notes
+                .warn(format!("`{variant}` does not differ from `{baseline}` in any factor"));
         }
         1 => return,
         2 => "two".to_owned(),
@@ -113,10 +114,12 @@ fn endpoints(levels: &mut Levels, view: &View<'_>) {
         queries.push(format!("{times}{}", words.join(" ")));
         let bound: Vec<String> = endpoint.bind.iter().map(bind).collect();
         binds.push(or_none(bound.join(", ")));
-        caches.push(endpoint.cache.as_ref().map_or_else(
-            || "none".to_owned(),
-            |c| format!("cache-aside {} for {}", c.key, c.ttl),
-        ));
+        caches.push(
+            endpoint.cache.as_ref().map_or_else(
+                || "none".to_owned(),
+                |c| format!("cache-aside {} for {}", c.key, c.ttl),
+            ),
+        );
         for param in endpoint.bind.iter() {
             if let Bind::Param(param) = param
                 && let Some(declared) = view.document.params.get(param)

@@ -186,7 +186,10 @@ fn check_numbers(notes: &mut Notes<'_>, spec: &Spec) {
         wrong("time_budget", "a budget of no time runs nothing", "write like `\"45m\"`");
     }
     if design.blocks < BLOCKS_FOR_VERDICTS {
-        notes.warn(format!("no verdicts below {BLOCKS_FOR_VERDICTS} blocks: this run has {}", design.blocks));
+        notes.warn(format!(
+            "no verdicts below {BLOCKS_FOR_VERDICTS} blocks: this run has {}",
+            design.blocks
+        ));
     }
 }
 
@@ -225,7 +228,8 @@ fn check_cells(notes: &mut Notes<'_>, spec: &Spec, design: &Design) {
     if let Some(load) = aa_check.as_ref().filter(|l| design.loads.contains(l))
         && !design.runs(baseline, load)
     {
-        let what = format!("the baseline is excluded from `{load}`, under which it is to run twice");
+        let what =
+            format!("the baseline is excluded from `{load}`, under which it is to run twice");
         let help = "choose another load, or write `\"none\"`";
         notes.error(codes::DESIGN, &["design", "aa_check"], what, help);
     }

@@ -78,9 +78,14 @@ fn check_statement(notes: &mut Notes<'_>, view: &View<'_>, name: &str, endpoint:
 /// `'{{email}}'` would be sent as it stands: nothing is ever pasted into a statement.
 fn check_templating(notes: &mut Notes<'_>, view: &View<'_>, name: &str, sql: &str, path: &[&str]) {
     for param in view.document.params.keys() {
-        if [format!("{{{{{param}}}}}"), format!("{{{{ {param} }}}}")].iter().any(|t| sql.contains(t)) {
+        if [format!("{{{{{param}}}}}"), format!("{{{{ {param} }}}}")]
+            .iter()
+            .any(|t| sql.contains(t))
+        {
             let what = format!("the query of `{name}` has a template `{{{{{param}}}}}` in it");
-            let help = format!("nothing is pasted into a statement: write `$1` and `bind = [\"{param}\"]`");
+            let help = format!(
+                "nothing is pasted into a statement: write `$1` and `bind = [\"{param}\"]`"
+            );
             notes.error(codes::STATEMENT, path, what, help);
         }
     }
@@ -103,14 +108,16 @@ fn check_placeholders(
                 used.insert(n);
             }
             _ => {
-                let what = format!("the query of `{name}` has a placeholder that no value can have");
+                let what =
+                    format!("the query of `{name}` has a placeholder that no value can have");
                 let help = "placeholders are `$1`, `$2`, … to `$65535`";
                 notes.error(codes::UNBOUND, &query, what, help);
             }
         }
     }
     let list = |numbers: &[String]| numbers.join("`, `");
-    let beyond: Vec<String> = used.iter().filter(|n| **n > bound).map(|n| format!("${n}")).collect();
+    let beyond: Vec<String> =
+        used.iter().filter(|n| **n > bound).map(|n| format!("${n}")).collect();
     if !beyond.is_empty() {
         let what = format!("the query of `{name}` has `{}`, but `bind` has {bound}", list(&beyond));
         let help = "add what it stands for to `bind`: a param's name, or `{ value = … }`";
@@ -188,7 +195,8 @@ fn check_path_params(
             let known: Vec<&str> = view.document.params.keys().map(String::as_str).collect();
             notes.unknown(&path, "param", param, known);
         } else if !bound.contains(&param.as_str()) {
-            let what = format!("the path of `{name}` names `{{{param}}}`, which its query never uses");
+            let what =
+                format!("the path of `{name}` names `{{{param}}}`, which its query never uses");
             notes.error(codes::ROUTE, &path, what, "add it to `bind`, or take it out of the path");
         }
     }
@@ -226,7 +234,12 @@ fn check(
     let status = check.status.unwrap_or(200);
     if !(100..=599).contains(&status) {
         let path = notes.path_of(view.name, &["endpoints", name, "check", "status"]);
-        notes.error(codes::EXPECT, &path, format!("{status} is no HTTP status"), "write like `200`");
+        notes.error(
+            codes::EXPECT,
+            &path,
+            format!("{status} is no HTTP status"),
+            "write like `200`",
+        );
     }
     CheckPlan { status, rows: check.rows, fields }
 }

@@ -1,7 +1,9 @@
 //! What a run will take: time, memory, disk. Rough on purpose; every sum is checked, because a file may ask for anything.
 
 use super::indexes::table_of;
-use super::types::{CellPlan, DatasetPlan, Estimate, IndexSetPlan, LoadPlan, ServerPlan, TrialPlan};
+use super::types::{
+    CellPlan, DatasetPlan, Estimate, IndexSetPlan, LoadPlan, ServerPlan, TrialPlan,
+};
 use crate::rows::{Generator, TableSpec};
 use crate::units::Bytes;
 

@@ -166,7 +166,11 @@ fn timestamp(column: &Column, rows: u64) -> Result<Generator, Mistake> {
         Some(Scalar::Text(text)) => match text.parse::<Span>() {
             Ok(span) if span.0 % 1000 == 0 => i64::try_from(span.0 / 1000).unwrap_or(i64::MAX),
             Ok(_) => {
-                return mistake("step", "Postgres counts in whole microseconds", "write like `1us`");
+                return mistake(
+                    "step",
+                    "Postgres counts in whole microseconds",
+                    "write like `1us`",
+                );
             }
             Err(bad) => return mistake("step", bad.what, bad.hint),
         },
@@ -182,7 +186,11 @@ fn timestamp(column: &Column, rows: u64) -> Result<Generator, Mistake> {
 
 fn template(column: &Column) -> Result<Generator, Mistake> {
     let Some(template) = &column.template else {
-        return mistake("template", "`template` has no template", "write like `\"email{row}@example.com\"`");
+        return mistake(
+            "template",
+            "`template` has no template",
+            "write like `\"email{row}@example.com\"`",
+        );
     };
     let pieces: Vec<String> = clean("template", template)?.split("{row}").map(Into::into).collect();
     for piece in &pieces {
@@ -289,11 +297,17 @@ mod tests {
             (json!({ "generator": "uuid", "min": 1, "value": 2 }), vec!["min", "value"]),
             (json!({ "generator": "weighted", "weights": {} }), vec!["weights"]),
             (json!({ "generator": "weighted", "weights": { "a": 1, "b": -1 } }), vec!["weights"]),
-            (json!({ "generator": "weighted", "weights": { "a": 1e308, "b": 1e308 } }), vec!["weights"]),
+            (
+                json!({ "generator": "weighted", "weights": { "a": 1e308, "b": 1e308 } }),
+                vec!["weights"],
+            ),
             (json!({ "generator": "integer", "min": 5, "max": 1 }), vec!["min"]),
             (json!({ "generator": "integer", "min": 0.5, "max": 1 }), vec!["min"]),
             (json!({ "generator": "words", "min": 0, "max": 3 }), vec!["min"]),
-            (json!({ "generator": "sequence", "step": 9_223_372_036_854_775_807_i64 }), vec!["step"]),
+            (
+                json!({ "generator": "sequence", "step": 9_223_372_036_854_775_807_i64 }),
+                vec!["step"],
+            ),
             (json!({ "generator": "timestamp", "start": "yesterday" }), vec!["start"]),
             (json!({ "generator": "timestamp", "start": "9999-12-31T23:59:59Z" }), vec!["step"]),
             (json!({ "generator": "bool", "probability": 1.5 }), vec!["probability"]),

@@ -115,7 +115,8 @@ impl Sets {
             return *position;
         }
         let position = self.plans.len();
-        let index = |name: &String| IndexPlan { name: name.clone(), sql: file.indexes[name].clone() };
+        let index =
+            |name: &String| IndexPlan { name: name.clone(), sql: file.indexes[name].clone() };
         let indexes = names.iter().map(index).collect();
         self.plans.push(IndexSetPlan { database: format!("ql_set_{position}"), indexes });
         self.by_names.insert(names, position);
@@ -157,7 +158,10 @@ mod tests {
     fn an_index_tells_its_table() {
         let table = |sql| table_of(sql);
         assert_eq!(table("CREATE INDEX i ON users (email)").as_deref(), Some("users"));
-        assert_eq!(table("CREATE INDEX i ON ONLY public.users USING gin (x)").as_deref(), Some("users"));
+        assert_eq!(
+            table("CREATE INDEX i ON ONLY public.users USING gin (x)").as_deref(),
+            Some("users")
+        );
         assert_eq!(table("CREATE INDEX i ON users USING gin (x)").as_deref(), Some("users"));
     }
 }

@@ -9,7 +9,11 @@ use super::types::{RegressionPlan, ThresholdPlan};
 use crate::spec::{Scalar, Spec, Threshold};
 
 /// Thresholds over the cells that are run.
-pub(super) fn thresholds(notes: &mut Notes<'_>, spec: &Spec, design: &Design) -> Vec<ThresholdPlan> {
+pub(super) fn thresholds(
+    notes: &mut Notes<'_>,
+    spec: &Spec,
+    design: &Design,
+) -> Vec<ThresholdPlan> {
     let mut plans = Vec::new();
     for (position, threshold) in spec.document.thresholds.iter().enumerate() {
         let position = position.to_string();
@@ -56,7 +60,10 @@ fn one_threshold(
         notes.error(codes::LIMIT, &["thresholds", position], what, "write `max = …` or `min = …`");
     }
     if variants.is_empty() || (scoped.is_empty() && !metric.is_of_data()) {
-        notes.warn(format!("a threshold of `{}` is about cells that are not run here: it is not judged", metric.name()));
+        notes.warn(format!(
+            "a threshold of `{}` is about cells that are not run here: it is not judged",
+            metric.name()
+        ));
         return None;
     }
     Some(ThresholdPlan {
@@ -91,7 +98,8 @@ fn scope(
 pub(super) fn regression(notes: &mut Notes<'_>, spec: &Spec) -> Option<RegressionPlan> {
     let asked = spec.document.regression.as_ref()?;
     if !relative(&asked.kept) {
-        let help = "name a folder relative to this file, like `\"../results/0001-email-lookup/ci\"`";
+        let help =
+            "name a folder relative to this file, like `\"../results/0001-email-lookup/ci\"`";
         let what = "the kept run is not at a relative path";
         notes.error(codes::PATH, &["regression", "kept"], what, help);
     }

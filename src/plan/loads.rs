@@ -66,7 +66,11 @@ fn model(notes: &mut Notes<'_>, view: &View<'_>, name: &str, load: &Load) -> Opt
         ),
         LoadModel::Open => (
             "open",
-            [("users", load.users.is_some()), ("think_time", load.think_time.is_some()), ("", false)],
+            [
+                ("users", load.users.is_some()),
+                ("think_time", load.think_time.is_some()),
+                ("", false),
+            ],
         ),
     };
     for (key, _) in foreign.iter().filter(|(_, stated)| *stated) {
@@ -181,8 +185,14 @@ mod tests {
         assert_eq!(until("cache_hit_ratio >= 0.94"), Ok(Until::CacheHitRatioAtLeast(0.94)));
         assert_eq!(until("cache_hit_ratio>=1"), Ok(Until::CacheHitRatioAtLeast(1.0)));
         for wrong in [
-            "", "stable", "cache_hit_ratio > 0.9", "cache_hit_ratio >= 94", "hits >= 0.5",
-            "cache_hit_ratio >= NaN", "cache_hit_ratio >= -1", "cache_hit_ratio >= 0",
+            "",
+            "stable",
+            "cache_hit_ratio > 0.9",
+            "cache_hit_ratio >= 94",
+            "hits >= 0.5",
+            "cache_hit_ratio >= NaN",
+            "cache_hit_ratio >= -1",
+            "cache_hit_ratio >= 0",
         ] {
             assert!(until(wrong).is_err(), "{wrong}");
         }

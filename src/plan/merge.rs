@@ -58,7 +58,12 @@ pub(super) fn check_patches(notes: &mut Notes<'_>, spec: &Spec, variant: &str) {
     };
     check("load", "load profile", &own.load, file.load.keys().map(String::as_str).collect());
     check("params", "param", &own.params, file.params.keys().map(String::as_str).collect());
-    check("endpoints", "endpoint", &own.endpoints, file.endpoints.keys().map(String::as_str).collect());
+    check(
+        "endpoints",
+        "endpoint",
+        &own.endpoints,
+        file.endpoints.keys().map(String::as_str).collect(),
+    );
 }
 
 #[cfg(test)]

@@ -79,7 +79,8 @@ fn list(notes: &mut Notes<'_>, folder: &Path) -> Option<BTreeMap<u64, (String, P
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) => {
-            let what = format!("the folder of migrations `{shown}` can't be read: {}", error.kind());
+            let what =
+                format!("the folder of migrations `{shown}` can't be read: {}", error.kind());
             notes.error(codes::MIGRATION, &KEY, what, "the path starts at this file's folder");
             return None;
         }
@@ -210,9 +211,8 @@ fn refused(text: &str) -> Option<(usize, String)> {
             let rest = text[command.start..].split_whitespace().next().unwrap_or("\\");
             return Some((command.start, format!("psql commands are not SQL: `{rest}`")));
         }
-        let from_stdin = statement
-            .windows(2)
-            .any(|pair| pair[0].is(text, "from") && pair[1].is(text, "stdin"));
+        let from_stdin =
+            statement.windows(2).any(|pair| pair[0].is(text, "from") && pair[1].is(text, "stdin"));
         if let Some(copy) = statement.first().filter(|t| t.is(text, "copy") && from_stdin) {
             let what = "`COPY … FROM stdin` needs psql, which is not used here";
             return Some((copy.start, what.into()));
@@ -253,9 +253,19 @@ mod tests {
         assert_eq!(number_of("0001_users.sql"), Some(1));
         assert_eq!(number_of("20240101120000_add_index.sql"), Some(20_240_101_120_000));
         for wrong in [
-            "users.sql", "0001.sql", "0001_.sql", "_users.sql", "-1_x.sql", "0000_x.sql", "1_a.txt",
-            "0001_users.up.sql", "0001_users.down.sql", ".gitkeep", "0001-users.sql",
-            "99999999999999999999_x.sql", "README.md",
+            "users.sql",
+            "0001.sql",
+            "0001_.sql",
+            "_users.sql",
+            "-1_x.sql",
+            "0000_x.sql",
+            "1_a.txt",
+            "0001_users.up.sql",
+            "0001_users.down.sql",
+            ".gitkeep",
+            "0001-users.sql",
+            "99999999999999999999_x.sql",
+            "README.md",
         ] {
             assert_eq!(number_of(wrong), None, "{wrong}");
         }
@@ -282,7 +292,10 @@ mod tests {
     #[test]
     fn tables_are_learnt_in_the_order_in_which_they_are_made() {
         let mut m = Migrations::default();
-        learn(&mut m, "CREATE TABLE users (id int);\nCREATE UNLOGGED TABLE IF NOT EXISTS public.Orders (user_id int REFERENCES users);\nCREATE TABLE \"Odd Name\" ();");
+        learn(
+            &mut m,
+            "CREATE TABLE users (id int);\nCREATE UNLOGGED TABLE IF NOT EXISTS public.Orders (user_id int REFERENCES users);\nCREATE TABLE \"Odd Name\" ();",
+        );
         assert_eq!(m.tables, ["users", "orders", "Odd Name"]);
         assert!(m.mention("USER_ID") && !m.mention("emial"));
     }

@@ -33,6 +33,9 @@ mod types;
 mod variants;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use resolve::resolve;
 pub use types::*;
 

@@ -100,7 +100,7 @@ impl<'s> Notes<'s> {
     /// Notes a key whose engine is not built yet.
     pub(super) fn not_yet(&mut self, path: &[&str], what: &str) {
         self.error(
-            codes::NOT_YET,
+            crate::spec::codes::NOT_YET,
             path,
             format!("{what} is not supported yet"),
             "leave it out for now",

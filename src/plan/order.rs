@@ -27,15 +27,7 @@ pub(super) fn trials(root: u64, blocks: u32, slots: &[Slot]) -> Vec<TrialPlan> {
         let params_seed = derive(root, &format!("params/{block}"));
         let arrivals_seed = derive(root, &format!("arrivals/{block}"));
         for (order, (cell, role)) in (1..).zip(std::iter::once(first).chain(rest)) {
-            trials.push(TrialPlan {
-                number,
-                block,
-                order,
-                cell,
-                role,
-                params_seed,
-                arrivals_seed,
-            });
+            trials.push(TrialPlan { number, block, order, cell, role, params_seed, arrivals_seed });
             number += 1;
         }
     }
@@ -67,7 +59,11 @@ mod tests {
                 cells.collect::<Vec<_>>().join(" ")
             })
             .collect();
-        insta::assert_snapshot!(order.join("\n"), @"");
+        insta::assert_snapshot!(order.join("\n"), @r"
+        4 0 1 0' 3 2
+        2 1 0 3 0' 4
+        1 2 3 0 4 0'
+        ");
     }
 
     proptest! {

@@ -26,9 +26,7 @@ pub(super) fn fits(kind: ParamType, text: &str) -> bool {
         ParamType::Bool => matches!(text, "true" | "false"),
         ParamType::Uuid => uuid::Uuid::parse_str(text).is_ok(),
         ParamType::Date => text.parse::<chrono::NaiveDate>().is_ok(),
-        ParamType::Timestamp => {
-            text.replacen(' ', "T", 1).parse::<chrono::NaiveDateTime>().is_ok()
-        }
+        ParamType::Timestamp => text.replacen(' ', "T", 1).parse::<chrono::NaiveDateTime>().is_ok(),
         ParamType::Timestamptz => chrono::DateTime::parse_from_rfc3339(text).is_ok(),
         ParamType::Json => serde_json::from_str::<serde_json::Value>(text).is_ok(),
     }
@@ -131,7 +129,8 @@ fn values_source(
         return None;
     }
     if let Some(value) = values.iter().find(|v| !allowed(p, v)) {
-        let what = format!("param `{name}`: `{}` is not of its type and limits", super::short(value));
+        let what =
+            format!("param `{name}`: `{}` is not of its type and limits", super::short(value));
         notes.error(codes::PARAM, &path, what, "write values that the API takes");
         return None;
     }

@@ -7,11 +7,11 @@ use super::design::{self, Design};
 use super::fingerprint::fingerprint;
 use super::indexes::{self, Sets};
 use super::notes::Notes;
-use super::types::{
-    CellPlan, Estimate, ExperimentPlan, FORMAT, Plan, Role, VariantPlan,
-};
+use super::types::{CellPlan, Estimate, ExperimentPlan, FORMAT, Plan, Role, VariantPlan};
 use super::view::View;
-use super::{claims, codes, deltas, endpoints, estimate, limits, merge, order, routes, services, variants};
+use super::{
+    claims, codes, deltas, endpoints, estimate, limits, merge, order, routes, services, variants,
+};
 use crate::spec::{Document, Problem, Spec};
 use crate::units;
 
@@ -42,7 +42,9 @@ pub fn resolve(spec: &Spec) -> Result<Plan, Vec<Problem>> {
             decided.insert(view.name, variant);
         }
     }
-    services::settle_connections(&mut decided.values_mut().map(|v| &mut v.servers).collect::<Vec<_>>());
+    services::settle_connections(
+        &mut decided.values_mut().map(|v| &mut v.servers).collect::<Vec<_>>(),
+    );
     let run: Vec<View<'_>> = design
         .variants
         .iter()

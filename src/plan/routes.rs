@@ -31,7 +31,10 @@ pub(super) fn parse(text: &str) -> Result<Route, (String, &'static str)> {
         return Err(("the route is not a method and a path".into(), shape));
     };
     if !METHODS.contains(&method) {
-        return Err(("the route's method is not one of GET, POST, PUT, PATCH, DELETE".into(), shape));
+        return Err((
+            "the route's method is not one of GET, POST, PUT, PATCH, DELETE".into(),
+            shape,
+        ));
     }
     if path.len() > 200 {
         return Err(("the route's path is longer than 200 bytes".into(), shape));
@@ -52,7 +55,9 @@ pub(super) fn parse(text: &str) -> Result<Route, (String, &'static str)> {
                 return Err((format!("the path names `{{{name}}}` twice"), shape));
             }
             Some(name) if is_name(name) => params.push(name.to_owned()),
-            None if segment.bytes().all(plain) && !segment.is_empty() && !segment.starts_with("..") => {}
+            None if segment.bytes().all(plain)
+                && !segment.is_empty()
+                && !segment.starts_with("..") => {}
             None if segments == [""] => {}
             _ => {
                 let what = format!("the path's part `{segment}` can't be served");
@@ -101,9 +106,24 @@ mod tests {
         assert_eq!(route.params, ["id", "order_id"]);
         assert!(parse("GET /").is_ok());
         for wrong in [
-            "GET", "users", "get /users", "FETCH /users", "GET users", "GET /users/", "GET //a",
-            "GET /a/../b", "GET /{id}.json", "GET /{*rest}", "GET /{id}/{id}", "GET /a;b", "GET /a b",
-            "GET /health", "GET /__querylab/counters", "POST /{}", "GET /{id", "GET /é",
+            "GET",
+            "users",
+            "get /users",
+            "FETCH /users",
+            "GET users",
+            "GET /users/",
+            "GET //a",
+            "GET /a/../b",
+            "GET /{id}.json",
+            "GET /{*rest}",
+            "GET /{id}/{id}",
+            "GET /a;b",
+            "GET /a b",
+            "GET /health",
+            "GET /__querylab/counters",
+            "POST /{}",
+            "GET /{id",
+            "GET /é",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

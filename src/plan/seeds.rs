@@ -62,7 +62,13 @@ mod tests {
             .iter()
             .map(|s| format!("{s} {:016x}", derive(root, s)))
             .collect();
-        insta::assert_snapshot!(seeds.join("\n"), @"");
+        insta::assert_snapshot!(seeds.join("\n"), @r"
+        data 656a9b20be1ce7bb
+        order e12fbccc4c2e344a
+        params/1 80a07a5d2df4203b
+        params/2 a2e95445c0cd7f2d
+        arrivals/1 d6837741f487b0f3
+        ");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! The servers of each variant: settings by allowlist, versions, connections.
 
+use super::codes;
 use super::notes::Notes;
 use super::settings::{self, Server};
 use super::types::{PoolPlan, ServerPlan};
 use super::view::View;
-use super::codes;
 use crate::spec::{self, Transport};
 
 /// Connections of our own beside the pools: readiness, statistics, EXPLAIN, and those that Postgres keeps for superusers.
@@ -35,10 +35,16 @@ pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>) -> Servers {
     let pool = &api.pool;
     let most = |n: u32| u64::from(n);
     let connections = most(api.instances) * (most(pool.size) + most(pool.max_overflow));
-    for (key, zero) in [("size", pool.size == 0), ("acquire_timeout", pool.acquire_timeout.0 == 0)] {
+    for (key, zero) in [("size", pool.size == 0), ("acquire_timeout", pool.acquire_timeout.0 == 0)]
+    {
         if zero {
             let path = notes.path_of(view.name, &["services", "api", "pool", key]);
-            notes.error(codes::CONNECTIONS, &path, format!("a pool's `{key}` can't be 0"), "write more");
+            notes.error(
+                codes::CONNECTIONS,
+                &path,
+                format!("a pool's `{key}` can't be 0"),
+                "write more",
+            );
         }
     }
     if !(1..=16).contains(&api.instances) {

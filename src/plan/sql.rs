@@ -211,7 +211,9 @@ impl Scanner<'_> {
 pub(super) fn not_one_statement(sql: &str, scan: &Scan) -> Option<String> {
     if let Some((name, start)) = scan.open {
         let (line, column) = line_and_column(sql, start);
-        return Some(format!("the {name} that starts at its line {line}, column {column} never ends"));
+        return Some(format!(
+            "the {name} that starts at its line {line}, column {column} never ends"
+        ));
     }
     if sql.contains('\0') {
         return Some("it holds a NUL character".into());
@@ -289,7 +291,8 @@ mod tests {
     #[test]
     fn what_is_not_one_statement_is_said() {
         let why = |sql: &str| not_one_statement(sql, &scan(sql));
-        for good in ["SELECT 1", "SELECT 1;", "SELECT ';' ; -- end\n", "SELECT $$;$$", "SELECT 1;;"] {
+        for good in ["SELECT 1", "SELECT 1;", "SELECT ';' ; -- end\n", "SELECT $$;$$", "SELECT 1;;"]
+        {
             assert_eq!(why(good), None, "{good}");
         }
         for (bad, says) in [

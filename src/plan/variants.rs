@@ -20,7 +20,11 @@ pub(super) struct Resolved {
 }
 
 /// Decides one variant; every mistake in it is noted, whether or not the design runs it.
-pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>, known: &Known<'_>) -> Option<Resolved> {
+pub(super) fn resolve(
+    notes: &mut Notes<'_>,
+    view: &View<'_>,
+    known: &Known<'_>,
+) -> Option<Resolved> {
     let variant = view.variant?;
     routes::check_duplicates(notes, view);
     caches::check_shared_keys(notes, view);
@@ -173,7 +177,12 @@ fn check_node(
     let name = view.name;
     let path = |key| ["variants", name, "expect", "plan", key];
     if node.node.trim().is_empty() {
-        notes.error(codes::EXPECT, &path("node"), "the node has no name", "write like `Index Scan`");
+        notes.error(
+            codes::EXPECT,
+            &path("node"),
+            "the node has no name",
+            "write like `Index Scan`",
+        );
     }
     if let Some(index) = &node.index {
         let declared = &view.document.indexes;

@@ -27,8 +27,8 @@ impl View<'_> {
 
     /// Whether anything that the variant drives has a cache.
     pub(super) fn has_cache(&self) -> bool {
-        self.driven().iter().any(|(name, _)| {
-            self.document.endpoints.get(*name).is_some_and(|e| e.cache.is_some())
-        })
+        self.driven()
+            .iter()
+            .any(|(name, _)| self.document.endpoints.get(*name).is_some_and(|e| e.cache.is_some()))
     }
 }

@@ -9,9 +9,9 @@ mod postgres;
 mod redis;
 mod value;
 
-use crate::spec::{Scalar, did_you_mean};
-
 pub use value::Shape;
+
+use crate::spec::{Scalar, did_you_mean};
 
 /// Whose settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,9 +96,27 @@ mod tests {
     #[test]
     fn the_lists_are_sorted_and_hold_nothing_that_names_a_path_a_command_or_a_network() {
         let forbidden = [
-            "command", "library", "libraries", "preload", "directory", "directories", "logfile",
-            "listen", "port", "host", "socket", "log_", "include", "loadmodule",
-            "dbfilename", "aclfile", "requirepass", "bind", "ssl", "role", "search_path",
+            "command",
+            "library",
+            "libraries",
+            "preload",
+            "directory",
+            "directories",
+            "logfile",
+            "listen",
+            "port",
+            "host",
+            "socket",
+            "log_",
+            "include",
+            "loadmodule",
+            "dbfilename",
+            "aclfile",
+            "requirepass",
+            "bind",
+            "ssl",
+            "role",
+            "search_path",
         ];
         for server in ALL {
             let names: Vec<&str> = server.allowed().iter().map(|(n, _)| *n).collect();

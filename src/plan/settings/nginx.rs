@@ -1,7 +1,8 @@
 //! Nginx directives that a file may state; our template writes each where it belongs.
 
-use super::Shape;
 use Shape::{Int, IntOrAuto, Size, Switch, Time, Word};
+
+use super::Shape;
 
 /// Sorted by name.
 pub(super) const ALLOWED: &[(&str, Shape)] = &[

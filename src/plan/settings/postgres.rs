@@ -1,7 +1,8 @@
 //! Postgres settings that a file may state.
 
-use super::Shape;
 use Shape::{Int, Number, Size, SizeOrMinusOne, Switch, Time, TimeOrMinusOne, Word};
+
+use super::Shape;
 
 /// Largest value of Postgres' own whole numbers.
 const MOST: i64 = 2_147_483_647;
@@ -42,7 +43,10 @@ pub(super) const ALLOWED: &[(&str, Shape)] = &[
     ("debug_parallel_query", Word(&["off", "on", "regress"])),
     ("default_statistics_target", Int(1, 10_000)),
     ("default_toast_compression", Word(&["pglz", "lz4"])),
-    ("default_transaction_isolation", Word(&["serializable", "repeatable read", "read committed", "read uncommitted"])),
+    (
+        "default_transaction_isolation",
+        Word(&["serializable", "repeatable read", "read committed", "read uncommitted"]),
+    ),
     ("dynamic_shared_memory_type", Word(&["posix", "sysv", "mmap"])),
     ("effective_cache_size", Size),
     ("effective_io_concurrency", Int(0, 1000)),

@@ -1,7 +1,8 @@
 //! Redis settings that a file may state.
 
-use super::Shape;
 use Shape::{Int, Save, Size, Switch, Word};
+
+use super::Shape;
 
 /// Sorted by name.
 pub(super) const ALLOWED: &[(&str, Shape)] = &[
