@@ -28,12 +28,7 @@ pub(super) fn twin<'a>(results: &'a Results, load: &str) -> Option<Cell<'a>> {
     with_role(results, &results.plan.design.baseline, load, Role::Twin)
 }
 
-fn with_role<'a>(
-    results: &'a Results,
-    variant: &str,
-    load: &str,
-    role: Role,
-) -> Option<Cell<'a>> {
+fn with_role<'a>(results: &'a Results, variant: &str, load: &str, role: Role) -> Option<Cell<'a>> {
     let plan = results.plan.cells.iter().find(|c| c.variant == variant && c.load == load)?;
     let trials = results
         .trials
@@ -73,11 +68,6 @@ impl<'a> Cell<'a> {
         by_block.into_values().collect()
     }
 
-    /// Blocks with any trial at all.
-    pub(super) fn tried(&self) -> usize {
-        self.trials.iter().map(|t| t.block).collect::<std::collections::BTreeSet<_>>().len()
-    }
-
     /// Whether a trial dropped requests.
     pub(super) fn is_overloaded(&self) -> bool {
         self.trials.iter().any(|t| t.outcome == Outcome::Overloaded)
@@ -85,9 +75,9 @@ impl<'a> Cell<'a> {
 
     /// Whether a trial gave wrong answers, used a wrong plan or lost count.
     pub(super) fn is_incorrect(&self) -> bool {
-        self.trials.iter().any(
-            |t| matches!(&t.outcome, Outcome::Failed(f) if f.kind == FailureKind::Correctness),
-        )
+        self.trials
+            .iter()
+            .any(|t| matches!(&t.outcome, Outcome::Failed(f) if f.kind == FailureKind::Correctness))
     }
 
     /// Sums over the valid trials.
@@ -121,7 +111,8 @@ impl<'a> Cell<'a> {
         }
         let valid = self.valid();
         if valid.is_empty() {
-            return Err(Missing::NoTrials);
+            let never = self.trials.is_empty();
+            return Err(if never { Missing::NotRun } else { Missing::NoTrials });
         }
         let values: Vec<f64> =
             valid.iter().map(|t| of_trial(metric, t)).collect::<Result<_, _>>()?;

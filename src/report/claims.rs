@@ -6,9 +6,7 @@ use super::values::{Missing, is_latency, orientation, scale, show};
 use crate::plan::ClaimPlan;
 use crate::results::Results;
 use crate::spec::Metric;
-use crate::stats::{
-    Estimate, FEWEST_BLOCKS, Held, Interval, Question, Scale, Why, compare, hold,
-};
+use crate::stats::{Estimate, FEWEST_BLOCKS, Held, Interval, Question, Scale, Why, compare, hold};
 use crate::units::sig3;
 
 /// A claim, judged.
@@ -30,11 +28,8 @@ pub(super) fn judge(results: &Results) -> Vec<Judged<'_>> {
 }
 
 fn judge_one<'a>(results: &'a Results, claim: &'a ClaimPlan) -> Judged<'a> {
-    let measured = if claim.metric.is_of_data() {
-        of_data(results, claim)
-    } else {
-        of_trials(results, claim)
-    };
+    let measured =
+        if claim.metric.is_of_data() { of_data(results, claim) } else { of_trials(results, claim) };
     let (measured, reason) = match measured {
         Ok(measured) => (Some(measured), doubt(results, claim, &measured)),
         Err(reason) => (None, Some(reason)),

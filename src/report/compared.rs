@@ -1,6 +1,7 @@
 //! Every variant beside the baseline, under every load: the primary family, the exploratory rest, the A/A check.
 
 use super::cells::{Cell, cell, is_complete, twin};
+use super::explain;
 use super::values::{Missing, is_latency, orientation};
 use crate::plan::ModelPlan;
 use crate::results::Results;
@@ -66,9 +67,7 @@ const NOISE_LIMIT: f64 = 0.02;
 impl Noise {
     /// Whether the interval excludes 1.
     pub(super) fn excludes_one(&self) -> bool {
-        self.comparison
-            .and_then(|c| c.spread)
-            .is_some_and(|s| !s.interval.contains(1.0))
+        self.comparison.and_then(|c| c.spread).is_some_and(|s| !s.interval.contains(1.0))
     }
 
     /// Whether it excludes 1 by more than 2 %: then no difference on this host means anything.
@@ -84,11 +83,8 @@ pub(super) fn noise(results: &Results) -> Option<Noise> {
     let design = &results.plan.design;
     let load = design.aa_check.clone()?;
     // The primary metric where it is a figure of this load; else the median, which every load has.
-    let metric = if design.primary_load == load {
-        design.primary_metric
-    } else {
-        Metric::ResponseTimeP50
-    };
+    let metric =
+        if design.primary_load == load { design.primary_metric } else { Metric::ResponseTimeP50 };
     let question = Question {
         orientation: orientation(metric),
         confidence: NOISE_CONFIDENCE,
@@ -123,8 +119,7 @@ fn metrics(results: &Results, variant: &str, load: &str) -> Vec<Metric> {
     let design = &results.plan.design;
     let mut metrics = Vec::new();
     if let Some(cell) = cell(results, variant, load) {
-        metrics =
-            vec![Metric::ResponseTimeP50, Metric::ResponseTimeP95, Metric::ResponseTimeP99];
+        metrics = vec![Metric::ResponseTimeP50, Metric::ResponseTimeP95, Metric::ResponseTimeP99];
         let throughput_is_free = match cell.plan.drive.model {
             ModelPlan::Closed { users, .. } => users > 1,
             ModelPlan::Open { .. } => cell.is_overloaded(),
@@ -168,9 +163,10 @@ fn one(results: &Results, variant: &str, load: &str, metric: Metric) -> Compared
 /// Comparisons in the primary family, by design and not by outcome.
 fn primary_family(results: &Results) -> u32 {
     let plan = &results.plan;
-    let others = plan.cells.iter().filter(|c| {
-        c.load == plan.design.primary_load && c.variant != plan.design.baseline
-    });
+    let others = plan
+        .cells
+        .iter()
+        .filter(|c| c.load == plan.design.primary_load && c.variant != plan.design.baseline);
     u32::try_from(others.count()).unwrap_or(u32::MAX).max(1)
 }
 
@@ -183,8 +179,8 @@ fn judge(
     question: Question,
 ) -> (Option<Comparison>, Verdict) {
     if is_latency(metric) && (variant.is_overloaded() || baseline.is_overloaded()) {
-        let verdict = grave(results, variant, baseline)
-            .unwrap_or(Verdict::Withheld(Withheld::Saturated));
+        let verdict =
+            grave(results, variant, baseline).unwrap_or(Verdict::Withheld(Withheld::Saturated));
         return (None, verdict);
     }
     let pairs = match variant.pairs(baseline, metric) {
@@ -193,8 +189,8 @@ fn judge(
     };
     match compare(&pairs, question) {
         Ok(comparison) => {
-            let verdict = grave(results, variant, baseline)
-                .unwrap_or_else(|| Verdict::of(&comparison));
+            let verdict =
+                grave(results, variant, baseline).unwrap_or_else(|| Verdict::of(&comparison));
             (Some(comparison), verdict)
         }
         Err(none) => {
@@ -218,7 +214,7 @@ fn no_value(
 fn grave(results: &Results, variant: &Cell<'_>, baseline: &Cell<'_>) -> Option<Verdict> {
     if !is_complete(results) {
         Some(Verdict::NoVerdict(Why::Incomplete))
-    } else if variant.is_incorrect() || baseline.is_incorrect() {
+    } else if [variant, baseline].iter().any(|c| is_wrong(results, c)) {
         Some(Verdict::NotComparable(Because::Correctness))
     } else if variant.plan.drive.model != baseline.plan.drive.model {
         Some(Verdict::NotComparable(Because::LoadModel))
@@ -227,6 +223,12 @@ fn grave(results: &Results, variant: &Cell<'_>, baseline: &Cell<'_>) -> Option<V
     } else {
         None
     }
+}
+
+/// Wrong answers or lost counts in a trial, or a captured plan that is not the asserted one.
+fn is_wrong(results: &Results, cell: &Cell<'_>) -> bool {
+    let planned = explain::as_asserted(results, &cell.plan.variant);
+    cell.is_incorrect() || planned == Some(false)
 }
 
 fn adjust(all: &mut [Compared], family: Family, method: impl Fn(&[f64]) -> Vec<f64>) {
@@ -264,4 +266,57 @@ fn doubt_exploratory(all: &mut [Compared], alpha: f64) {
 /// The primary comparison of a variant; none for the baseline.
 pub(super) fn primary<'a>(all: &'a [Compared], variant: &str) -> Option<&'a Compared> {
     all.iter().find(|c| c.family == Family::Primary && c.variant == variant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::{Orientation, Pair};
+
+    /// An exploratory comparison of eight blocks with this mean and standard deviation of the log-ratios.
+    fn exploratory(mean: f64, sd: f64) -> Compared {
+        let step = sd * (7.0_f64 / 8.0).sqrt();
+        let pairs: Vec<Pair> = (1..=8)
+            .map(|block| {
+                let d = if block % 2 == 0 { mean + step } else { mean - step };
+                Pair { block, baseline: 1.0, variant: d.exp() }
+            })
+            .collect();
+        let question = Question {
+            orientation: Orientation::LowerIsBetter,
+            confidence: 0.95,
+            margin: 0.05,
+            family: 1,
+        };
+        let comparison = compare(&pairs, question).expect("pairs");
+        Compared {
+            load: "l".into(),
+            variant: "v".into(),
+            metric: Metric::ResponseTimeP99,
+            family: Family::Secondary,
+            comparison: Some(comparison),
+            p_adjusted: None,
+            verdict: Verdict::of(&comparison),
+        }
+    }
+
+    #[test]
+    fn one_small_difference_among_many_looks_is_none() {
+        // p = 0.03 or so alone; times ten for having looked ten times.
+        let mut all = vec![exploratory(0.10, 0.105)];
+        assert_eq!(all[0].verdict.word(), "slightly slower");
+        all.extend((0..9).map(|_| exploratory(0.001, 0.1)));
+        adjust(&mut all, Family::Secondary, benjamini_hochberg);
+        doubt_exploratory(&mut all, 0.05);
+        assert_eq!(all[0].verdict.word(), "inconclusive");
+    }
+
+    #[test]
+    fn a_large_difference_among_many_looks_stays() {
+        let mut all = vec![exploratory(1.0, 0.1)];
+        all.extend((0..9).map(|_| exploratory(0.001, 0.1)));
+        adjust(&mut all, Family::Secondary, benjamini_hochberg);
+        doubt_exploratory(&mut all, 0.05);
+        assert_eq!(all[0].verdict.word(), "slower");
+    }
 }

@@ -49,8 +49,7 @@ fn pool(trials: &[(u64, &crate::results::Resources)]) -> Used {
     let sum = |of: fn(&crate::results::Resources) -> Option<u64>| {
         trials.iter().map(|(_, r)| of(r)).sum::<Option<u64>>()
     };
-    let pss: Vec<f64> =
-        trials.iter().filter_map(|(_, r)| r.pss_bytes).map(|b| b as f64).collect();
+    let pss: Vec<f64> = trials.iter().filter_map(|(_, r)| r.pss_bytes).map(|b| b as f64).collect();
     Used {
         requests,
         cpu_us_per_request: per(trials.iter().map(|(_, r)| r.cpu_us).sum()),
@@ -156,11 +155,16 @@ pub(super) fn resource_table(results: &Results, load: &str) -> String {
         let mut row = vec![code(variant)];
         let of = |name: &String| used.iter().find(|(n, _)| n == name).map(|(_, u)| u);
         row.extend(
-            components.iter().map(|c| of(c).map(|u| sig3(u.cpu_us_per_request)).unwrap_or_default()),
+            components
+                .iter()
+                .map(|c| of(c).map(|u| sig3(u.cpu_us_per_request)).unwrap_or_default()),
         );
-        row.extend(components.iter().filter(|c| *c != "generator").map(|c| {
-            of(c).and_then(|u| u.pss_bytes).map(bytes).unwrap_or_default()
-        }));
+        row.extend(
+            components
+                .iter()
+                .filter(|c| *c != "generator")
+                .map(|c| of(c).and_then(|u| u.pss_bytes).map(bytes).unwrap_or_default()),
+        );
         rows.push(row);
     }
     let mut header = vec![("variant".to_owned(), Align::Left)];

@@ -25,8 +25,8 @@ pub(super) struct Columns {
 fn model_of<'a>(results: &'a Results, load: &str) -> Option<&'a ModelPlan> {
     let plan = &results.plan;
     let of = |variant: &str| plan.cells.iter().find(|c| c.variant == variant && c.load == load);
-    let cell = of(&plan.design.baseline)
-        .or_else(|| plan.variants.iter().find_map(|v| of(&v.name)))?;
+    let cell =
+        of(&plan.design.baseline).or_else(|| plan.variants.iter().find_map(|v| of(&v.name)))?;
     Some(&cell.drive.model)
 }
 
@@ -41,9 +41,8 @@ pub(super) fn columns(results: &Results) -> Columns {
     let plan = &results.plan;
     let loads = &plan.loads;
     let unloaded = loads.iter().find(|l| users(results, l) == Some(1));
-    let offered = loads
-        .iter()
-        .find(|l| matches!(model_of(results, l), Some(ModelPlan::Open { .. })));
+    let offered =
+        loads.iter().find(|l| matches!(model_of(results, l), Some(ModelPlan::Open { .. })));
     let mut busiest: Option<(&String, u32)> = None;
     for load in loads {
         if let Some(n) = users(results, load).filter(|n| *n > 1)
@@ -64,12 +63,8 @@ pub(super) fn decision_table(results: &Results, all: &[Compared]) -> String {
     let columns = columns(results);
     let header = header(results, &columns);
     let header: Vec<(&str, Align)> = header.iter().map(|(h, a)| (h.as_str(), *a)).collect();
-    let rows: Vec<Vec<String>> = results
-        .plan
-        .variants
-        .iter()
-        .map(|v| row(results, all, &columns, &v.name))
-        .collect();
+    let rows: Vec<Vec<String>> =
+        results.plan.variants.iter().map(|v| row(results, all, &columns, &v.name)).collect();
     table(&header, &rows)
 }
 
@@ -138,29 +133,16 @@ fn row(results: &Results, all: &[Compared], columns: &Columns, variant: &str) ->
 
 /// What the planner chose, and whether that is what the file asserts.
 fn proof(results: &Results, variant: &str) -> String {
-    let plan = &results.plan;
-    let Some(v) = plan.variants.iter().find(|v| v.name == variant) else { return String::new() };
-    let expected = plan
-        .cells
-        .iter()
-        .find(|c| c.variant == variant)
-        .and_then(|c| c.expect.plan.as_ref());
-    let mut scans = Vec::new();
-    let mut as_expected = expected.is_some();
-    for endpoint in &v.endpoints {
-        let Some(explained) = results.plans.get(&format!("{variant}-{endpoint}")) else {
-            as_expected = false;
-            continue;
-        };
-        scans.extend(explain::scans(explained));
-        as_expected &= expected.is_some_and(|node| explain::has(explained, node));
-    }
+    let mut scans: Vec<String> =
+        explain::of_variant(results, variant).into_iter().flat_map(explain::scans).collect();
     scans.dedup();
-    let said = match (expected, as_expected) {
-        _ if scans.is_empty() => return "no plan recorded".into(),
-        (None, _) => " (not asserted)",
-        (Some(_), true) => " (as asserted)",
-        (Some(_), false) => " (**not as asserted**)",
+    if scans.is_empty() {
+        return "no plan recorded".into();
+    }
+    let said = match explain::as_asserted(results, variant) {
+        None => " (not asserted)",
+        Some(true) => " (as asserted)",
+        Some(false) => " (**not as asserted**)",
     };
     escaped(&scans.join(", ")) + said
 }
@@ -231,9 +213,7 @@ pub(super) fn headline(results: &Results, all: &[Compared]) -> Vec<String> {
     let width = results.plan.variants.iter().map(|v| v.name.chars().count()).max().unwrap_or(0);
     for v in &results.plan.variants {
         let p50 = cell(results, &v.name, &columns.unloaded)
-            .map_or_else(|| Missing::NotRun.text(), |c: Cell<'_>| {
-                one(&c, Metric::ResponseTimeP50)
-            });
+            .map_or_else(|| Missing::NotRun.text(), |c: Cell<'_>| one(&c, Metric::ResponseTimeP50));
         let words = match primary(all, &v.name) {
             Some(compared) => compared.verdict.text().replace("**", ""),
             None if v.name == results.plan.design.baseline => "baseline".into(),

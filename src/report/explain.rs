@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::plan::PlanNode;
+use crate::results::Results;
 use crate::units::count;
 
 /// Nodes of a plan that are printed at most: a report stays readable whatever the statement is.
@@ -52,6 +53,22 @@ pub(super) fn scans(plan: &Value) -> Vec<String> {
         scans.push(format!("{kind} {what}").trim().to_owned());
     }
     scans
+}
+
+/// The captured plans of a variant's endpoints.
+pub(super) fn of_variant<'a>(results: &'a Results, variant: &str) -> Vec<&'a Value> {
+    let plan = &results.plan;
+    let endpoints = plan.variants.iter().filter(|v| v.name == variant).flat_map(|v| &v.endpoints);
+    endpoints.filter_map(|e| results.plans.get(&format!("{variant}-{e}"))).collect()
+}
+
+/// Whether a captured plan of the variant has the node that the file asserts; none where it asserts none or no
+/// plan was captured.
+pub(super) fn as_asserted(results: &Results, variant: &str) -> Option<bool> {
+    let cell = results.plan.cells.iter().find(|c| c.variant == variant)?;
+    let node = cell.expect.plan.as_ref()?;
+    let captured = of_variant(results, variant);
+    (!captured.is_empty()).then(|| captured.into_iter().any(|plan| has(plan, node)))
 }
 
 /// Whether the plan has a node like this.

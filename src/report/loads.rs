@@ -28,11 +28,11 @@ pub(super) fn describe(results: &Results, load: &str) -> String {
         let Some(other) = cell(results, &variant.name, load) else { continue };
         let theirs = &other.plan.drive;
         if theirs.model != drive.model {
-            text += &format!("; {}: {}", code(&variant.name), model(&theirs.model));
+            text.extend(["; ", &code(&variant.name), ": ", &model(&theirs.model)]);
         }
         if theirs.duration_ns != drive.duration_ns {
-            let span = crate::units::Span(theirs.duration_ns);
-            text += &format!(" ({}: {span})", code(&variant.name));
+            let span = crate::units::Span(theirs.duration_ns).to_string();
+            text.extend([" (", &code(&variant.name), ": ", &span, ")"]);
         }
     }
     text += match drive.model {
@@ -116,7 +116,8 @@ pub(super) fn remarks(results: &Results, load: &str) -> Vec<String> {
             remarks.push(format!("{named} is left out under this load by design."));
             continue;
         };
-        let count_of = |is: fn(&Outcome) -> bool| c.trials.iter().filter(|t| is(&t.outcome)).count();
+        let count_of =
+            |is: fn(&Outcome) -> bool| c.trials.iter().filter(|t| is(&t.outcome)).count();
         let overloaded = count_of(|o| *o == Outcome::Overloaded);
         if overloaded > 0 {
             let rate = match &c.plan.drive.model {
@@ -166,7 +167,9 @@ pub(super) fn beside(all: &[Compared], load: &str, confidence: f64) -> String {
                 _ => String::new(),
             },
             spread
-                .and_then(|s| Some(format!("{}x ({})", sig3(s.hodges_lehmann), range(s.rank_interval?))))
+                .and_then(|s| {
+                    Some(format!("{}x ({})", sig3(s.hodges_lehmann), range(s.rank_interval?)))
+                })
                 .unwrap_or_default(),
             c.family.word().into(),
             c.verdict.text(),

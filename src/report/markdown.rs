@@ -97,13 +97,14 @@ pub(super) fn prose(text: &str) -> String {
     let mut open: Option<(char, usize)> = None;
     for line in unix(text).trim().lines() {
         let line = line.trim_end();
-        let bare = line.trim_start();
-        let mark = bare.chars().next().filter(|c| matches!(c, '`' | '~'));
-        let run = mark.map_or(0, |m| bare.chars().take_while(|c| *c == m).count());
+        let (mark, run, rest) = fence_mark(line);
         match (open, mark) {
-            (None, Some(mark)) if run >= 3 => open = Some((mark, run)),
+            // A backtick after the run makes it code within a line.
+            (None, Some(mark)) if run >= 3 && !(mark == '`' && rest.contains('`')) => {
+                open = Some((mark, run));
+            }
             (Some((fence, length)), Some(mark))
-                if fence == mark && run >= length && bare.trim_matches(mark).is_empty() =>
+                if fence == mark && run >= length && rest.trim().is_empty() =>
             {
                 open = None;
             }
@@ -121,16 +122,26 @@ pub(super) fn prose(text: &str) -> String {
     out.join("\n")
 }
 
+/// The mark that a line of a fence would begin with, how often, and what follows. Four spaces before it make it
+/// indented code, which opens and closes nothing.
+fn fence_mark(line: &str) -> (Option<char>, usize, &str) {
+    let bare = line.trim_start();
+    let indent = line.len() - bare.len();
+    let mark = bare.chars().next().filter(|c| matches!(c, '`' | '~') && indent < 4);
+    let run = mark.map_or(0, |m| bare.chars().take_while(|c| *c == m).count());
+    (mark, run, &bare[run..])
+}
+
 /// Under a heading of level 2, an author's first level is the third. A line of `===` or `---` under a text would
 /// make it a heading too.
 fn outside_code(line: &str) -> String {
     let line = line.replace("<!--", "&lt;!--");
     let bare = line.trim_start();
     let level = bare.chars().take_while(|c| *c == '#').count();
-    let is_heading = (1..=6).contains(&level)
-        && bare.chars().nth(level).is_none_or(char::is_whitespace);
-    let is_underline = !bare.is_empty()
-        && (bare.chars().all(|c| c == '=') || bare.chars().all(|c| c == '-'));
+    let is_heading =
+        (1..=6).contains(&level) && bare.chars().nth(level).is_none_or(char::is_whitespace);
+    let is_underline =
+        !bare.is_empty() && (bare.chars().all(|c| c == '=') || bare.chars().all(|c| c == '-'));
     if is_heading {
         format!("{} {}", "#".repeat((level + 2).min(6)), bare[level..].trim())
     } else if is_underline {
@@ -175,6 +186,9 @@ mod tests {
         assert_eq!(got, "### Why\ntext\n#### Then\n```sh\n# no heading\n--\n```");
         assert_eq!(prose("title\n=====\n<!-- gone"), "title\n\n&lt;!-- gone");
         assert_eq!(prose("#hashtag"), "#hashtag");
+        assert_eq!(prose("    ```\n# A"), "```\n# A\n```");
+        assert_eq!(prose("a\n    ```\n# A"), "a\n    ```\n### A");
+        assert_eq!(prose("```a`b\n# A"), "```a`b\n### A");
     }
 
     proptest! {
@@ -190,12 +204,22 @@ mod tests {
         }
 
         #[test]
-        fn any_prose_leaves_no_heading_above_the_third_level(text in "[#=`~a\n -]{0,60}") {
-            let mut open = false;
+        fn any_prose_leaves_no_heading_above_the_third_level(text in "[#=a\n -]{0,60}") {
             for line in prose(&text).lines() {
-                if line.trim_start().starts_with("```") { open = !open; }
-                prop_assert!(open || !(line.starts_with("# ") || line.starts_with("## ")), "{line}");
+                let line = line.trim_start();
+                prop_assert!(!(line.starts_with("# ") || line.starts_with("## ")), "{line}");
+                prop_assert!(line.is_empty() || !line.chars().all(|c| c == '='), "{line}");
             }
+        }
+
+        #[test]
+        fn what_prose_opens_it_closes(text in "[`~a\n ]{0,60}") {
+            // What is closed already does not change again, and a line after it is outside of any code.
+            let closed = prose(&text);
+            let again = prose(&closed);
+            prop_assert_eq!(again.trim_end(), closed.trim_end());
+            let after = prose(&format!("{closed}\n\n# After"));
+            prop_assert!(after.ends_with("### After"), "{}", after);
         }
     }
 }

@@ -134,9 +134,10 @@ pub(super) fn plans(results: &Results) -> Vec<PlanView> {
             keys.insert(key, format!("{}, endpoint {}", code(&variant.name), code(endpoint)));
         }
     }
-    let in_order = results.plan.variants.iter().flat_map(|v| {
-        v.endpoints.iter().map(|e| format!("{}-{e}", v.name)).collect::<Vec<_>>()
-    });
+    let in_order =
+        results.plan.variants.iter().flat_map(|v| {
+            v.endpoints.iter().map(|e| format!("{}-{e}", v.name)).collect::<Vec<_>>()
+        });
     for key in in_order {
         let (Some(explained), Some(name)) = (results.plans.get(&key), keys.get(&key)) else {
             continue;

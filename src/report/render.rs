@@ -75,7 +75,11 @@ pub fn render(results: &Results) -> anyhow::Result<Report> {
             tables::resources(results),
             tables::indexes(results),
         ],
-        thresholds_failed: limits.iter().filter(|l| !l.holds).map(|l| l.line()).collect(),
+        thresholds_failed: limits
+            .iter()
+            .filter(|l| !l.holds)
+            .map(thresholds::Limit::line)
+            .collect(),
         claims_refuted: judged
             .iter()
             .filter(|j| j.held == Held::Refuted)

@@ -102,11 +102,7 @@ fn summary_row(cell: &Cell<'_>, planned: u32) -> Vec<String> {
 fn three(value: Result<Estimate, Missing>) -> [String; 3] {
     let value = value.ok();
     let interval = value.and_then(|v| v.interval);
-    [
-        maybe(value.map(|v| v.mean)),
-        maybe(interval.map(|i| i.low)),
-        maybe(interval.map(|i| i.high)),
-    ]
+    [maybe(value.map(|v| v.mean)), maybe(interval.map(|i| i.low)), maybe(interval.map(|i| i.high))]
 }
 
 /// `comparisons.csv`: a row for each comparison, and the A/A check first.

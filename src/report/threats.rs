@@ -18,11 +18,7 @@ const LAG_LIMIT_US: f64 = 1000.0;
 const SCATTER_LIMIT: f64 = 0.08;
 
 /// One sentence each, the ones about this run first.
-pub(super) fn threats(
-    results: &Results,
-    all: &[Compared],
-    noise: Option<&Noise>,
-) -> Vec<String> {
+pub(super) fn threats(results: &Results, all: &[Compared], noise: Option<&Noise>) -> Vec<String> {
     let mut threats = Vec::new();
     of_the_run(results, &mut threats);
     of_noise(results, noise, all, &mut threats);
@@ -92,11 +88,9 @@ fn of_noise(results: &Results, noise: Option<&Noise>, all: &[Compared], out: &mu
     let fragile: Vec<String> = all
         .iter()
         .filter_map(|c| match c.verdict {
-            Verdict::Fragile { block } => Some(format!(
-                "{} under {} (block {block})",
-                code(&c.variant),
-                code(&c.load)
-            )),
+            Verdict::Fragile { block } => {
+                Some(format!("{} under {} (block {block})", code(&c.variant), code(&c.load)))
+            }
             _ => None,
         })
         .collect();
@@ -116,9 +110,8 @@ fn of_trials(results: &Results, out: &mut Vec<String>) {
             trials.len()
         ));
     }
-    let busy = part(&|t| {
-        t.window.as_ref().is_some_and(|w| w.generator_cpu_share > GENERATOR_LIMIT)
-    });
+    let busy =
+        part(&|t| t.window.as_ref().is_some_and(|w| w.generator_cpu_share > GENERATOR_LIMIT));
     if busy > 0 {
         out.push(format!(
             "In {busy} trials the load generator used more than {} of a core: it may itself be what was measured.",
@@ -129,8 +122,7 @@ fn of_trials(results: &Results, out: &mut Vec<String>) {
         cell(results, &t.variant, &t.load)
             .is_some_and(|c| matches!(c.plan.drive.model, ModelPlan::Open { .. }))
     };
-    let late =
-        part(&|t| open(t) && t.window.as_ref().is_some_and(|w| w.lag_p99_us > LAG_LIMIT_US));
+    let late = part(&|t| open(t) && t.window.as_ref().is_some_and(|w| w.lag_p99_us > LAG_LIMIT_US));
     if late > 0 {
         out.push(format!(
             "In {late} trials one request in a hundred was sent more than {} after it was due and could be sent: the \
@@ -211,7 +203,7 @@ fn of_the_design(results: &Results, out: &mut Vec<String>) {
         .loads
         .iter()
         .filter(|load| {
-            cell(results, &results.plan.design.baseline, load).is_some_and(is_crowded)
+            cell(results, &results.plan.design.baseline, load).is_some_and(|c| is_crowded(&c))
         })
         .map(|load| code(load))
         .collect();
@@ -224,7 +216,7 @@ fn of_the_design(results: &Results, out: &mut Vec<String>) {
     }
 }
 
-fn is_crowded(cell: Cell<'_>) -> bool {
+fn is_crowded(cell: &Cell<'_>) -> bool {
     matches!(cell.plan.drive.model, ModelPlan::Closed { users, think_ns: 0 } if users > 1)
 }
 
@@ -233,7 +225,9 @@ fn keys(results: &Results) -> Option<String> {
     let target = results.plan.cells.iter().flat_map(|c| &c.drive.targets).next()?;
     let draw = target.draws.first()?;
     let of = match &draw.source {
-        DrawSource::Column { table, column, .. } => format!("of {}", code(&format!("{table}.{column}"))),
+        DrawSource::Column { table, column, .. } => {
+            format!("of {}", code(&format!("{table}.{column}")))
+        }
         DrawSource::Values(values) => format!("of a list of {}", values.len()),
     };
     Some(match &draw.distribution {

@@ -18,7 +18,7 @@ pub(super) struct Limit {
     /// The load; none for metrics of data.
     pub(super) load: Option<String>,
     /// `at most 0.100%`.
-    pub(super) limit: String,
+    pub(super) allowed: String,
     /// What was measured.
     pub(super) measured: String,
     /// Whether it holds.
@@ -30,7 +30,7 @@ impl Limit {
     pub(super) fn line(&self) -> String {
         let under = self.load.as_ref().map(|l| format!(" under {l}")).unwrap_or_default();
         let what = name(self.metric);
-        format!("{what} of {}{under}: {}, limit {}", self.variant, self.measured, self.limit)
+        format!("{what} of {}{under}: {}, limit {}", self.variant, self.measured, self.allowed)
     }
 }
 
@@ -55,7 +55,9 @@ pub(super) fn judge(results: &Results) -> Vec<Limit> {
                 let sums = cell.sums();
                 let value = match threshold.metric {
                     Metric::ErrorRatio if sums.due > 0 => Ok(sums.failed as f64 / sums.due as f64),
-                    metric => cell.value(metric).map(|e| e.mean).map_err(|m| m.text()),
+                    metric => {
+                        cell.value(metric).map(|e| e.mean).map_err(super::values::Missing::text)
+                    }
                 };
                 all.push(limit(threshold, variant, Some(load), value));
             }
@@ -71,7 +73,7 @@ fn limit(
     value: Result<f64, String>,
 ) -> Limit {
     let metric = threshold.metric;
-    let limit = match (threshold.min, threshold.max) {
+    let allowed = match (threshold.min, threshold.max) {
         (Some(min), Some(max)) => format!("{} to {}", show(metric, min), show(metric, max)),
         (Some(min), None) => format!("at least {}", show(metric, min)),
         (None, Some(max)) => format!("at most {}", show(metric, max)),
@@ -85,7 +87,7 @@ fn limit(
         metric,
         variant: variant.into(),
         load: load.cloned(),
-        limit,
+        allowed,
         measured: value.map_or_else(|reason| reason, |value| show(metric, value)),
         holds,
     }

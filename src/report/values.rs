@@ -50,7 +50,8 @@ impl Missing {
 
 /// Whether it is a latency, which means nothing where requests were dropped.
 pub(super) fn is_latency(metric: Metric) -> bool {
-    quantile(metric).is_some() || matches!(metric, Metric::ResponseTimeMax | Metric::ResponseTimeMean)
+    quantile(metric).is_some()
+        || matches!(metric, Metric::ResponseTimeMax | Metric::ResponseTimeMean)
 }
 
 /// Its name for people: `p95 response time`.

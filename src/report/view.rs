@@ -230,7 +230,7 @@ fn thresholds_table(limits: &[Limit]) -> String {
                 code(&l.variant),
                 l.load.as_deref().map(code).unwrap_or_default(),
                 l.measured.clone(),
-                l.limit.clone(),
+                l.allowed.clone(),
                 if l.holds { "holds".into() } else { "**failed**".into() },
             ]
         })
@@ -320,7 +320,10 @@ fn provenance(results: &Results) -> Vec<(String, String)> {
         ("Revision".into(), escaped(revision)),
         ("Seed".into(), results.plan.seed.to_string()),
         ("Plan fingerprint".into(), code(&results.plan.fingerprint)),
-        ("Trials".into(), format!("{} of {}, in {wall}", results.trials.len(), manifest.run.trials_planned)),
+        (
+            "Trials".into(),
+            format!("{} of {}, in {wall}", results.trials.len(), manifest.run.trials_planned),
+        ),
     ]
 }
 
