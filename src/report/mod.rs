@@ -1,1 +1,26 @@
-//! report.
+//! The writer: a results folder becomes Markdown, CSV tables and the words that decide an exit code.
+//!
+//! It starts nothing and knows no clock: the same results give the same bytes, on any machine. Everything is built
+//! into plain views first, so that the template only places text.
+
+mod cells;
+mod claims;
+mod compared;
+mod costs;
+mod decision;
+mod explain;
+#[cfg(test)]
+mod fixture;
+mod loads;
+mod markdown;
+mod options;
+mod render;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod threats;
+mod thresholds;
+mod values;
+mod view;
+
+pub use render::{Counts, Report, render};

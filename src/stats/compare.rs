@@ -41,6 +41,7 @@ impl Interval {
     }
 
     /// The interval of the reciprocal, of a positive quantity.
+    #[must_use]
     pub fn inverted(self) -> Self {
         Self { low: 1.0 / self.high, high: 1.0 / self.low }
     }
@@ -171,9 +172,7 @@ fn spread(d: &[f64], mean: f64, sd: f64, question: Question, odd_block: u32) -> 
         classify(interval, equivalence, question.orientation, question.margin)
     };
     let fragile = match (rank_interval_95, rank_interval(d, 0.90).map(Interval::exp)) {
-        (Some(at_95), Some(at_90)) => {
-            word(t_interval(0.95), equivalence) != word(at_95, at_90)
-        }
+        (Some(at_95), Some(at_90)) => word(t_interval(0.95), equivalence) != word(at_95, at_90),
         _ => false,
     };
     let standard_error = sd / (n as f64).sqrt();

@@ -67,7 +67,7 @@ pub(super) fn mean_and_sd(values: &[f64]) -> (f64, f64) {
     let mean = sum(values) / n;
     match values.first() {
         // Equal values have no spread; rounding of their mean must not make one.
-        Some(first) if values.iter().all(|x| x == first) => (*first, 0.0),
+        Some(first) if values.iter().all(|x| x.total_cmp(first).is_eq()) => (*first, 0.0),
         _ => {
             let squares: Vec<f64> = values.iter().map(|x| (x - mean) * (x - mean)).collect();
             (mean, (sum(&squares) / (n - 1.0)).sqrt())

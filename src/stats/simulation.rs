@@ -144,8 +144,11 @@ fn sign_flip_p_value(d: &[f64]) -> f64 {
     let patterns = 1_u32 << d.len();
     let as_far = (0..patterns)
         .filter(|pattern| {
-            let sum: f64 =
-                d.iter().enumerate().map(|(i, x)| if pattern >> i & 1 == 1 { *x } else { -x }).sum();
+            let sum: f64 = d
+                .iter()
+                .enumerate()
+                .map(|(i, x)| if pattern >> i & 1 == 1 { *x } else { -x })
+                .sum();
             sum.abs() >= observed - 1e-12
         })
         .count();

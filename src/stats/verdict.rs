@@ -211,7 +211,9 @@ impl Verdict {
             Self::NotComparable(because) => format!("**{word}**: {}", because.text()),
             Self::NoVerdict(why) => format!("**{word}**: {}", why.text()),
             Self::Withheld(Withheld::Saturated) => {
-                format!("**{word}** the offered load was not sustained; verdict on latency withheld")
+                format!(
+                    "**{word}** the offered load was not sustained; verdict on latency withheld"
+                )
             }
             Self::Withheld(Withheld::NoSteadyState) => {
                 format!("**{word}** it still moved in the window; verdict on latency withheld")
@@ -248,12 +250,13 @@ enum Side {
 /// better, that is the reciprocal of variant over baseline.
 fn figure(comparison: &Comparison, spread: &Spread, side: Side) -> Figure {
     let q = comparison.question;
-    let invert = match (q.orientation, side) {
-        (Orientation::LowerIsBetter, Side::Better)
-        | (Orientation::HigherIsBetter, Side::Worse) => true,
-        (Orientation::LowerIsBetter, Side::Worse)
-        | (Orientation::HigherIsBetter, Side::Better) => false,
-    };
+    let invert =
+        match (q.orientation, side) {
+            (Orientation::LowerIsBetter, Side::Better)
+            | (Orientation::HigherIsBetter, Side::Worse) => true,
+            (Orientation::LowerIsBetter, Side::Worse)
+            | (Orientation::HigherIsBetter, Side::Better) => false,
+        };
     Figure {
         times: if invert { 1.0 / comparison.ratio } else { comparison.ratio },
         interval: if invert { spread.adjusted.inverted() } else { spread.adjusted },
@@ -294,7 +297,9 @@ fn three_digits(n: u64) -> String {
 impl Because {
     fn text(self) -> &'static str {
         match self {
-            Self::Correctness => "a trial failed its checks (answers, plan, index use or accounting)",
+            Self::Correctness => {
+                "a trial failed its checks (answers, plan, index use or accounting)"
+            }
             Self::LoadModel => "driven by different load models",
         }
     }
@@ -305,7 +310,8 @@ impl Why {
     pub fn text(self) -> String {
         match self {
             Self::FewBlocks { valid } => {
-                format!("{valid} valid blocks, {FEWEST_BLOCKS} are needed")
+                let blocks = if valid == 1 { "block" } else { "blocks" };
+                format!("{valid} valid {blocks}, {FEWEST_BLOCKS} are needed")
             }
             Self::Incomplete => "the run is incomplete".into(),
             Self::HostUnreliable => "host unreliable, the A/A check found a difference".into(),

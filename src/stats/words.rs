@@ -32,8 +32,14 @@ fn each_word_has_the_numbers_that_lead_to_it() {
         ((2.0, 0.03, 8), "**slower** 2.00x (95% CI 1.95-2.05, n=8 blocks)"),
         ((1.0, 0.03, 8), "**no relevant difference** (within ±5%)"),
         ((1.018, 0.005, 8), "**no relevant difference** (within ±5%) (detectable, 1.80%)"),
-        ((1.06, 0.02, 8), "**slightly slower, size uncertain** 1.06x (95% CI 1.04-1.08, n=8 blocks)"),
-        ((0.94, 0.02, 8), "**slightly faster, size uncertain** 1.06x (95% CI 1.05-1.08, n=8 blocks)"),
+        (
+            (1.06, 0.02, 8),
+            "**slightly slower, size uncertain** 1.06x (95% CI 1.04-1.08, n=8 blocks)",
+        ),
+        (
+            (0.94, 0.02, 8),
+            "**slightly faster, size uncertain** 1.06x (95% CI 1.05-1.08, n=8 blocks)",
+        ),
         ((1.0, 0.10, 8), "**inconclusive**: would have seen >= 12.2%; about 24 blocks needed"),
         ((0.47, 0.03, 4), "**no verdict**: 4 valid blocks, 6 are needed"),
     ];
@@ -76,10 +82,7 @@ fn the_words_that_need_no_numbers() {
             Verdict::Withheld(Withheld::NoSteadyState),
             "**(no steady state)** it still moved in the window; verdict on latency withheld",
         ),
-        (
-            Verdict::Fragile { block: 3 },
-            "**inconclusive** (fragile: one block dominates, block 3)",
-        ),
+        (Verdict::Fragile { block: 3 }, "**inconclusive** (fragile: one block dominates, block 3)"),
     ];
     for (verdict, want) in cases {
         assert_eq!(verdict.text(), want);
@@ -106,6 +109,13 @@ fn a_family_is_named_where_its_correction_decided() {
         verdict(0.47, 0.03, 8, four).text(),
         "**faster** 2.13x (95% CI over 4 comparisons 2.05-2.20, n=8 blocks)"
     );
+}
+
+#[test]
+fn the_corrected_interval_decides_and_not_the_narrower_one() {
+    let family = |family| verdict(1.10, 0.04, 8, Question { family, ..QUESTION });
+    assert_eq!(family(1).word(), "slower");
+    assert_eq!(family(4).word(), "slightly slower");
 }
 
 #[test]

@@ -1,0 +1,180 @@
+//! What a variant costs beside time: indexes, CPU, memory.
+
+use std::collections::BTreeMap;
+
+use super::cells::{Cell, cell, data_value};
+use super::markdown::{Align, code, table};
+use crate::results::Results;
+use crate::spec::Metric;
+use crate::stats::median;
+use crate::units::{bytes, latency_ns, sig3};
+
+/// What one component used, over the valid trials of a cell.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Used {
+    /// Requests sent in those windows.
+    pub(super) requests: u64,
+    /// CPU microseconds for each.
+    pub(super) cpu_us_per_request: f64,
+    /// Median over the trials of the proportional set size at the end.
+    pub(super) pss_bytes: Option<f64>,
+    /// Context switches for each request.
+    pub(super) switches_per_request: Option<f64>,
+    /// Bytes to and from disk for each request.
+    pub(super) disk_bytes_per_request: Option<f64>,
+}
+
+/// Components in the order of a request's way; names that we do not know follow.
+const WAY: [&str; 5] = ["generator", "nginx", "api", "redis", "postgres"];
+
+/// By component: pooled over the trials, because CPU and requests are sums.
+pub(super) fn used(cell: &Cell<'_>) -> Vec<(String, Used)> {
+    let mut all: BTreeMap<&str, Vec<(u64, &crate::results::Resources)>> = BTreeMap::new();
+    for trial in cell.valid() {
+        let (Some(window), Some(witness)) = (&trial.window, &trial.witness) else { continue };
+        for (component, resources) in &witness.resources {
+            all.entry(component).or_default().push((window.sent, resources));
+        }
+    }
+    let place = |name: &str| WAY.iter().position(|w| *w == name).unwrap_or(WAY.len());
+    let mut components: Vec<_> = all.into_iter().collect();
+    components.sort_by_key(|(name, _)| (place(name), *name));
+    components.into_iter().map(|(name, trials)| (name.to_owned(), pool(&trials))).collect()
+}
+
+fn pool(trials: &[(u64, &crate::results::Resources)]) -> Used {
+    let requests: u64 = trials.iter().map(|(sent, _)| sent).sum();
+    let per = |sum: u64| if requests == 0 { 0.0 } else { sum as f64 / requests as f64 };
+    // None as soon as one trial could not count it: a sum with a hole is no sum.
+    let sum = |of: fn(&crate::results::Resources) -> Option<u64>| {
+        trials.iter().map(|(_, r)| of(r)).sum::<Option<u64>>()
+    };
+    let pss: Vec<f64> = trials.iter().filter_map(|(_, r)| r.pss_bytes).map(|b| b as f64).collect();
+    Used {
+        requests,
+        cpu_us_per_request: per(trials.iter().map(|(_, r)| r.cpu_us).sum()),
+        pss_bytes: median(&pss),
+        switches_per_request: sum(|r| r.context_switches).map(per),
+        disk_bytes_per_request: sum(|r| r.disk_bytes).map(per),
+    }
+}
+
+/// Table of indexes: statement and size of each, and beside the baseline's.
+pub(super) fn index_table(results: &Results) -> String {
+    let baseline = data_value(results, Metric::IndexBytes, &results.plan.design.baseline);
+    let mut rows = Vec::new();
+    for variant in &results.plan.variants {
+        let own: Vec<_> = results
+            .manifest
+            .dataset
+            .indexes
+            .iter()
+            .filter(|i| i.variants.contains(&variant.name))
+            .collect();
+        let total = data_value(results, Metric::IndexBytes, &variant.name);
+        if own.is_empty() {
+            let none = if total == Some(0.0) { "none" } else { "not recorded" };
+            rows.push(vec![code(&variant.name), none.into()]);
+        }
+        for index in own {
+            let size = index.index_bytes as f64;
+            rows.push(vec![
+                code(&variant.name),
+                code(&index.name),
+                latency_ns(index.build_ms as f64 * 1e6),
+                bytes(size),
+                baseline
+                    .filter(|b| *b > 0.0)
+                    .map(|b| format!("{}x", sig3(size / b)))
+                    .unwrap_or_default(),
+            ]);
+        }
+    }
+    let beside = format!("size to {}", code(&results.plan.design.baseline));
+    table(
+        &[
+            ("variant", Align::Left),
+            ("index", Align::Left),
+            ("build", Align::Right),
+            ("size", Align::Right),
+            (&beside, Align::Right),
+        ],
+        &rows,
+    )
+}
+
+/// Table of heaps: what the rows themselves take.
+pub(super) fn heap_table(results: &Results) -> String {
+    let rows: Vec<Vec<String>> = results
+        .manifest
+        .dataset
+        .tables
+        .iter()
+        .map(|t| {
+            vec![
+                code(&t.name),
+                crate::units::count(t.rows),
+                bytes(t.table_bytes as f64),
+                latency_ns(t.load_ms as f64 * 1e6),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    table(
+        &[
+            ("table", Align::Left),
+            ("rows", Align::Right),
+            ("size", Align::Right),
+            ("load (COPY)", Align::Right),
+        ],
+        &rows,
+    )
+}
+
+/// CPU milliseconds for 1000 requests (that is microseconds for one) by component, and memory in all.
+pub(super) fn resource_table(results: &Results, load: &str) -> String {
+    let mut found: Vec<(String, Vec<(String, Used)>)> = Vec::new();
+    for variant in &results.plan.variants {
+        if let Some(cell) = cell(results, &variant.name, load) {
+            found.push((variant.name.clone(), used(&cell)));
+        }
+    }
+    let mut components: Vec<String> = Vec::new();
+    for (name, _) in found.iter().flat_map(|(_, used)| used) {
+        if !components.contains(name) {
+            components.push(name.clone());
+        }
+    }
+    if components.is_empty() {
+        return String::new();
+    }
+    let mut rows = Vec::new();
+    for (variant, used) in &found {
+        let mut row = vec![code(variant)];
+        let of = |name: &String| used.iter().find(|(n, _)| n == name).map(|(_, u)| u);
+        row.extend(
+            components
+                .iter()
+                .map(|c| of(c).map(|u| sig3(u.cpu_us_per_request)).unwrap_or_default()),
+        );
+        row.extend(
+            components
+                .iter()
+                .filter(|c| *c != "generator")
+                .map(|c| of(c).and_then(|u| u.pss_bytes).map(bytes).unwrap_or_default()),
+        );
+        rows.push(row);
+    }
+    let mut header = vec![("variant".to_owned(), Align::Left)];
+    header.extend(components.iter().map(|c| (format!("{c} CPU"), Align::Right)));
+    header.extend(
+        components
+            .iter()
+            .filter(|c| *c != "generator")
+            .map(|c| (format!("{c} memory"), Align::Right)),
+    );
+    let header: Vec<(&str, Align)> = header.iter().map(|(h, a)| (h.as_str(), *a)).collect();
+    table(&header, &rows)
+}

@@ -1,0 +1,209 @@
+//! Results under one load: the figures of each variant, and each beside the baseline.
+
+use super::cells::{Cell, cell};
+use super::compared::{Compared, Family};
+use super::markdown::{Align, code, table};
+use super::values::{Missing, model, name, show};
+use crate::plan::ModelPlan;
+use crate::results::{Outcome, Results};
+use crate::spec::Metric;
+use crate::stats::{Comparison, Interval, none_in};
+use crate::units::{count, share, sig3};
+
+/// What is said about a load before its tables.
+pub(super) fn describe(results: &Results, load: &str) -> String {
+    let plan = &results.plan;
+    let Some(first) = cell(results, &plan.design.baseline, load)
+        .or_else(|| plan.variants.iter().find_map(|v| cell(results, &v.name, load)))
+    else {
+        return "No variant is run under it.".into();
+    };
+    let drive = &first.plan.drive;
+    let mut text = format!(
+        "{}, windows of {}",
+        capital(&model(&drive.model)),
+        crate::units::Span(drive.duration_ns)
+    );
+    for variant in &plan.variants {
+        let Some(other) = cell(results, &variant.name, load) else { continue };
+        let theirs = &other.plan.drive;
+        if theirs.model != drive.model {
+            text.extend(["; ", &code(&variant.name), ": ", &model(&theirs.model)]);
+        }
+        if theirs.duration_ns != drive.duration_ns {
+            let span = crate::units::Span(theirs.duration_ns).to_string();
+            text.extend([" (", &code(&variant.name), ": ", &span, ")"]);
+        }
+    }
+    text += match drive.model {
+        ModelPlan::Closed { .. } => {
+            ". In a closed loop users wait for their answers, so a slow answer delays the next request: these are \
+             service times of a closed loop, not to be set beside those of an open load."
+        }
+        ModelPlan::Open { .. } => {
+            ". Requests come by the clock, and response time counts from when a request was due."
+        }
+    };
+    text
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// Figures of each variant under the load.
+pub(super) fn figures(results: &Results, load: &str) -> String {
+    let cells: Vec<Cell<'_>> =
+        results.plan.variants.iter().filter_map(|v| cell(results, &v.name, load)).collect();
+    let has_cache = cells.iter().any(|c| c.value(Metric::CacheHitRatio).is_ok());
+    let mut rows = Vec::new();
+    for c in &cells {
+        let value = |metric| one(c, metric);
+        let mut row = vec![
+            code(&c.plan.variant),
+            format!("{}/{}", c.valid().len(), results.plan.design.blocks),
+            value(Metric::ResponseTimeP50),
+            value(Metric::ResponseTimeP90),
+            value(Metric::ResponseTimeP95),
+            value(Metric::ResponseTimeP99),
+            value(Metric::ServiceTimeP50),
+            value(Metric::Throughput),
+            errors(c),
+        ];
+        if has_cache {
+            row.push(match c.value(Metric::CacheHitRatio) {
+                Ok(e) => share(e.mean),
+                Err(_) => "–".into(),
+            });
+        }
+        rows.push(row);
+    }
+    let mut header = vec![("variant", Align::Left)];
+    header.extend(
+        ["n", "p50", "p90", "p95", "p99", "service p50", "throughput", "errors"]
+            .map(|h| (h, Align::Right)),
+    );
+    if has_cache {
+        header.push(("hit ratio", Align::Right));
+    }
+    table(&header, &rows)
+}
+
+/// The mean over the blocks, or why there is none.
+pub(super) fn one(cell: &Cell<'_>, metric: Metric) -> String {
+    cell.value(metric).map_or_else(Missing::text, |e| show(metric, e.mean))
+}
+
+fn errors(cell: &Cell<'_>) -> String {
+    let sums = cell.sums();
+    if sums.due == 0 {
+        return String::new();
+    }
+    if sums.failed == 0 {
+        return format!("0 of {} (< {})", count(sums.due), share(none_in(sums.due)));
+    }
+    let ratio = sums.failed as f64 / sums.due as f64;
+    format!("{} of {} ({})", count(sums.failed), count(sums.due), share(ratio))
+}
+
+/// What the table of figures does not say: overload, failed trials, kinds of errors, longer windows.
+pub(super) fn remarks(results: &Results, load: &str) -> Vec<String> {
+    let mut remarks = Vec::new();
+    for variant in &results.plan.variants {
+        let named = code(&variant.name);
+        let Some(c) = cell(results, &variant.name, load) else {
+            remarks.push(format!("{named} is left out under this load by design."));
+            continue;
+        };
+        let count_of =
+            |is: fn(&Outcome) -> bool| c.trials.iter().filter(|t| is(&t.outcome)).count();
+        let overloaded = count_of(|o| *o == Outcome::Overloaded);
+        if overloaded > 0 {
+            let rate = match &c.plan.drive.model {
+                ModelPlan::Open { rate_per_s, .. } => format!(" at {rate_per_s}/s"),
+                ModelPlan::Closed { .. } => String::new(),
+            };
+            remarks.push(format!(
+                "{named} was overloaded in {overloaded} of {} trials: {} of {} requests were dropped. Its latency is not \
+                 sustainable{rate} and is withheld; only its throughput is compared.",
+                c.trials.len(),
+                count(c.sums().dropped),
+                count(c.sums().due),
+            ));
+        }
+        let failed = count_of(|o| matches!(o, Outcome::Failed(_)));
+        if failed > 0 {
+            remarks.push(format!(
+                "{named}: {failed} of {} trials failed (reasons under “Failed trials”) and are in no figure.",
+                c.trials.len()
+            ));
+        }
+        let kinds: Vec<String> = c
+            .failures()
+            .into_iter()
+            .map(|(kind, n)| format!("{} {}", count(n), super::markdown::cell(kind)))
+            .collect();
+        if !kinds.is_empty() {
+            remarks.push(format!("{named}, failed requests by kind: {}.", kinds.join(", ")));
+        }
+    }
+    remarks
+}
+
+/// Each variant beside the baseline under the load.
+pub(super) fn beside(all: &[Compared], load: &str, confidence: f64) -> String {
+    let mut rows = Vec::new();
+    for c in all.iter().filter(|c| c.load == load) {
+        let spread = c.comparison.and_then(|c| c.spread);
+        rows.push(vec![
+            code(&c.variant),
+            name(c.metric),
+            c.comparison.map(|c| c.n.to_string()).unwrap_or_default(),
+            c.comparison.map(|c| format!("{}x", sig3(c.ratio))).unwrap_or_default(),
+            spread.map(|s| range(s.interval)).unwrap_or_default(),
+            match (c.family, spread) {
+                (Family::Primary, Some(s)) => range(s.adjusted),
+                _ => String::new(),
+            },
+            spread
+                .and_then(|s| {
+                    Some(format!("{}x ({})", sig3(s.hodges_lehmann), range(s.rank_interval?)))
+                })
+                .unwrap_or_default(),
+            c.family.word().into(),
+            c.verdict.text(),
+        ]);
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    let interval = format!("{} CI", crate::units::Share(confidence));
+    table(
+        &[
+            ("variant", Align::Left),
+            ("metric", Align::Left),
+            ("n", Align::Right),
+            ("ratio", Align::Right),
+            (&interval, Align::Right),
+            ("corrected", Align::Right),
+            ("Hodges–Lehmann (95%)", Align::Right),
+            ("family", Align::Left),
+            ("verdict", Align::Left),
+        ],
+        &rows,
+    )
+}
+
+/// `0.452-0.488`.
+pub(super) fn range(i: Interval) -> String {
+    format!("{}-{}", sig3(i.low), sig3(i.high))
+}
+
+/// `0.469x (0.452-0.488)`.
+pub(super) fn ratio(c: &Comparison) -> String {
+    match c.spread {
+        Some(s) => format!("{}x ({})", sig3(c.ratio), range(s.interval)),
+        None => format!("{}x", sig3(c.ratio)),
+    }
+}

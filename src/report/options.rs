@@ -1,0 +1,162 @@
+//! The options: what each variant is, how it differs from the baseline, what the planner made of it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::explain;
+use super::markdown::{Align, cell as escaped, code, fenced, one_line, table};
+use crate::plan::{BindPlan, EndpointPlan, VariantPlan};
+use crate::results::Results;
+
+/// One considered option.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct OptionView {
+    /// Heading.
+    heading: String,
+    /// Route, cache, indexes: one line each.
+    facts: Vec<String>,
+    /// The statements as fenced blocks.
+    statements: Vec<String>,
+}
+
+/// The options in the order of the plan.
+pub(super) fn options(results: &Results) -> Vec<OptionView> {
+    results.plan.variants.iter().map(|v| option(results, v)).collect()
+}
+
+fn option(results: &Results, variant: &VariantPlan) -> OptionView {
+    let plan = &results.plan;
+    let baseline = if variant.name == plan.design.baseline { " (baseline)" } else { "" };
+    let indexes = plan.index_sets.get(variant.index_set).map_or(&[][..], |s| &s.indexes);
+    let mut facts = Vec::new();
+    let mut statements = Vec::new();
+    for endpoint in endpoints(results, variant) {
+        facts.push(format!(
+            "Endpoint {}: {}{}",
+            code(&endpoint.name),
+            code(&format!("{} {}", endpoint.method, endpoint.path)),
+            binds(endpoint)
+        ));
+        if let Some(cache) = &endpoint.cache {
+            facts.push(format!(
+                "Cache-aside in Redis, time to live {}",
+                crate::units::Span(cache.ttl_ns)
+            ));
+        }
+        statements.push(fenced("sql", endpoint.query.trim()));
+    }
+    if indexes.is_empty() {
+        facts.push("No index of its own".into());
+    }
+    for index in indexes {
+        facts.push(format!("Index {}", code(&index.sql)));
+    }
+    OptionView {
+        heading: format!("{}{baseline}: {}", code(&variant.name), escaped(&variant.title)),
+        facts,
+        statements,
+    }
+}
+
+fn endpoints<'a>(results: &'a Results, variant: &VariantPlan) -> Vec<&'a EndpointPlan> {
+    let Some(cell) = results.plan.cells.iter().find(|c| c.variant == variant.name) else {
+        return Vec::new();
+    };
+    let named = |e: &&EndpointPlan| variant.endpoints.contains(&e.name);
+    cell.api.endpoints.iter().filter(named).collect()
+}
+
+fn binds(endpoint: &EndpointPlan) -> String {
+    let bind = |(i, b): (usize, &BindPlan)| {
+        let what = match b {
+            BindPlan::Param(at) => {
+                endpoint.params.get(*at).map_or("?".to_owned(), |p| format!("parameter {}", p.name))
+            }
+            BindPlan::Value { text, .. } => format!("'{text}'"),
+        };
+        code(&format!("${} = {what}", i + 1))
+    };
+    let all: Vec<String> = endpoint.bind.iter().enumerate().map(bind).collect();
+    if all.is_empty() { String::new() } else { format!(", bound {}", all.join(", ")) }
+}
+
+/// Table of deltas to the baseline; empty where none are known.
+pub(super) fn deltas(results: &Results) -> String {
+    let mut rows = Vec::new();
+    for delta in &results.plan.deltas {
+        for (factor, baseline, own) in &delta.factors {
+            rows.push(vec![code(&delta.variant), escaped(factor), short(baseline), short(own)]);
+        }
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    let baseline = code(&results.plan.design.baseline);
+    table(
+        &[
+            ("variant", Align::Left),
+            ("factor", Align::Left),
+            (&baseline, Align::Left),
+            ("variant's", Align::Left),
+        ],
+        &rows,
+    )
+}
+
+/// A level of a factor on one line, cut where it is a page.
+fn short(level: &str) -> String {
+    const LONGEST: usize = 100;
+    let level = one_line(level);
+    if level.chars().count() <= LONGEST {
+        return escaped(&level);
+    }
+    let cut: String = level.chars().take(LONGEST).collect();
+    escaped(&cut) + " …"
+}
+
+/// A captured plan in short.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct PlanView {
+    /// The variants and endpoints that share it.
+    heading: String,
+    /// Fenced tree.
+    tree: String,
+}
+
+/// Plans in the order of the plan's variants; equal trees are shown once.
+pub(super) fn plans(results: &Results) -> Vec<PlanView> {
+    let mut trees: Vec<(String, Vec<String>)> = Vec::new();
+    let mut keys: BTreeMap<String, String> = BTreeMap::new();
+    for variant in &results.plan.variants {
+        for endpoint in &variant.endpoints {
+            let key = format!("{}-{endpoint}", variant.name);
+            keys.insert(key, format!("{}, endpoint {}", code(&variant.name), code(endpoint)));
+        }
+    }
+    let in_order =
+        results.plan.variants.iter().flat_map(|v| {
+            v.endpoints.iter().map(|e| format!("{}-{e}", v.name)).collect::<Vec<_>>()
+        });
+    for key in in_order {
+        let (Some(explained), Some(name)) = (results.plans.get(&key), keys.get(&key)) else {
+            continue;
+        };
+        let tree = explain::tree(explained).join("\n");
+        match trees.iter_mut().find(|(t, _)| *t == tree) {
+            Some((_, names)) => names.push(name.clone()),
+            None => trees.push((tree, vec![name.clone()])),
+        }
+    }
+    trees
+        .into_iter()
+        .map(|(tree, names)| PlanView {
+            heading: names.join("; "),
+            tree: if tree.is_empty() {
+                "(what was captured holds no plan)".into()
+            } else {
+                fenced("text", &tree)
+            },
+        })
+        .collect()
+}

@@ -1,0 +1,294 @@
+//! The CSV tables: machine numbers, units in the header, missing is empty.
+//!
+//! Six significant digits: more than any of these numbers deserves, and fewer than those in which two machines'
+//! logarithms may differ.
+
+use super::cells::{Cell, cell};
+use super::claims::Judged;
+use super::compared::{Compared, Family, Noise};
+use super::values::Missing;
+use crate::results::{Results, Table};
+use crate::spec::Metric;
+use crate::stats::{Comparison, Estimate, none_in};
+
+fn table(file: &str, header: &str, rows: Vec<Vec<String>>) -> Table {
+    Table { file: file.into(), header: header.split(' ').map(str::to_owned).collect(), rows }
+}
+
+/// Six significant digits, no exponent, no trailing zeros.
+fn number(x: f64) -> String {
+    if !x.is_finite() {
+        return String::new();
+    }
+    // Through the exponent form, which rounds exactly; then back to plain digits.
+    let rounded: f64 = format!("{x:.5e}").parse().unwrap_or(x);
+    format!("{rounded}")
+}
+
+fn maybe(x: Option<f64>) -> String {
+    x.map(number).unwrap_or_default()
+}
+
+/// `summary.csv`: a row for each cell.
+pub(super) fn summary(results: &Results) -> Table {
+    let plan = &results.plan;
+    let mut rows = Vec::new();
+    for load in &plan.loads {
+        for variant in &plan.variants {
+            if let Some(cell) = cell(results, &variant.name, load) {
+                rows.push(summary_row(&cell, plan.design.blocks));
+            }
+        }
+    }
+    table(
+        "summary.csv",
+        "variant load blocks_planned blocks_valid trials trials_failed trials_overloaded due dropped answered failed \
+         error_ratio error_ratio_upper_95 rate_rps rate_low_rps rate_high_rps cache_hit_ratio \
+         response_time_p50_us response_time_p50_low_us response_time_p50_high_us response_time_p90_us \
+         response_time_p95_us response_time_p95_low_us response_time_p95_high_us response_time_p99_us \
+         response_time_p999_us service_time_p50_us service_time_p95_us service_time_p99_us \
+         index_scans_per_request buffers_per_request statements_per_request",
+        rows,
+    )
+}
+
+fn summary_row(cell: &Cell<'_>, planned: u32) -> Vec<String> {
+    use crate::results::Outcome;
+    let sums = cell.sums();
+    let count = |is: fn(&Outcome) -> bool| {
+        cell.trials.iter().filter(|t| is(&t.outcome)).count().to_string()
+    };
+    let error_ratio = (sums.due > 0).then(|| sums.failed as f64 / sums.due as f64);
+    let upper = (sums.due > 0 && sums.failed == 0).then(|| none_in(sums.due));
+    let value = |metric| cell.value(metric);
+    let mean = |metric| maybe(value(metric).ok().map(|e| e.mean));
+    let with_interval = |metric| three(value(metric));
+    let mut row = vec![
+        cell.plan.variant.clone(),
+        cell.plan.load.clone(),
+        planned.to_string(),
+        cell.valid().len().to_string(),
+        cell.trials.len().to_string(),
+        count(|o| matches!(o, Outcome::Failed(_))),
+        count(|o| *o == Outcome::Overloaded),
+        sums.due.to_string(),
+        sums.dropped.to_string(),
+        sums.answered.to_string(),
+        sums.failed.to_string(),
+        maybe(error_ratio),
+        maybe(upper),
+    ];
+    row.extend(with_interval(Metric::Throughput));
+    row.push(mean(Metric::CacheHitRatio));
+    row.extend(with_interval(Metric::ResponseTimeP50));
+    row.push(mean(Metric::ResponseTimeP90));
+    row.extend(with_interval(Metric::ResponseTimeP95));
+    row.extend(
+        [
+            Metric::ResponseTimeP99,
+            Metric::ResponseTimeP999,
+            Metric::ServiceTimeP50,
+            Metric::ServiceTimeP95,
+            Metric::ServiceTimeP99,
+            Metric::IndexScansPerRequest,
+            Metric::BuffersPerRequest,
+            Metric::StatementsPerRequest,
+        ]
+        .map(mean),
+    );
+    row
+}
+
+fn three(value: Result<Estimate, Missing>) -> [String; 3] {
+    let value = value.ok();
+    let interval = value.and_then(|v| v.interval);
+    [maybe(value.map(|v| v.mean)), maybe(interval.map(|i| i.low)), maybe(interval.map(|i| i.high))]
+}
+
+/// `comparisons.csv`: a row for each comparison, and the A/A check first.
+pub(super) fn comparisons(results: &Results, all: &[Compared], noise: Option<&Noise>) -> Table {
+    let baseline = &results.plan.design.baseline;
+    let mut rows = Vec::new();
+    if let Some(noise) = noise {
+        let mut row = vec![
+            noise.load.clone(),
+            format!("{baseline} (twin)"),
+            baseline.clone(),
+            noise.metric.name().into(),
+            "a-a".into(),
+        ];
+        row.extend(ratio_columns(noise.comparison.as_ref()));
+        row.extend([String::new(), String::new(), String::new()]);
+        rows.push(row);
+    }
+    for c in all {
+        let mut row = vec![
+            c.load.clone(),
+            c.variant.clone(),
+            baseline.clone(),
+            c.metric.name().into(),
+            c.family.word().into(),
+        ];
+        row.extend(ratio_columns(c.comparison.as_ref()));
+        row.push(maybe(c.p_adjusted));
+        row.push(match (c.family, c.p_adjusted) {
+            (_, None) => String::new(),
+            (Family::Primary, Some(_)) => "holm".into(),
+            (Family::Secondary, Some(_)) => "benjamini-hochberg".into(),
+        });
+        row.push(c.verdict.word().into());
+        rows.push(row);
+    }
+    table(
+        "comparisons.csv",
+        "load variant baseline metric family blocks confidence ratio low high adjusted_low adjusted_high equivalence_90_low \
+         equivalence_90_high hodges_lehmann rank_95_low rank_95_high sd_log detectable_share blocks_needed \
+         p_value p_adjusted adjustment verdict",
+        rows,
+    )
+}
+
+fn ratio_columns(comparison: Option<&Comparison>) -> Vec<String> {
+    let Some(c) = comparison else { return vec![String::new(); 16] };
+    let mut row = vec![c.n.to_string(), number(c.question.confidence), number(c.ratio)];
+    let Some(s) = c.spread else {
+        row.extend(std::iter::repeat_n(String::new(), 13));
+        return row;
+    };
+    row.extend(
+        [
+            s.interval.low,
+            s.interval.high,
+            s.adjusted.low,
+            s.adjusted.high,
+            s.equivalence.low,
+            s.equivalence.high,
+            s.hodges_lehmann,
+        ]
+        .map(number),
+    );
+    row.push(maybe(s.rank_interval.map(|i| i.low)));
+    row.push(maybe(s.rank_interval.map(|i| i.high)));
+    row.push(number(s.sd_log));
+    row.push(number(s.detectable));
+    row.push(s.blocks_needed.to_string());
+    row.push(number(s.p_value));
+    row
+}
+
+/// `claims.csv`: a row for each claim. Values are in the metric's unit, or ratios where there is a `vs`.
+pub(super) fn claims(all: &[Judged<'_>]) -> Table {
+    let rows = all
+        .iter()
+        .map(|j| {
+            let c = j.claim;
+            let interval = j.measured.and_then(|m| m.interval);
+            vec![
+                c.id.clone(),
+                c.text.clone(),
+                c.source.clone().unwrap_or_default(),
+                c.metric.name().into(),
+                unit(c.metric, c.vs.is_some()).into(),
+                c.variant.clone(),
+                c.load.clone().unwrap_or_default(),
+                c.vs.clone().unwrap_or_default(),
+                maybe(c.low),
+                maybe(c.high),
+                j.measured.map(|m| m.n.to_string()).unwrap_or_default(),
+                maybe(j.measured.map(|m| m.mean)),
+                maybe(interval.map(|i| i.low)),
+                maybe(interval.map(|i| i.high)),
+                j.held.word().into(),
+                j.reason.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    table(
+        "claims.csv",
+        "id text source metric unit variant load vs claimed_low claimed_high blocks measured measured_low measured_high \
+         verdict reason",
+        rows,
+    )
+}
+
+fn unit(metric: Metric, is_ratio: bool) -> &'static str {
+    use crate::spec::Unit;
+    match metric.unit() {
+        _ if is_ratio => "ratio",
+        Unit::Micros => "us",
+        Unit::Bytes => "bytes",
+        Unit::PerSecond => "rps",
+        Unit::Share => "share",
+        Unit::Number => "number",
+    }
+}
+
+/// `resources.csv`: a row for each component of each cell, over its valid trials.
+pub(super) fn resources(results: &Results) -> Table {
+    let plan = &results.plan;
+    let mut rows = Vec::new();
+    for load in &plan.loads {
+        for variant in &plan.variants {
+            let Some(cell) = cell(results, &variant.name, load) else { continue };
+            for (component, used) in super::costs::used(&cell) {
+                rows.push(vec![
+                    variant.name.clone(),
+                    load.clone(),
+                    component,
+                    cell.valid().len().to_string(),
+                    used.requests.to_string(),
+                    number(used.cpu_us_per_request),
+                    maybe(used.pss_bytes),
+                    maybe(used.switches_per_request),
+                    maybe(used.disk_bytes_per_request),
+                ]);
+            }
+        }
+    }
+    table(
+        "resources.csv",
+        "variant load component blocks requests cpu_per_request_us pss_bytes context_switches_per_request \
+         disk_bytes_per_request",
+        rows,
+    )
+}
+
+/// `indexes.csv`: a row for each index of each variant.
+pub(super) fn indexes(results: &Results) -> Table {
+    let mut rows = Vec::new();
+    for variant in &results.plan.variants {
+        for index in &results.manifest.dataset.indexes {
+            if index.variants.contains(&variant.name) {
+                rows.push(vec![
+                    variant.name.clone(),
+                    index.database.clone(),
+                    index.name.clone(),
+                    index.build_ms.to_string(),
+                    index.index_bytes.to_string(),
+                    index.sql.clone(),
+                ]);
+            }
+        }
+    }
+    table("indexes.csv", "variant database index build_time_ms index_bytes sql", rows)
+}
+
+#[cfg(test)]
+mod cells_of_numbers {
+    use super::number;
+
+    #[test]
+    fn numbers_have_six_digits_and_no_exponent() {
+        let cases = [
+            (1_234_567.8, "1234570"),
+            (0.000_012_345_678, "0.0000123457"),
+            (3.0, "3"),
+            (0.1 + 0.2, "0.3"),
+            (f64::NAN, ""),
+            (0.0, "0"),
+        ];
+        for (x, want) in cases {
+            assert_eq!(number(x), want);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! A metric's value in one trial, why there is none, and how it is printed.
+
+use crate::plan::ModelPlan;
+use crate::results::{Outcome, TrialRecord, Window, Witness};
+use crate::spec::{Better, Metric, Unit};
+use crate::stats::{Orientation, Scale, Why, samples_needed};
+use crate::units::{bytes, count, latency_ns, share, sig3};
+
+/// Why there is no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The cell is not part of the design.
+    NotRun,
+    /// No trial of it is valid.
+    NoTrials,
+    /// The trial did not record it.
+    NotMeasured,
+    /// A quantile needs more samples.
+    FewSamples(u64),
+    /// The quantile lies among failed requests.
+    AmongFailures,
+    /// Requests were dropped: the latency is not that of the offered load.
+    Saturated,
+}
+
+impl Missing {
+    /// In a cell of a table.
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::NotRun => "not run".into(),
+            Self::NoTrials => "failed".into(),
+            Self::NotMeasured => "n/a".into(),
+            Self::FewSamples(needed) => format!("n/a (needs {})", count(needed)),
+            Self::AmongFailures => "∞ (failures)".into(),
+            Self::Saturated => "(saturated)".into(),
+        }
+    }
+
+    /// As the reason of a verdict.
+    pub(super) fn why(self) -> Why {
+        match self {
+            Self::NotRun => Why::NotRun,
+            Self::NoTrials => Why::FewBlocks { valid: 0 },
+            Self::FewSamples(needed) => Why::FewSamples { needed },
+            Self::AmongFailures => Why::AmongFailures,
+            Self::NotMeasured | Self::Saturated => Why::Undefined,
+        }
+    }
+}
+
+/// Whether it is a latency, which means nothing where requests were dropped.
+pub(super) fn is_latency(metric: Metric) -> bool {
+    quantile(metric).is_some()
+        || matches!(metric, Metric::ResponseTimeMax | Metric::ResponseTimeMean)
+}
+
+/// Its name for people: `p95 response time`.
+pub(super) fn name(metric: Metric) -> String {
+    metric.name().replace('_', " ")
+}
+
+/// How its trial values are averaged.
+pub(super) fn scale(metric: Metric) -> Scale {
+    match metric.unit() {
+        Unit::Micros | Unit::Bytes | Unit::PerSecond => Scale::Log,
+        Unit::Share | Unit::Number => Scale::Linear,
+    }
+}
+
+/// Which way is better, in the words of the statistics.
+pub(super) fn orientation(metric: Metric) -> Orientation {
+    match metric.better() {
+        Better::Lower => Orientation::LowerIsBetter,
+        Better::Higher => Orientation::HigherIsBetter,
+    }
+}
+
+/// A value with its unit, three digits.
+pub(super) fn show(metric: Metric, value: f64) -> String {
+    match metric.unit() {
+        Unit::Micros => latency_ns(value * 1e3),
+        Unit::Bytes => bytes(value),
+        Unit::PerSecond => format!("{}/s", sig3(value)),
+        Unit::Share => share(value),
+        Unit::Number => sig3(value),
+    }
+}
+
+/// The value of a trial that is valid; data metrics are not of trials.
+pub(super) fn of_trial(metric: Metric, trial: &TrialRecord) -> Result<f64, Missing> {
+    let window = trial.window.as_ref().ok_or(Missing::NotMeasured)?;
+    if is_latency(metric) && trial.outcome == Outcome::Overloaded {
+        return Err(Missing::Saturated);
+    }
+    match metric {
+        Metric::Throughput => Ok(window.rate_rps),
+        Metric::ErrorRatio => per(window.failed as f64, window.due),
+        Metric::CacheHitRatio => hit_ratio(window),
+        _ if is_latency(metric) => latency(metric, window),
+        _ => counted(metric, window, trial.witness.as_ref().ok_or(Missing::NotMeasured)?),
+    }
+}
+
+fn per(sum: f64, requests: u64) -> Result<f64, Missing> {
+    if requests == 0 { Err(Missing::NotMeasured) } else { Ok(sum / requests as f64) }
+}
+
+/// Answers by the cache over answers that asked it; those that went past it did not ask.
+fn hit_ratio(window: &Window) -> Result<f64, Missing> {
+    let of = |word: &str| window.cache.get(word).copied().unwrap_or(0);
+    per(of("hit") as f64, of("hit") + of("miss") + of("error"))
+}
+
+fn quantile(metric: Metric) -> Option<u32> {
+    match metric {
+        Metric::ResponseTimeP50 | Metric::ServiceTimeP50 => Some(500),
+        Metric::ResponseTimeP90 | Metric::ServiceTimeP90 => Some(900),
+        Metric::ResponseTimeP95 | Metric::ServiceTimeP95 => Some(950),
+        Metric::ResponseTimeP99 | Metric::ServiceTimeP99 => Some(990),
+        Metric::ResponseTimeP999 => Some(999),
+        _ => None,
+    }
+}
+
+fn latency(metric: Metric, window: &Window) -> Result<f64, Missing> {
+    let (response, service) = (&window.response_time, &window.service_time);
+    let value = match metric {
+        Metric::ResponseTimeP50 => response.p50_us,
+        Metric::ResponseTimeP90 => response.p90_us,
+        Metric::ResponseTimeP95 => response.p95_us,
+        Metric::ResponseTimeP99 => response.p99_us,
+        Metric::ResponseTimeP999 => response.p999_us,
+        Metric::ResponseTimeMax => response.max_us,
+        Metric::ResponseTimeMean => response.mean_us,
+        Metric::ServiceTimeP50 => service.p50_us,
+        Metric::ServiceTimeP90 => service.p90_us,
+        Metric::ServiceTimeP95 => service.p95_us,
+        Metric::ServiceTimeP99 => service.p99_us,
+        _ => None,
+    };
+    if let Some(per_mille) = quantile(metric) {
+        let needed = samples_needed(per_mille);
+        // Failures count as samples that took for ever: with enough of both and no value, it lies among them.
+        match value {
+            _ if window.sent < needed => return Err(Missing::FewSamples(needed)),
+            None if window.failed > 0 => return Err(Missing::AmongFailures),
+            _ => {}
+        }
+    }
+    value.ok_or(Missing::NotMeasured)
+}
+
+fn counted(metric: Metric, window: &Window, witness: &Witness) -> Result<f64, Missing> {
+    let cpu = |component: &str| {
+        let used = witness.resources.get(component).ok_or(Missing::NotMeasured)?;
+        per(used.cpu_us as f64, window.sent)
+    };
+    match metric {
+        Metric::IndexScansPerRequest => per(
+            witness.index_scans.values().sum::<u64>() as f64,
+            witness.api_requests.saturating_sub(witness.api_cache_hits),
+        ),
+        Metric::BuffersPerRequest => {
+            per((witness.buffers_hit + witness.buffers_read) as f64, witness.api_requests)
+        }
+        Metric::StatementsPerRequest => per(witness.api_statements as f64, witness.api_requests),
+        Metric::PostgresCpuPerRequest => cpu("postgres"),
+        Metric::ApiCpuPerRequest => cpu("api"),
+        Metric::RedisCpuPerRequest => cpu("redis"),
+        Metric::NginxCpuPerRequest => cpu("nginx"),
+        _ => Err(Missing::NotMeasured),
+    }
+}
+
+/// A load model in a phrase.
+pub(super) fn model(model: &ModelPlan) -> String {
+    match model {
+        ModelPlan::Closed { users: 1, .. } => "closed loop, 1 user".into(),
+        ModelPlan::Closed { users, .. } => format!("closed loop, {users} users"),
+        ModelPlan::Open { rate_per_s, arrival, max_in_flight } => {
+            let arrival = match arrival {
+                crate::spec::Arrival::Poisson => "Poisson arrivals",
+                crate::spec::Arrival::Constant => "equal gaps",
+            };
+            format!("open loop, {rate_per_s}/s, {arrival}, at most {max_in_flight} under way")
+        }
+    }
+}

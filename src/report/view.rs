@@ -1,0 +1,365 @@
+//! The view: everything that the template places, as texts and tables that are Markdown already.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::cells::is_complete;
+use super::claims::Judged;
+use super::compared::{Compared, Family, Noise};
+use super::markdown::{Align, cell as escaped, code, fenced, one_line, prose, table};
+use super::options::{OptionView, PlanView};
+use super::render::Counts;
+use super::thresholds::Limit;
+use super::{costs, decision, loads, options, threats};
+use crate::results::{FailureKind, Outcome, Results};
+use crate::stats::Held;
+use crate::units::duration_ns;
+
+/// The report as the template sees it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct View {
+    title: String,
+    status: Vec<(String, String)>,
+    question: String,
+    decision_table: String,
+    primary: String,
+    noise_floor: String,
+    claims_count: String,
+    thresholds_count: String,
+    accounting: String,
+    context: String,
+    drivers: String,
+    options: Vec<OptionView>,
+    decision: String,
+    verdicts: Vec<String>,
+    consequences: String,
+    claims_table: String,
+    thresholds_table: String,
+    loads: Vec<LoadView>,
+    index_table: String,
+    heap_table: String,
+    plans: Vec<PlanView>,
+    resources: Vec<(String, String)>,
+    deltas: String,
+    warnings: Vec<String>,
+    threats: Vec<String>,
+    failures: String,
+    command: String,
+    provenance: Vec<(String, String)>,
+    settings: String,
+}
+
+/// One load.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct LoadView {
+    heading: String,
+    description: String,
+    figures: String,
+    remarks: Vec<String>,
+    beside: String,
+}
+
+/// What was found out before the view is built.
+pub(super) struct Found<'a> {
+    /// Comparisons.
+    pub(super) compared: &'a [Compared],
+    /// A/A check.
+    pub(super) noise: Option<&'a Noise>,
+    /// Claims.
+    pub(super) claims: &'a [Judged<'a>],
+    /// Their counts.
+    pub(super) counts: Counts,
+    /// Thresholds.
+    pub(super) limits: &'a [Limit],
+}
+
+pub(super) fn view(results: &Results, found: &Found<'_>) -> View {
+    let plan = &results.plan;
+    let experiment = &plan.experiment;
+    let incomplete = if is_complete(results) { "" } else { " (INCOMPLETE)" };
+    View {
+        title: format!("{}: {}{incomplete}", experiment.id, escaped(&experiment.title)),
+        status: status(results),
+        question: escaped(&experiment.question),
+        decision_table: decision::decision_table(results, found.compared),
+        primary: primary(results),
+        noise_floor: decision::noise_floor(results, found.noise),
+        claims_count: claims_count(found.counts),
+        thresholds_count: thresholds_count(found.limits),
+        accounting: decision::accounting(results),
+        context: prose(&experiment.context),
+        drivers: prose(&experiment.drivers),
+        options: options::options(results),
+        decision: prose(&experiment.decision),
+        verdicts: verdicts(results, found.compared),
+        consequences: prose(&experiment.consequences),
+        claims_table: claims_table(found.claims),
+        thresholds_table: thresholds_table(found.limits),
+        loads: plan.loads.iter().map(|load| load_view(results, found.compared, load)).collect(),
+        index_table: costs::index_table(results),
+        heap_table: costs::heap_table(results),
+        plans: options::plans(results),
+        resources: plan
+            .loads
+            .iter()
+            .map(|load| (code(load), costs::resource_table(results, load)))
+            .filter(|(_, table)| !table.is_empty())
+            .collect(),
+        deltas: options::deltas(results),
+        warnings: plan.warnings.iter().map(|w| escaped(w)).collect(),
+        threats: threats::threats(results, found.compared, found.noise),
+        failures: failures(results),
+        command: fenced("sh", &command(&results.manifest.command)),
+        provenance: provenance(results),
+        settings: settings(&results.manifest.settings),
+    }
+}
+
+fn status(results: &Results) -> Vec<(String, String)> {
+    let manifest = &results.manifest;
+    let run = &manifest.run;
+    let state = match run.state {
+        crate::results::State::Complete => "measured".to_owned(),
+        _ => format!("INCOMPLETE, {}", escaped(run.reason.as_deref().unwrap_or("no reason"))),
+    };
+    let day = run.started_at.get(..10).unwrap_or(&run.started_at);
+    let mut status = vec![
+        ("Status".to_owned(), state),
+        ("Date".to_owned(), escaped(day)),
+        (
+            "Profile".to_owned(),
+            format!("{}, {} blocks", code(&results.plan.profile), results.plan.design.blocks),
+        ),
+    ];
+    let list = |map: &BTreeMap<String, String>| {
+        let items: Vec<String> =
+            map.iter().map(|(k, v)| format!("{} {}", escaped(k), escaped(v))).collect();
+        items.join(", ")
+    };
+    status.push(("Machine".to_owned(), list(&manifest.host)));
+    status.push((
+        "Versions".to_owned(),
+        format!("querylab {}, {}", escaped(&manifest.querylab), list(&manifest.versions)),
+    ));
+    status.retain(|(_, text)| !text.is_empty());
+    status
+}
+
+fn primary(results: &Results) -> String {
+    let design = &results.plan.design;
+    format!(
+        "Ratios and verdicts are of {} under {}, variant over {}; n is the number of blocks, and a difference under {} is \
+         not relevant.",
+        super::values::name(design.primary_metric),
+        code(&design.primary_load),
+        code(&design.baseline),
+        crate::units::Share(design.margin)
+    )
+}
+
+fn claims_count(counts: Counts) -> String {
+    if counts == Counts::default() {
+        return "none are made.".into();
+    }
+    format!(
+        "{} supported, {} refuted, {} inconclusive.",
+        counts.supported, counts.refuted, counts.inconclusive
+    )
+}
+
+fn thresholds_count(limits: &[Limit]) -> String {
+    let failed = limits.iter().filter(|l| !l.holds).count();
+    match (limits.len(), failed) {
+        (0, _) => "none are set.".into(),
+        (all, 0) => format!("all {all} hold."),
+        (all, failed) => format!("**{failed} of {all} failed**."),
+    }
+}
+
+fn verdicts(results: &Results, compared: &[Compared]) -> Vec<String> {
+    let baseline = code(&results.plan.design.baseline);
+    compared
+        .iter()
+        .filter(|c| c.family == Family::Primary)
+        .map(|c| format!("{} beside {baseline}: {}", code(&c.variant), c.verdict.text()))
+        .collect()
+}
+
+fn claims_table(claims: &[Judged<'_>]) -> String {
+    if claims.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = claims
+        .iter()
+        .map(|j| {
+            let verdict = match j.held {
+                Held::Supported => "supported".to_owned(),
+                held => format!("**{}**", held.word()),
+            };
+            vec![
+                escaped(&j.claim.text),
+                j.claim.source.as_deref().map(escaped).unwrap_or_default(),
+                j.claimed(),
+                escaped(&j.measured()),
+                verdict,
+            ]
+        })
+        .collect();
+    table(
+        &[
+            ("claim", Align::Left),
+            ("source", Align::Left),
+            ("as a number", Align::Left),
+            ("measured", Align::Left),
+            ("verdict", Align::Left),
+        ],
+        &rows,
+    )
+}
+
+fn thresholds_table(limits: &[Limit]) -> String {
+    if limits.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = limits
+        .iter()
+        .map(|l| {
+            vec![
+                super::values::name(l.metric),
+                code(&l.variant),
+                l.load.as_deref().map(code).unwrap_or_default(),
+                l.measured.clone(),
+                l.allowed.clone(),
+                if l.holds { "holds".into() } else { "**failed**".into() },
+            ]
+        })
+        .collect();
+    table(
+        &[
+            ("threshold", Align::Left),
+            ("variant", Align::Left),
+            ("load", Align::Left),
+            ("measured", Align::Right),
+            ("limit", Align::Left),
+            ("", Align::Left),
+        ],
+        &rows,
+    )
+}
+
+fn load_view(results: &Results, compared: &[Compared], load: &str) -> LoadView {
+    LoadView {
+        heading: code(load),
+        description: loads::describe(results, load),
+        figures: loads::figures(results, load),
+        remarks: loads::remarks(results, load),
+        beside: loads::beside(compared, load, results.plan.design.confidence),
+    }
+}
+
+fn failures(results: &Results) -> String {
+    let mut rows = Vec::new();
+    for trial in &results.trials {
+        let Outcome::Failed(failure) = &trial.outcome else { continue };
+        let kind = match failure.kind {
+            FailureKind::Provisioning => "provisioning",
+            FailureKind::Measurement => "measurement",
+            FailureKind::Correctness => "correctness",
+        };
+        rows.push(vec![
+            trial.number.to_string(),
+            trial.block.to_string(),
+            code(&trial.variant),
+            code(&trial.load),
+            kind.into(),
+            escaped(&failure.reason),
+        ]);
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    table(
+        &[
+            ("trial", Align::Right),
+            ("block", Align::Right),
+            ("variant", Align::Left),
+            ("load", Align::Left),
+            ("kind", Align::Left),
+            ("reason", Align::Left),
+        ],
+        &rows,
+    )
+}
+
+/// The command as typed, but for the folder of the program: that is of this machine.
+fn command(words: &[String]) -> String {
+    let program = words.first().map(String::as_str).unwrap_or_default();
+    let program = program.rsplit('/').next().unwrap_or_default();
+    let mut line = vec![if program.is_empty() { "querylab".into() } else { quoted(program) }];
+    line.extend(words.iter().skip(1).map(|w| quoted(w)));
+    line.join(" ")
+}
+
+/// A word of a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", one_line(word).replace('\'', "'\\''"))
+    }
+}
+
+fn provenance(results: &Results) -> Vec<(String, String)> {
+    let manifest = &results.manifest;
+    let revision = manifest.revision.as_deref().unwrap_or("none, not a git checkout");
+    let wall = duration_ns(manifest.wall_ms.saturating_mul(1_000_000));
+    vec![
+        ("Run".into(), code(&manifest.run.run)),
+        ("Revision".into(), escaped(revision)),
+        ("Seed".into(), results.plan.seed.to_string()),
+        ("Plan fingerprint".into(), code(&results.plan.fingerprint)),
+        (
+            "Trials".into(),
+            format!("{} of {}, in {wall}", results.trials.len(), manifest.run.trials_planned),
+        ),
+    ]
+}
+
+/// Settings in force: one row where all variants agree, else one for each value.
+fn settings(all: &BTreeMap<String, BTreeMap<String, String>>) -> String {
+    let mut by_setting: BTreeMap<(&str, &str), BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
+    let mut variants_of: BTreeMap<&str, usize> = BTreeMap::new();
+    for (key, settings) in all {
+        let (variant, server) = key.rsplit_once('/').unwrap_or(("", key));
+        *variants_of.entry(server).or_insert(0) += 1;
+        for (name, value) in settings {
+            let values = by_setting.entry((server, name)).or_default();
+            values.entry(value).or_default().push(variant);
+        }
+    }
+    let mut rows = Vec::new();
+    for ((server, name), values) in by_setting {
+        for (value, variants) in values {
+            let whose = if variants_of.get(server) == Some(&variants.len()) {
+                "all".to_owned()
+            } else {
+                variants.iter().map(|v| code(v)).collect::<Vec<_>>().join(", ")
+            };
+            rows.push(vec![escaped(server), code(name), escaped(value), whose]);
+        }
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    table(
+        &[
+            ("server", Align::Left),
+            ("setting", Align::Left),
+            ("in force", Align::Left),
+            ("variants", Align::Left),
+        ],
+        &rows,
+    )
+}
