@@ -75,14 +75,16 @@ fn runs(dir: &Path) -> Result<Exit, Exit> {
     Ok(Exit::Done)
 }
 
+/// Whether the run's own process still runs: the same pid, start time and boot.
+pub(super) fn is_alive(run: &RunFile) -> bool {
+    probe::boot_id().is_ok_and(|boot| boot == run.boot_id)
+        && probe::start_ticks(run.owner_pid) == Some(run.owner_start_ticks)
+}
+
 /// A run that says it is running, but whose owner is gone, has crashed.
 fn state(run: &RunFile) -> String {
-    let alive = || {
-        probe::boot_id().is_ok_and(|boot| boot == run.boot_id)
-            && probe::start_ticks(run.owner_pid) == Some(run.owner_start_ticks)
-    };
     let word = match run.state {
-        State::Running if alive() => "running",
+        State::Running if is_alive(run) => "running",
         State::Running => "crashed (its process is gone)",
         State::Complete => "complete",
         State::Failed => "failed",

@@ -15,5 +15,5 @@ mod trial;
 
 pub use event::{Event, Interrupt, Stop};
 pub use manifest::git_revision;
-pub use run::{Ended, Options, run};
+pub use run::{Ended, Options, run, stop_of};
 pub use serve::{Served, serve};

@@ -1,7 +1,7 @@
 //! A whole run: lock, servers, data, blocks of trials, and an archive that is true at every moment.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -44,7 +44,7 @@ pub struct Ended {
 }
 
 /// The exit reason that a failure of the servers stands for.
-pub(super) fn stop_of(error: &StackError) -> Stop {
+pub fn stop_of(error: &StackError) -> Stop {
     match error {
         StackError::Environment(text) | StackError::GuardLost(text) => Stop::Environment(text.clone()),
         StackError::Provisioning(text) => Stop::Provisioning(text.clone()),
@@ -60,13 +60,13 @@ pub async fn run(
     events: &mut (dyn FnMut(Event) + Send),
 ) -> Ended {
     let early = |stop| Ended { dir: None, manifest: None, stop: Some(stop) };
-    if let Err(stop) = preflight::check(&options.results_root, &options.session.scratch_base, &plan.estimate) {
+    if let Err(stop) = preflight::check(&options.results_root, &scratch_base(options), &plan.estimate) {
         return early(stop);
     }
     let lock = {
         let mut notice = |text: String| events(Event::Notice { text });
         tokio::select! {
-            lock = MeasuringLock::acquire(options.wait, &plan.experiment.id, &mut notice) => lock,
+            lock = MeasuringLock::acquire(&plan.experiment.id, options.wait, &mut notice) => lock,
             signal = interrupted(interrupt.clone()) => return early(Stop::Interrupted(signal)),
         }
     };
@@ -101,6 +101,11 @@ pub async fn run(
     let manifest = manifest::manifest(archive.file(), &gathered, started, &options.command, revision);
     let stop = stop.or_else(|| finished.err().map(|e| Stop::Environment(format!("{e:#}"))));
     Ended { dir: Some(archive.dir().to_path_buf()), manifest: Some(manifest), stop }
+}
+
+/// Where the servers' data will lie.
+fn scratch_base(options: &Options) -> PathBuf {
+    options.session.surroundings.scratch_base.clone().unwrap_or_else(|| PathBuf::from("/var/tmp"))
 }
 
 fn open_archive(
@@ -157,37 +162,47 @@ async fn conduct(
             signal = interrupted(interrupt.clone()) => return Some(Stop::Interrupted(signal)),
         }
     };
-    let mut session = match opened {
+    let session = match opened {
         Ok(session) => session,
         Err(e) => return Some(stop_of(&e)),
     };
-    gathered.versions = session.versions().clone();
+    gathered.versions = session.versions();
     let versions = gathered.versions.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
     recorder.say(Event::Provisioned { versions });
     let prepared = tokio::select! {
-        prepared = prepare(spec, plan, &mut session, recorder) => prepared,
+        prepared = prepare(spec, plan, &session, recorder) => prepared,
         signal = interrupted(interrupt.clone()) => Err(Stop::Interrupted(signal)),
     };
     let stop = match prepared {
         Ok(record) => {
             gathered.dataset = record;
-            trials(plan, &mut session, interrupt, recorder, gathered, start).await
+            trials(plan, &session, interrupt, recorder, gathered, start).await
         }
         Err(stop) => Some(stop),
     };
-    let logs = recorder.archive.dir().join("logs");
-    let closed = session.close(Some(&logs)).await;
+    keep_logs(session.logs_dir(), &recorder.archive.dir().join("logs"));
+    let closed = session.close().await;
     stop.or_else(|| closed.err().map(|e| stop_of(&e)))
+}
+
+/// What the servers said is kept with the run; the measurement does not depend on it.
+fn keep_logs(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).into_iter().flatten().flatten() {
+        if let Err(e) = std::fs::copy(entry.path(), to.join(entry.file_name())) {
+            tracing::warn!("cannot keep the log {}: {e}", entry.path().display());
+        }
+    }
 }
 
 async fn prepare(
     spec: &Spec,
     plan: &Plan,
-    session: &mut Session,
+    session: &Session,
     recorder: &mut Recorder<'_>,
 ) -> Result<crate::results::DatasetRecord, Stop> {
     let loading = &plan.cells.first().ok_or_else(|| Stop::Provisioning("no cell to run".into()))?.stack.postgres;
-    let postgres = session.start_postgres(loading).await.map_err(|e| stop_of(&e))?;
+    let mut notice = |text: String| recorder.say(Event::Notice { text });
+    let postgres = session.start_postgres(loading, &mut notice).await.map_err(|e| stop_of(&e))?;
     let addresses = dataset::Addresses {
         admin: postgres.address(crate::stack::Role::Admin, "postgres"),
         app: postgres.address(crate::stack::Role::App, "postgres"),
@@ -205,7 +220,7 @@ async fn prepare(
 /// All blocks, or as many as the time budget allows.
 async fn trials(
     plan: &Plan,
-    session: &mut Session,
+    session: &Session,
     interrupt: &watch::Receiver<Interrupt>,
     recorder: &mut Recorder<'_>,
     gathered: &mut Gathered,

@@ -41,18 +41,18 @@ pub async fn serve(
         .iter()
         .find(|cell| cell.variant == variant)
         .ok_or_else(|| Stop::Environment(format!("variant `{variant}` has no cell in this plan")))?;
-    let mut session = {
+    let session = {
         let mut notice = |text: String| events(Event::Notice { text });
-        Session::open(options, &mut notice).await.map_err(|e| stop_of(&e))?
+        Box::pin(Session::open(options, &mut notice)).await.map_err(|e| stop_of(&e))?
     };
     let outcome = tokio::select! {
-        outcome = boot(spec, plan, cell, &mut session, events, ready) => outcome,
+        outcome = boot(spec, plan, cell, &session, events, ready) => outcome,
         wish = interrupt.wait_for(|wish| *wish != Interrupt::None) => {
             drop(wish);
             Ok(())
         }
     };
-    let closed = session.close(None).await.map_err(|e| stop_of(&e));
+    let closed = session.close().await.map_err(|e| stop_of(&e));
     outcome.and(closed)
 }
 
@@ -60,11 +60,12 @@ async fn boot(
     spec: &Spec,
     plan: &Plan,
     cell: &crate::plan::CellPlan,
-    session: &mut Session,
+    session: &Session,
     events: &mut (dyn FnMut(Event) + Send),
     ready: &mut (dyn FnMut(Served) + Send),
 ) -> Result<(), Stop> {
-    let postgres = session.start_postgres(&cell.stack.postgres).await.map_err(|e| stop_of(&e))?;
+    let mut notice = |text: String| events(Event::Notice { text });
+    let postgres = session.start_postgres(&cell.stack.postgres, &mut notice).await.map_err(|e| stop_of(&e))?;
     let addresses = dataset::Addresses {
         admin: postgres.address(Role::Admin, "postgres"),
         app: postgres.address(Role::App, "postgres"),
@@ -74,8 +75,11 @@ async fn boot(
         .await
         .map_err(|e| Stop::Provisioning(format!("{e:#}")))?;
     postgres.stop().await.map_err(|e| stop_of(&e))?;
-    let mut stack =
-        session.start_stack(&cell.stack, &cell.api, &cell.database).await.map_err(|e| stop_of(&e))?;
+    let mut notice = |text: String| events(Event::Notice { text });
+    let stack = session
+        .start_stack(&cell.stack, &cell.api, &cell.database, &mut notice)
+        .await
+        .map_err(|e| stop_of(&e))?;
     ready(Served {
         url: format!("http://{}", stack.address),
         endpoints: cell.api.endpoints.iter().map(|e| (e.name.clone(), e.method.clone(), e.path.clone())).collect(),

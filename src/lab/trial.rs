@@ -61,7 +61,7 @@ pub(super) struct Bench<'a> {
     /// The plan.
     pub plan: &'a Plan,
     /// The servers' session.
-    pub session: &'a mut Session,
+    pub session: &'a Session,
     /// Who listens.
     pub events: &'a mut (dyn FnMut(Event) + Send),
     /// What the person at the keyboard wants.
@@ -73,7 +73,9 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
     let plan = bench.plan;
     let cell = &plan.cells[trial.cell];
     let mut done = Done::new();
-    let mut stack = match bench.session.start_stack(&cell.stack, &cell.api, &cell.database).await {
+    let mut notices = Vec::new();
+    let mut notice = |text: String| notices.push(text);
+    let mut stack = match bench.session.start_stack(&cell.stack, &cell.api, &cell.database, &mut notice).await {
         Ok(stack) => stack,
         Err(e) => {
             done.fail(FailureKind::Provisioning, e.to_string());
@@ -81,6 +83,9 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
             return done;
         }
     };
+    for text in notices {
+        (bench.events)(Event::Notice { text });
+    }
     done.settings = stack.settings();
     let attended = attend(bench, trial, cell, &mut stack, &mut done).await;
     if let Err(e) = attended {
@@ -118,7 +123,7 @@ async fn attend(
 
     (bench.events)(Event::TrialPhase { phase: "check" });
     let checked = load::check_once(job.clone(), 3).await?;
-    if let Some(first) = checked.wrong.first() {
+    if let Some(first) = checked.mismatches.first() {
         done.fail(FailureKind::Correctness, format!("a wrong answer before any load: {first}"));
         return Ok(());
     }
@@ -157,7 +162,7 @@ async fn attend(
 
     let window = window(&recording);
     let sums = Sums { client_sent: checked.sent + recording.sent_total, counters, redis, counted };
-    let witness = sums.witness(&recording, &window, &driven.snapshots);
+    let witness = sums.witness(&recording, driven.snapshots.as_ref());
     judge(cell, &recording, &window, &witness, done);
     done.window = Some(window);
     done.witness = Some(witness);
@@ -237,7 +242,6 @@ fn said(phase: &PhaseEvent) -> Event {
 /// The client's side of the window.
 fn window(recording: &Recording) -> Window {
     let w = &recording.window;
-    let micros = |ns: Option<f64>| ns.map(|ns| ns / 1e3);
     Window {
         duration_ns: w.duration_ns,
         due: w.due,
@@ -248,7 +252,7 @@ fn window(recording: &Recording) -> Window {
         failures: w.failures.clone(),
         cache: w.cache.clone(),
         response_bytes: w.response_bytes,
-        rate_rps: w.answered as f64 / (w.duration_ns as f64 / 1e9),
+        rate_rps: w.rate_rps(),
         response_time: Quantiles {
             p50_us: w.quantile_response_us(0.5),
             p90_us: w.quantile_response_us(0.9),
@@ -267,8 +271,8 @@ fn window(recording: &Recording) -> Window {
             max_us: w.max_service_us(),
             mean_us: w.mean_service_us(),
         },
-        lag_p99_us: micros(w.lag_p99_ns()).unwrap_or(0.0),
-        generator_cpu_share: w.cpu_ns as f64 / w.duration_ns.max(1) as f64,
+        lag_p99_us: w.lag_p99_us(),
+        generator_cpu_share: w.generator_cpu_share(),
     }
 }
 
@@ -281,7 +285,7 @@ struct Sums {
 }
 
 impl Sums {
-    fn witness(&self, recording: &Recording, window: &Window, snapshots: &Option<(Snapshot, Snapshot)>) -> Witness {
+    fn witness(&self, recording: &Recording, snapshots: Option<&(Snapshot, Snapshot)>) -> Witness {
         let mut resources: BTreeMap<String, Resources> = BTreeMap::new();
         let mut steal_share = 0.0;
         if let Some((start, end)) = snapshots {
@@ -296,9 +300,8 @@ impl Sums {
                 resources.insert(component, used);
             }
         }
-        let generator = Resources { cpu_us: recording.window.cpu_ns / 1000, ..Resources::default() };
+        let generator = Resources { cpu_us: recording.window.generator_cpu_ns / 1000, ..Resources::default() };
         resources.insert("generator".into(), generator);
-        debug_assert_eq!(window.sent, recording.window.sent);
         Witness {
             client_sent: self.client_sent,
             api_requests: self.counters.requests,
@@ -323,6 +326,9 @@ impl Sums {
 
 /// Decides whether the trial is valid, without looking at its latencies.
 fn judge(cell: &CellPlan, recording: &Recording, window: &Window, witness: &Witness, done: &mut Done) {
+    if let Some(failure) = &recording.failure {
+        done.fail(FailureKind::Measurement, failure.clone());
+    }
     if let Some(wrong) = recording.wrong_answers.first() {
         done.fail(FailureKind::Correctness, format!("a wrong answer under load: {wrong}"));
     }

@@ -1,0 +1,122 @@
+//! `querylab doctor`, `setup`, `clean`: what is here, what is missing, what was left behind.
+
+use std::path::Path;
+
+use super::args::{CleanArgs, SetupArgs, ToolArgs};
+use super::exit::Exit;
+use super::{out, serve};
+use crate::plan::Plan;
+use crate::results;
+use crate::stack::{self, DoctorOptions, Health, Keep, Needs, Part, SessionOptions, Setup, StackError, Surroundings};
+
+pub(super) fn doctor(args: &ToolArgs) -> Result<Exit, Exit> {
+    let options = DoctorOptions { run_as: args.run_as.clone(), surroundings: surroundings() };
+    let findings = serve::runtime()?.block_on(stack::doctor(&options));
+    let mut exit = Exit::Done;
+    let mut text = String::new();
+    for finding in &findings {
+        let mark = match finding.state {
+            Health::Good => "ok  ",
+            Health::Warning => "warn",
+            Health::Bad => {
+                exit = Exit::Environment;
+                "BAD "
+            }
+        };
+        text.push_str(&format!("{mark}  {:<12} {}\n", finding.part, finding.detail));
+        if let Some(fix) = &finding.fix {
+            text.push_str(&format!("      {:<12} fix: {fix}\n", ""));
+        }
+    }
+    out::stdout(&text)?;
+    Ok(exit)
+}
+
+pub(super) fn setup(args: &SetupArgs) -> Result<Exit, Exit> {
+    let options = DoctorOptions { run_as: None, surroundings: surroundings() };
+    let mut parts = Vec::new();
+    for name in &args.parts {
+        let part = Part::by_name(name).ok_or_else(|| {
+            let known: Vec<&str> = Part::ALL.iter().map(|p| p.name()).collect();
+            out::fail(Exit::Input, format!("`{name}` is no part that can be fetched: write one of {}", known.join(", ")))
+        })?;
+        parts.push(Some(part));
+    }
+    if parts.is_empty() {
+        parts.push(None);
+    }
+    let runtime = serve::runtime()?;
+    for part in parts {
+        let mut notice = |text: String| out::stderr(&format!("{text}\n"));
+        let lines = runtime.block_on(stack::setup(part, &options, &mut notice)).map_err(|e| failed(&e))?;
+        out::stdout(&(lines.join("\n") + "\n"))?;
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) fn clean(args: &CleanArgs) -> Result<Exit, Exit> {
+    let surroundings = surroundings();
+    let done = serve::runtime()?.block_on(stack::clean(&surroundings, args.cache)).map_err(|e| failed(&e))?;
+    let mut lines = done;
+    if let Some(project) = &args.runs {
+        lines.extend(remove_runs(project)?);
+    }
+    if lines.is_empty() {
+        lines.push("nothing of ours was left".into());
+    }
+    out::stdout(&(lines.join("\n") + "\n"))?;
+    Ok(Exit::Done)
+}
+
+/// Removes only folders that hold a `run.json` of ours and whose runner is gone.
+fn remove_runs(project: &Path) -> Result<Vec<String>, Exit> {
+    let mut lines = Vec::new();
+    for run in results::list_runs(&project.join(".querylab").join("runs")) {
+        if super::list::is_alive(&run.file) {
+            lines.push(format!("left {}: it is running", run.dir.display()));
+            continue;
+        }
+        std::fs::remove_dir_all(&run.dir)
+            .map_err(|e| out::fail(Exit::Environment, format!("cannot remove {}: {e}", run.dir.display())))?;
+        lines.push(format!("removed {}", run.dir.display()));
+    }
+    Ok(lines)
+}
+
+fn failed(error: &StackError) -> Exit {
+    out::fail(Exit::from(&crate::lab::stop_of(error)), error)
+}
+
+/// The environment that the servers' room may see, read here.
+fn surroundings() -> Surroundings {
+    Surroundings::read(&|name| std::env::var_os(name))
+}
+
+/// How servers are had, from the plan, flags and variables.
+pub(super) fn session_options(plan: &Plan, tools: &ToolArgs, keep: bool) -> Result<SessionOptions, Exit> {
+    let newest = |versions: &mut dyn Iterator<Item = &Vec<u32>>| versions.max().cloned().unwrap_or_default();
+    let cells = &plan.cells;
+    let needs = Needs {
+        postgres: newest(&mut cells.iter().map(|c| &c.stack.postgres.min_version)),
+        redis: cells.iter().filter_map(|c| c.stack.redis.as_ref()).map(|r| r.min_version.clone()).max(),
+        nginx: Some(newest(&mut cells.iter().map(|c| &c.stack.nginx.min_version))),
+    };
+    Ok(SessionOptions {
+        run_id: random_id()?,
+        run_as: tools.run_as.clone(),
+        keep: if keep { Keep::Everything } else { Keep::Nothing },
+        setup: if tools.no_setup { Setup::Refuse } else { Setup::Fetch },
+        needs,
+        surroundings: surroundings(),
+    })
+}
+
+/// Eight hex digits that no other run of this second has. Names a folder; no number depends on it.
+fn random_id() -> Result<String, Exit> {
+    use std::io::Read;
+    let mut bytes = [0_u8; 4];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|e| out::fail(Exit::Environment, format!("cannot read /dev/urandom: {e}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
