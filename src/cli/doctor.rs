@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::{out, serve};
 use crate::plan::Plan;
 use crate::results;
-use crate::stack::{self, DoctorOptions, Health, Keep, Needs, Part, SessionOptions, Setup, StackError, Surroundings};
+use crate::stack::{self, Cache, DoctorOptions, Health, Keep, Needs, Part, SessionOptions, Setup, StackError, Surroundings};
 
 pub(super) fn doctor(args: &ToolArgs) -> Result<Exit, Exit> {
     let options = DoctorOptions { run_as: args.run_as.clone(), surroundings: surroundings() };
@@ -56,7 +56,7 @@ pub(super) fn setup(args: &SetupArgs) -> Result<Exit, Exit> {
 
 pub(super) fn clean(args: &CleanArgs) -> Result<Exit, Exit> {
     let surroundings = surroundings();
-    let done = serve::runtime()?.block_on(stack::clean(&surroundings, args.cache)).map_err(|e| failed(&e))?;
+    let done = serve::runtime()?.block_on(stack::clean(&surroundings, if args.cache { Cache::Remove } else { Cache::Keep })).map_err(|e| failed(&e))?;
     let mut lines = done;
     if let Some(project) = &args.runs {
         lines.extend(remove_runs(project)?);

@@ -20,7 +20,7 @@ fn experiments(dir: &Path) -> Result<Exit, Exit> {
     let dir = if nested.is_dir() { nested } else { dir.to_path_buf() };
     let files = toml_files(&dir).map_err(|e| out::fail(Exit::Input, format!("cannot read {}: {e}", dir.display())))?;
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(vec!["experiment", "question", "variants", "loads", "profiles", "claims", "thresholds"]);
     let mut worst = Exit::Done;
     for file in files {
@@ -32,7 +32,7 @@ fn experiments(dir: &Path) -> Result<Exit, Exit> {
                     d.experiment.question.clone(),
                     spec.variant_order.join(", "),
                     d.design.loads.join(", "),
-                    spec.profiles().join(", "),
+                    d.profiles.keys().cloned().collect::<Vec<_>>().join(", "),
                     d.claims.len().to_string(),
                     d.thresholds.len().to_string(),
                 ]);
@@ -58,7 +58,7 @@ fn toml_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 fn runs(dir: &Path) -> Result<Exit, Exit> {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(vec!["run", "experiment", "profile", "state", "trials", "valid", "started"]);
     for run in results::list_runs(&dir.join(".querylab").join("runs")) {
         table.add_row(vec![

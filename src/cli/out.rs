@@ -9,8 +9,6 @@ use super::exit::Exit;
 /// One of the two streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stream {
-    /// What was asked for.
-    Stdout,
     /// Everything else.
     Stderr,
 }
@@ -34,7 +32,6 @@ pub(super) fn is_colored(stream: Stream) -> bool {
         2 => false,
         _ => {
             let choice = match stream {
-                Stream::Stdout => anstream::AutoStream::choice(&std::io::stdout()),
                 Stream::Stderr => anstream::AutoStream::choice(&std::io::stderr()),
             };
             choice != anstream::ColorChoice::Never

@@ -36,7 +36,7 @@ pub fn host() -> BTreeMap<String, String> {
         host.insert("virtual_machine".into(), if virtual_machine { "yes" } else { "no" }.into());
     }
     if let Ok(cores) = std::thread::available_parallelism() {
-        host.insert("cpu_cores".into(), cores.to_string());
+        host.insert("cores".into(), cores.to_string());
     }
     if let Some(meminfo) = read("/proc/meminfo") {
         let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn the_machine_is_described_by_its_cores_and_memory() {
         let host = super::host();
-        assert!(host["cpu_cores"].parse::<u32>().unwrap() >= 1);
+        assert!(host["cores"].parse::<u32>().unwrap() >= 1);
         assert!(host["memory_bytes"].parse::<u64>().unwrap() > 1 << 26);
     }
 }

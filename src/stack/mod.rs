@@ -3,6 +3,7 @@
 
 mod amounts;
 mod child;
+mod clean;
 mod client;
 mod config;
 mod doctor;
@@ -32,6 +33,7 @@ mod ward;
 mod workshop;
 
 pub use child::child_main;
+pub use clean::{Cache, clean};
 pub use doctor::{DoctorOptions, Finding, Health, doctor, setup};
 pub use error::StackError;
 pub use guard::guard_main;
