@@ -66,17 +66,14 @@ fn a_trickle_of_bytes_does_not_hold_off_the_deadline() {
 fn a_storm_of_502_ends_the_run_early_and_is_named() {
     let run = on_paused_clock(async {
         let storm = |uri: &hyper::Uri, now: Duration| {
-            let status = if now > Duration::from_secs(4) { 502 } else { 200 };
+            let status = if now > Duration::from_millis(2200) { 502 } else { 200 };
             Reply { status, ..reply(uri, 1) }
         };
-        drive(closed(10, 0), scripted(storm), None).await
+        drive(closed(3, 0), scripted(storm), None).await
     });
     let why = run.recording.failure.clone().expect("a failure");
-    assert!(
-        why.starts_with("most requests fail: status-502 x ") || why.contains("no right answer")
-    );
-    assert!(why.contains("status-502"), "{why}");
-    assert!(run.seconds < 11.0, "{}", run.seconds);
+    assert!(why.starts_with("most requests fail: status-502 x "), "{why}");
+    assert!(run.seconds < 6.0, "{}", run.seconds);
     run.recording.window.balance().expect("balanced");
     assert!(run.recording.window.failures["status-502"] > 0);
 }

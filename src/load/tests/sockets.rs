@@ -58,18 +58,26 @@ async fn drive(plan: LoadPlan, address: SocketAddr) -> Recording {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_open_load_keeps_its_rate_and_sends_on_time() {
-    let recording = drive(short(open(500.0, Arrival::Constant, 100)), server(u64::MAX).await).await;
+    let address = server(u64::MAX).await;
+    let mut lags_us = Vec::new();
+    // Others share this machine, so the best of five counts. tokio's own timer would miss by half a millisecond in
+    // each: at this rate arrivals are due at all parts of a millisecond.
+    let recording = loop {
+        let recording = drive(short(open(470.0, Arrival::Constant, 1000)), address).await;
+        lags_us.push(recording.window.lag.value_at_quantile(0.5) as f64 / 1e3);
+        if lags_us.last().is_some_and(|lag| *lag < 300.0) {
+            break recording;
+        }
+        assert!(lags_us.len() < 5, "median lags in µs: {lags_us:?}");
+    };
     let window = &recording.window;
-    assert_eq!((window.due, window.dropped, window.failed), (500, 0, 0));
-    assert_eq!(window.answered, 500);
+    assert_eq!((window.due, window.dropped, window.failed), (470, 0, 0));
+    assert_eq!(window.answered, 470);
     assert_eq!(recording.failure, None);
-    // Generous: other tests share this machine. tokio's own timer alone would need half a millisecond here.
-    let lag_us = window.lag.value_at_quantile(0.5) as f64 / 1e3;
-    assert!(lag_us < 400.0, "median lag {lag_us} µs");
     let p50 = window.quantile_response_us(0.5).expect("a median");
     assert!(p50 > 10.0 && p50 < 50_000.0, "{p50}");
     assert!(window.generator_cpu_ns > 0 && window.generator_cpu_share() < 1.1);
-    assert!(window.response_bytes > 500 * 40);
+    assert!(window.response_bytes > 470 * 40);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
