@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::merge::{Layer, Merged, Origin, Places, merge};
 use super::parse::{self, Mark, Parsed};
 use super::source::Source;
-use super::walk::{walk, word};
+use super::walk::{MOST, walk, word};
 use super::{
     Document, Place, Problem, Problems, Severity, codes, file, meaning, overrides, print, schema,
     secrets, suggest,
@@ -169,22 +169,21 @@ fn parse_file(path: &Path, text: String, found: &mut Vec<Problem>) -> (Arc<Sourc
     let is_toml = parsed.faults.iter().all(|f| f.code != codes::SYNTAX);
     let in_text = if is_toml { Vec::new() } else { secrets::in_text(&text) };
     let mut source = Source::new(&path.to_string_lossy(), text);
-    for fault in std::mem::take(&mut parsed.faults) {
+    for fault in std::mem::take(&mut parsed.faults).into_iter().take(MOST) {
         let place = source.place(fault.span);
         found.push(Problem::error(fault.code, fault.what, place).with_help(fault.help));
     }
-    for span in in_text {
-        source.mask(span);
-    }
-    for secret in secrets::take(&mut parsed.tree) {
-        let Some(mark) = parsed.marks.get(&secret) else { continue };
+    let secrets: Vec<_> = secrets::take(&mut parsed.tree)
+        .into_iter()
+        .filter_map(|path| Some((parsed.marks.get(&path)?.clone(), path)))
+        .collect();
+    for (mark, path) in secrets.iter().take(MOST) {
         let place = source.place(mark.key.clone().unwrap_or_else(|| mark.value.clone()));
-        let key = secret.last().map(|k| word(k)).unwrap_or_default();
-        let what = format!("`{key}` holds a secret");
-        found
-            .push(Problem::error(codes::SECRET, what, place).with_help(Some(secrets::HELP.into())));
-        source.mask(mark.value.clone());
+        let key = path.last().map(|k| word(k)).unwrap_or_default();
+        let problem = Problem::error(codes::SECRET, format!("`{key}` holds a secret"), place);
+        found.push(problem.with_help(Some(secrets::HELP.into())));
     }
+    source.mask(secrets.into_iter().map(|(mark, _)| mark.value).chain(in_text));
     (Arc::new(source), parsed)
 }
 

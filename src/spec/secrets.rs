@@ -96,14 +96,15 @@ pub(super) fn in_url(text: &str) -> bool {
 
 fn with_parameter(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
+    let has_url = lower.contains("://");
     let is_connection = ["host=", "dbname=", "user="].iter().any(|k| lower.contains(k));
     KEYS.iter().any(|key| {
         lower.match_indices(&format!("{key}=")).any(|(at, hit)| {
             let before = lower[..at].chars().next_back();
             let value = lower[at + hit.len()..].chars().next();
-            let in_url = matches!(before, Some('?' | '&')) && lower.contains("://");
+            let as_parameter = has_url && matches!(before, Some('?' | '&'));
             let in_string = is_connection && matches!(before, None | Some(' ' | '\'' | '"'));
-            (in_url || in_string) && value.is_some_and(|c| !c.is_whitespace() && c != '&')
+            (as_parameter || in_string) && value.is_some_and(|c| !c.is_whitespace() && c != '&')
         })
     })
 }

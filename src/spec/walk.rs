@@ -8,7 +8,7 @@ use super::{Problem, codes, patterns, schema, suggest};
 use crate::units;
 
 /// A look at a file stops after so many problems: counting the column of each costs the length of its line.
-pub(super) const MOST: usize = 1000;
+pub(super) const MOST: usize = 300;
 
 /// A path as people read it: `claims[2].expect.about`.
 pub(super) fn shown(path: &[String]) -> String {
@@ -137,6 +137,9 @@ impl Walk<'_> {
         let pattern = names["pattern"].as_str();
         let words = schema::words(names);
         for (key, value) in table {
+            if self.out.len() >= MOST {
+                return;
+            }
             self.path.push(key.clone());
             if let Some(Err(help)) = pattern.and_then(|p| patterns::check(p, key)) {
                 let what = format!("`{}` is not a name", word(key));

@@ -96,6 +96,9 @@ impl<'a> Look<'a> {
 
     /// Says that the key `key` at `path` excludes what stands at `other`.
     pub(super) fn excludes(&mut self, path: &[String], key: &str, other: &[String], why: &str) {
+        if self.out.len() >= MOST {
+            return;
+        }
         let path = child(path, key);
         let place = self.places.key(&path);
         let what = format!("`{}` {why}", shown(&path));
@@ -107,6 +110,9 @@ impl<'a> Look<'a> {
 
     /// Says that the table at `path` needs `key`.
     pub(super) fn needs(&mut self, path: &[String], key: &str, why: &str) {
+        if self.out.len() >= MOST {
+            return;
+        }
         let place = self.places.key(&child(path, key));
         let what = format!("`{}` is required {why}", shown(&child(path, key)));
         self.out.push(Problem::error(codes::NEEDS, what, place));
@@ -114,6 +120,9 @@ impl<'a> Look<'a> {
 
     /// Says that `least` is above `most`, both keys of the table at `path`.
     pub(super) fn reversed(&mut self, path: &[String], least: &str, most: &str) {
+        if self.out.len() >= MOST {
+            return;
+        }
         let (a, b) = (child(path, least), child(path, most));
         let what = format!("`{}` is more than `{most}`", shown(&a));
         let problem = Problem::error(codes::REVERSED, what, self.places.value(&a))

@@ -154,3 +154,11 @@ fn mistakes_of_a_profile_that_is_not_chosen_are_found_too() {
         assert!(found.contains(&problem), "{problem} in {found:?}");
     }
 }
+
+#[test]
+fn a_file_is_loaded_by_its_path() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+    let path = std::path::Path::new(dir).join("0001-email-lookup.toml");
+    let spec = crate::spec::load(&path, &with(Some("full"), &[], &[])).expect("it loads");
+    assert_eq!((spec.dir.to_str(), spec.profile), (Some(dir), None));
+}

@@ -84,3 +84,30 @@ fn a_thousand_mistakes_are_cut_to_what_is_read() {
     assert_eq!(problems.list.len(), 201);
     assert_eq!(problems.list[200].code, "QL0199");
 }
+
+#[test]
+fn a_line_of_a_megabyte_is_answered() {
+    let repeated = |head: &str, piece: &str, tail: &str| {
+        format!("{head}{}{tail}", piece.repeat((1 << 20) / piece.len()))
+    };
+    let numbered = |head: &str, piece: &str, tail: &str| {
+        let all: Vec<String> = (0..60_000).map(|i| format!("a{i}{piece}")).collect();
+        format!("{head}{}{tail}", all.join(","))
+    };
+    let texts = [
+        repeated("experiment.tags = [", "12345678901, ", "]"),
+        repeated("experiment.tags = [", "nan,         ", "]"),
+        repeated("experiment.tags = [", "\"p://u:p@\", ", "]"),
+        repeated("experiment.title = \"", "?token=a", "\""),
+        repeated("experiment.title = \"", "${", "\""),
+        repeated("", "= ", ""),
+        repeated("a", ".a", " = 1"),
+        numbered("experiment = { ", " = 1", " }"),
+        numbered("dataset.tables.t.columns = { ", " = {}", " }"),
+        numbered("variants = { ", "A = {}", " }"),
+    ];
+    for text in texts {
+        let problems = load_as_worked(&text, &Layers::default()).expect_err("no experiment");
+        assert!(render(&problems, Color::Plain).len() < 1 << 20);
+    }
+}
