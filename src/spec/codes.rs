@@ -1,7 +1,7 @@
 //! Every code of a mistake in an experiment file, in one table; stable once released.
 //!
 //! QL01 reading and syntax, QL02 names, QL03 types, units and ranges, QL04 contradictions, QL05 not supported yet.
-//! `plan` numbers its own from QL0250, QL0350 and QL0450 on.
+//! QL06 is `plan`'s: references between sections.
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal;)*) => {

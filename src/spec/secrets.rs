@@ -6,8 +6,22 @@ use super::parse::Path;
 
 /// A key with such a last word holds a secret if its value is a text.
 const KEYS: &[&str] = &[
-    "password", "passwd", "passphrase", "pwd", "secret", "token", "api_key", "apikey", "access_key",
-    "secret_key", "private_key", "credential", "credentials", "requirepass", "masterauth", "pgpass",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "access_key",
+    "secret_key",
+    "private_key",
+    "credential",
+    "credentials",
+    "requirepass",
+    "masterauth",
+    "pgpass",
 ];
 
 /// Below these the keys are the author's own columns, parameters and names, and say nothing about the value.
@@ -71,7 +85,9 @@ pub(super) fn in_url(text: &str) -> bool {
     let with_user = text.match_indices("://").any(|(at, _)| {
         let rest = &text[at + 3..];
         let end = rest
-            .find(|c: char| matches!(c, '/' | '?' | '#' | '\'' | '"' | '<' | '>') || c.is_whitespace())
+            .find(|c: char| {
+                matches!(c, '/' | '?' | '#' | '\'' | '"' | '<' | '>') || c.is_whitespace()
+            })
             .unwrap_or(rest.len());
         rest[..end].rfind('@').is_some_and(|user| user > 0)
     });
@@ -80,14 +96,15 @@ pub(super) fn in_url(text: &str) -> bool {
 
 fn with_parameter(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
+    let has_url = lower.contains("://");
     let is_connection = ["host=", "dbname=", "user="].iter().any(|k| lower.contains(k));
     KEYS.iter().any(|key| {
         lower.match_indices(&format!("{key}=")).any(|(at, hit)| {
             let before = lower[..at].chars().next_back();
             let value = lower[at + hit.len()..].chars().next();
-            let in_url = matches!(before, Some('?' | '&')) && lower.contains("://");
+            let as_parameter = has_url && matches!(before, Some('?' | '&'));
             let in_string = is_connection && matches!(before, None | Some(' ' | '\'' | '"'));
-            (in_url || in_string) && value.is_some_and(|c| !c.is_whitespace() && c != '&')
+            (as_parameter || in_string) && value.is_some_and(|c| !c.is_whitespace() && c != '&')
         })
     })
 }
@@ -131,7 +148,14 @@ mod tests {
         found.sort();
         assert_eq!(
             found,
-            ["api-key", "list.0", "list.2", "list.3", "password", "services.redis.settings.requirepass"]
+            [
+                "api-key",
+                "list.0",
+                "list.2",
+                "list.3",
+                "password",
+                "services.redis.settings.requirepass"
+            ]
         );
         assert!(!tree.to_string().contains("u:p"));
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::spec::merge::Places;
 use crate::spec::parse::Path;
-use crate::spec::walk::shown;
+use crate::spec::walk::{MOST, shown};
 use crate::spec::{Problem, codes};
 use crate::units::Span;
 
@@ -86,6 +86,9 @@ impl<'a> Look<'a> {
 
     /// Says that the value at `path` is wrong: `what` goes on after its name.
     pub(super) fn bad(&mut self, code: &'static str, path: &[String], what: &str, help: &str) {
+        if self.out.len() >= MOST {
+            return;
+        }
         let place = self.places.value(path);
         let what = format!("`{}` {what}", shown(path));
         self.out.push(Problem::error(code, what, place).with_help(Some(help.to_owned())));
@@ -93,6 +96,9 @@ impl<'a> Look<'a> {
 
     /// Says that the key `key` at `path` excludes what stands at `other`.
     pub(super) fn excludes(&mut self, path: &[String], key: &str, other: &[String], why: &str) {
+        if self.out.len() >= MOST {
+            return;
+        }
         let path = child(path, key);
         let place = self.places.key(&path);
         let what = format!("`{}` {why}", shown(&path));
@@ -104,6 +110,9 @@ impl<'a> Look<'a> {
 
     /// Says that the table at `path` needs `key`.
     pub(super) fn needs(&mut self, path: &[String], key: &str, why: &str) {
+        if self.out.len() >= MOST {
+            return;
+        }
         let place = self.places.key(&child(path, key));
         let what = format!("`{}` is required {why}", shown(&child(path, key)));
         self.out.push(Problem::error(codes::NEEDS, what, place));
@@ -111,6 +120,9 @@ impl<'a> Look<'a> {
 
     /// Says that `least` is above `most`, both keys of the table at `path`.
     pub(super) fn reversed(&mut self, path: &[String], least: &str, most: &str) {
+        if self.out.len() >= MOST {
+            return;
+        }
         let (a, b) = (child(path, least), child(path, most));
         let what = format!("`{}` is more than `{most}`", shown(&a));
         let problem = Problem::error(codes::REVERSED, what, self.places.value(&a))

@@ -104,10 +104,10 @@ fn is_prose_or_sql(path: &[String]) -> bool {
 }
 
 fn interpolates(text: &str) -> bool {
-    text.match_indices("${").any(|(at, _)| {
-        let name = text[at + 2..].split('}').next().unwrap_or_default();
-        text[at..].contains('}')
-            && !name.is_empty()
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    text.match_indices("${").any(|(at, open)| {
+        let rest = &text[at + open.len()..];
+        // Only as far as a name goes, because the next brace may be a million characters away.
+        let name = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+        name > 0 && rest[name..].starts_with('}')
     })
 }
