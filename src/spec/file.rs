@@ -13,11 +13,11 @@ use super::{Place, Problem, codes};
 pub(super) const LONGEST: u64 = 1 << 20;
 
 /// The text of the file at `path`.
-pub(super) fn read(path: &Path) -> Result<String, Problem> {
+pub(super) fn read(path: &Path) -> Result<String, Box<Problem>> {
     let shown = path.to_string_lossy();
     let at_start = Place::File { path: shown.to_string(), start: 0, end: 0, line: 1, column: 1 };
     let problem = |code, what, help: &str| {
-        Problem::error(code, what, at_start.clone()).with_help(Some(help.to_owned()))
+        Box::new(Problem::error(code, what, at_start.clone()).with_help(Some(help.to_owned())))
     };
     // Non-blocking, because opening a FIFO waits for its writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -57,8 +57,8 @@ pub(super) fn read(path: &Path) -> Result<String, Problem> {
         let prefix = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
         let place = Source::new(&shown, prefix).place(good..good);
         let what = format!("`{shown}` is not UTF-8: byte 0x{bad:02x} at offset {good}");
-        Problem::error(codes::NOT_UTF8, what, place)
-            .with_help(Some("save the file as UTF-8".into()))
+        let problem = Problem::error(codes::NOT_UTF8, what, place);
+        Box::new(problem.with_help(Some("save the file as UTF-8".into())))
     })
 }
 
@@ -87,7 +87,8 @@ mod tests {
     fn only_regular_files_are_read() {
         assert!(says(Path::new("/dev/zero")).starts_with("QL0102"), "a device");
         assert!(says(Path::new("/")).ends_with("`/` is a folder, not a regular file"));
-        assert!(says(Path::new("/nonexistent.toml")).ends_with("there is no such file"));
+        let missing = says(Path::new("/nonexistent.toml"));
+        assert_eq!(missing, "QL0101 cannot read `/nonexistent.toml`: there is no such file");
         let dir = tempfile::tempdir().expect("a folder");
         let fifo = dir.path().join("f.toml");
         rustix::fs::mknodat(
@@ -112,6 +113,7 @@ mod tests {
         assert!(says(&path).starts_with("QL0103"));
         std::fs::write(&path, b"# \xc3\xa9\n# \xff").expect("written");
         let problem = read(&path).expect_err("refused");
+        assert_eq!(problem.code, "QL0104");
         assert!(problem.what.ends_with("byte 0xff at offset 7"), "{}", problem.what);
         assert!(matches!(problem.place, Place::File { line: 2, column: 3, .. }));
     }

@@ -83,7 +83,7 @@ impl Spec {
             return Err(found);
         }
         let place = places.key(&owned(&["variants", variant]));
-        decode(tree, place).map_err(|problem| vec![problem])
+        decode(tree, place).map_err(|problem| vec![*problem])
     }
 
     /// The source texts, for printing problems found later.
@@ -108,7 +108,7 @@ fn owned(path: &[&str]) -> parse::Path {
 pub fn load(path: &Path, layers: &Layers) -> Result<Spec, Problems> {
     match file::read(path) {
         Ok(text) => load_text(path, text, layers),
-        Err(problem) => Err(Problems { list: vec![problem], sources: Vec::new() }),
+        Err(problem) => Err(Problems { list: vec![*problem], sources: Vec::new() }),
     }
 }
 
@@ -129,7 +129,11 @@ pub fn load_text(path: &Path, text: String, layers: &Layers) -> Result<Spec, Pro
     check_merged(&merged, path, &mut found);
     let others = stack.profiles.keys().filter(|n| stack.chosen.as_ref() != Some(n));
     for name in others.take(MOST_PROFILES) {
+        if found.len() > MOST_PROBLEMS {
+            break;
+        }
         check_merged(&merge(&source, &stack.layers(Some(name))), path, &mut found);
+        once(&mut found);
     }
     let found = in_order(found);
     if found.iter().any(|p| p.severity == Severity::Error) {
@@ -138,7 +142,7 @@ pub fn load_text(path: &Path, text: String, layers: &Layers) -> Result<Spec, Pro
     let start = source.place(0..0);
     let one = |problem| problems(vec![problem], &source);
     let tree = merged.tree.clone();
-    let document = decode(&tree, start.clone()).map_err(one)?;
+    let document = decode(&tree, start.clone()).map_err(|problem| one(*problem))?;
     let merged_toml = print::toml(&tree, &merged).map_err(|_| {
         one(Problem::error(codes::GAP, "the merged file cannot be written as TOML", start))
     })?;
@@ -177,9 +181,8 @@ fn parse_file(path: &Path, text: String, found: &mut Vec<Problem>) -> (Arc<Sourc
         let place = source.place(mark.key.clone().unwrap_or_else(|| mark.value.clone()));
         let key = secret.last().map(|k| word(k)).unwrap_or_default();
         let what = format!("`{key}` holds a secret");
-        found.push(
-            Problem::error(codes::SECRET, what, place).with_help(Some(secrets::HELP.into())),
-        );
+        found
+            .push(Problem::error(codes::SECRET, what, place).with_help(Some(secrets::HELP.into())));
         source.mask(mark.value.clone());
     }
     (Arc::new(source), parsed)
@@ -247,7 +250,7 @@ impl Stack {
                     }
                     self.overrides.push(layer);
                 }
-                Err(problem) => found.push(problem),
+                Err(problem) => found.push(*problem),
             }
         }
     }
@@ -267,9 +270,7 @@ impl Stack {
             let what = "no profile can be named `full`";
             let help = "`full` is the name of the file without a profile";
             let place = places.key(&owned(&["profiles", "full"]));
-            found.push(
-                Problem::error(codes::BAD_NAME, what, place).with_help(Some(help.into())),
-            );
+            found.push(Problem::error(codes::BAD_NAME, what, place).with_help(Some(help.into())));
         }
         if self.profiles.len() > MOST_PROFILES {
             let what = format!(
@@ -306,7 +307,9 @@ fn choose(
 fn below(marks: &BTreeMap<parse::Path, Mark>, prefix: &[&str]) -> BTreeMap<parse::Path, Mark> {
     marks
         .iter()
-        .filter(|(path, _)| path.len() > prefix.len() && path.iter().zip(prefix).all(|(a, b)| a == b))
+        .filter(|(path, _)| {
+            path.len() > prefix.len() && path.iter().zip(prefix).all(|(a, b)| a == b)
+        })
         .map(|(path, mark)| (path[prefix.len()..].to_vec(), mark.clone()))
         .collect()
 }
@@ -320,17 +323,16 @@ fn check_merged(merged: &Merged, path: &Path, found: &mut Vec<Problem>) {
     if id.is_some_and(|id| id != stem) {
         let place = places.value(&owned(&["experiment", "id"]));
         let help = format!("write `id = {:?}`, or rename the file", word(&stem));
-        let problem =
-            Problem::error(codes::ID_IS_NOT_STEM, "the id is not the file's stem", place);
+        let problem = Problem::error(codes::ID_IS_NOT_STEM, "the id is not the file's stem", place);
         found.push(problem.with_help(Some(help)));
     }
 }
 
-fn decode(tree: &Value, place: Place) -> Result<Document, Problem> {
+fn decode(tree: &Value, place: Place) -> Result<Document, Box<Problem>> {
     Document::deserialize_from(tree).map_err(|_| {
         // The reason is left out, because serde's messages hold the value.
         let what = "the checks passed, and the file cannot be decoded: this is a bug of querylab";
-        Problem::error(codes::GAP, what, place)
+        Box::new(Problem::error(codes::GAP, what, place))
     })
 }
 
@@ -340,16 +342,35 @@ impl Document {
     }
 }
 
-/// File order, each once: a merged tree shows what the file alone showed already.
+/// File order, each once, and no more than anybody reads.
 fn in_order(mut list: Vec<Problem>) -> Vec<Problem> {
-    list.sort_by(|a, b| (&a.place, a.code, &a.what).cmp(&(&b.place, b.code, &b.what)));
-    list.dedup_by(|a, b| a.code == b.code && a.what == b.what && a.place == b.place);
+    once(&mut list);
     if list.len() > MOST_PROBLEMS {
         let more = list.len() - MOST_PROBLEMS;
         list.truncate(MOST_PROBLEMS);
         list.push(Problem::error(codes::MANY, format!("and {more} more"), Place::Nowhere));
     }
     list
+}
+
+/// Sorts, and drops what was said before: a merged tree shows what the file alone showed already.
+fn once(list: &mut Vec<Problem>) {
+    list.sort_by(|a, b| (&a.place, a.code, &a.what).cmp(&(&b.place, b.code, &b.what)));
+    list.dedup_by(|b, a| {
+        a.code == b.code
+            && a.place == b.place
+            && (a.what == b.what || without_profile(&a.what) == without_profile(&b.what))
+    });
+}
+
+/// The sentence about a key of a profile as it is about the same key of the merged file.
+fn without_profile(what: &str) -> String {
+    let Some((before, rest)) = what.split_once("`profiles.") else { return what.to_owned() };
+    let end = rest.find(['.', '`']).unwrap_or(rest.len());
+    match rest[end..].strip_prefix('.') {
+        Some(key) => format!("{before}`{key}"),
+        None => before.trim_end_matches(" in ").to_owned(),
+    }
 }
 
 fn problems(list: Vec<Problem>, source: &Source) -> Problems {

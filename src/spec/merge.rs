@@ -75,12 +75,7 @@ pub(super) fn merge(source: &Arc<Source>, layers: &[Layer]) -> Merged {
 }
 
 impl Merged {
-    fn take(
-        &mut self,
-        figment: &Figment,
-        value: figment::value::Value,
-        path: &mut Path,
-    ) -> Value {
+    fn take(&mut self, figment: &Figment, value: figment::value::Value, path: &mut Path) -> Value {
         use figment::value::Value as V;
         let last = figment.get_metadata(value.tag()).and_then(|m| m.name.parse().ok()).unwrap_or(0);
         let is_table = matches!(value, V::Dict(..));
@@ -102,8 +97,9 @@ impl Merged {
                     })
                     .collect(),
             ),
-            V::Array(_, list) => Value::Array(
-                list.into_iter()
+            V::Array(_, elements) => Value::Array(
+                elements
+                    .into_iter()
                     .enumerate()
                     .map(|(position, value)| {
                         path.push(position.to_string());

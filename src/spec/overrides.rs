@@ -13,7 +13,11 @@ use super::{Place, Problem, codes, schema, secrets, suggest};
 const PREFIX: &str = "QUERYLAB__";
 
 /// The layer of one variable; `None` for a variable that is not ours.
-pub(super) fn variable(name: &str, value: &str, tree: &Value) -> Option<Result<Layer, Problem>> {
+pub(super) fn variable(
+    name: &str,
+    value: &str,
+    tree: &Value,
+) -> Option<Result<Layer, Box<Problem>>> {
     let keys = name.strip_prefix(PREFIX)?;
     let typed: Path = keys.split("__").map(str::to_owned).collect();
     let origin = Origin::Environment(name.to_owned());
@@ -21,15 +25,16 @@ pub(super) fn variable(name: &str, value: &str, tree: &Value) -> Option<Result<L
 }
 
 /// The layer of one `--set KEY=VALUE`.
-pub(super) fn set(typed: &str, tree: &Value) -> Result<Layer, Problem> {
+pub(super) fn set(typed: &str, tree: &Value) -> Result<Layer, Box<Problem>> {
     let refuse = |what: &str| {
         let shown = typed.split('=').next().unwrap_or_default().to_owned();
-        Problem::error(codes::OVERRIDE, what, Place::CommandLine(shown))
-            .with_help(Some("write it like `--set design.blocks=3`".into()))
+        let problem = Problem::error(codes::OVERRIDE, what, Place::CommandLine(shown));
+        Box::new(problem.with_help(Some("write it like `--set design.blocks=3`".into())))
     };
     let (key, value) = typed.split_once('=').ok_or_else(|| refuse("no `=` in `--set`"))?;
     let path = parse::key(key.trim()).ok_or_else(|| refuse("not a key of the file"))?;
-    let is_secret = secrets::in_url(value) || path.last().is_some_and(|k| secrets::is_secret_key(k));
+    let is_secret =
+        secrets::in_url(value) || path.last().is_some_and(|k| secrets::is_secret_key(k));
     let shown = if is_secret { format!("{}=***", key.trim()) } else { typed.to_owned() };
     layer(&path, value.trim(), tree, Spelling::Exact, Origin::CommandLine(shown))
 }
@@ -48,21 +53,26 @@ fn layer(
     tree: &Value,
     spelling: Spelling,
     origin: Origin,
-) -> Result<Layer, Problem> {
+) -> Result<Layer, Box<Problem>> {
     let place = match &origin {
         Origin::Environment(name) => Place::Environment(name.clone()),
         Origin::CommandLine(typed) => Place::CommandLine(typed.clone()),
         Origin::File => Place::Nowhere,
     };
     let path = resolve(typed, tree, spelling).map_err(|(what, help)| {
-        Problem::error(codes::UNKNOWN_OVERRIDE, what, place.clone()).with_help(help)
+        Box::new(Problem::error(codes::UNKNOWN_OVERRIDE, what, place.clone()).with_help(help))
     })?;
     let leaf = value(&path, text).map_err(|what| {
-        Problem::error(codes::NOT_A_NUMBER, format!("`{}` is {what}", shown(&path)), place)
+        Box::new(Problem::error(
+            codes::NOT_A_NUMBER,
+            format!("`{}` is {what}", shown(&path)),
+            place,
+        ))
     })?;
-    let tree = path.iter().rev().fold(leaf, |inner, key| {
-        Value::Object(std::iter::once((key.clone(), inner)).collect())
-    });
+    let tree = path
+        .iter()
+        .rev()
+        .fold(leaf, |inner, key| Value::Object(std::iter::once((key.clone(), inner)).collect()));
     Ok(Layer { origin, tree, marks: Arc::new(BTreeMap::new()) })
 }
 
@@ -75,6 +85,8 @@ fn value(path: &[String], text: &str) -> Result<Value, String> {
         Value::Bool(_) => "boolean",
         Value::Number(n) if n.is_f64() => "number",
         Value::Number(_) => "integer",
+        // A number that was refused, like `nan`.
+        Value::Null => "number",
         _ => "other",
     };
     let is_date = parsed.marks.values().any(|m| m.date);
@@ -110,10 +122,18 @@ fn resolve(typed: &[String], tree: &Value, spelling: Spelling) -> Result<Path, U
     Ok(path)
 }
 
-fn step(typed: &str, path: &[String], here: Option<&Value>, spelling: Spelling) -> Result<String, Unknown> {
+fn step(
+    typed: &str,
+    path: &[String],
+    here: Option<&Value>,
+    spelling: Spelling,
+) -> Result<String, Unknown> {
     let at = schema::at(path);
-    let mut known: Vec<&str> =
-        here.and_then(Value::as_object).into_iter().flat_map(|t| t.keys().map(String::as_str)).collect();
+    let mut known: Vec<&str> = here
+        .and_then(Value::as_object)
+        .into_iter()
+        .flat_map(|t| t.keys().map(String::as_str))
+        .collect();
     let format = at.and_then(|s| s["properties"].as_object());
     known.extend(format.into_iter().flat_map(|p| p.keys().map(String::as_str)));
     known.sort_unstable();
@@ -186,22 +206,43 @@ mod tests {
 
     #[test]
     fn a_text_key_takes_what_looks_like_a_number() {
-        assert_eq!(env("QUERYLAB__EXPERIMENT__TITLE", "123"), Ok(json!({"experiment": {"title": "123"}})));
-        assert_eq!(env("QUERYLAB__LOAD__STEADY__RATE", "5"), Ok(json!({"load": {"steady": {"rate": "5"}}})));
-        assert_eq!(env("QUERYLAB__DESIGN__LOADS", "[\"b\"]"), Ok(json!({"design": {"loads": ["b"]}})));
+        assert_eq!(
+            env("QUERYLAB__EXPERIMENT__TITLE", "123"),
+            Ok(json!({"experiment": {"title": "123"}}))
+        );
+        assert_eq!(
+            env("QUERYLAB__LOAD__STEADY__RATE", "5"),
+            Ok(json!({"load": {"steady": {"rate": "5"}}}))
+        );
+        assert_eq!(
+            env("QUERYLAB__DESIGN__LOADS", "[\"b\"]"),
+            Ok(json!({"design": {"loads": ["b"]}}))
+        );
         assert!(env("QUERYLAB__DESIGN__CONFIDENCE", "nan").is_err());
     }
 
     #[test]
     fn unknown_keys_are_named() {
-        assert_eq!(env("QUERYLAB__DESING__BLOCKS", "3"), Err("the file has no key `DESING`".into()));
-        assert_eq!(env("QUERYLAB__VARIANTS__SCN__TITLE", "3"), Err("`variants` has no key `SCN`".into()));
-        assert_eq!(env("QUERYLAB__DESIGN____BLOCKS", "3"), Err("`design` has no key `\"\"`".into()));
+        assert_eq!(
+            env("QUERYLAB__DESING__BLOCKS", "3"),
+            Err("the file has no key `DESING`".into())
+        );
+        assert_eq!(
+            env("QUERYLAB__VARIANTS__SCN__TITLE", "3"),
+            Err("`variants` has no key `SCN`".into())
+        );
+        assert_eq!(
+            env("QUERYLAB__DESIGN____BLOCKS", "3"),
+            Err("`design` has no key `\"\"`".into())
+        );
         assert!(env("QUERYLAB__DESIGN__LOADS__0", "3").is_err());
         assert!(env("QUERYLAB__PROFILES", "3").is_err());
         for bad in ["design.blocks", "=3", "design..blocks=3", "design.Blocks=3", "a\nb=1"] {
             assert!(set(bad, &tree()).is_err(), "{bad}");
         }
-        assert_eq!(set("design.blocks = 3", &tree()).map(|l| l.tree).ok(), Some(json!({"design": {"blocks": 3}})));
+        assert_eq!(
+            set("design.blocks = 3", &tree()).map(|l| l.tree).ok(),
+            Some(json!({"design": {"blocks": 3}}))
+        );
     }
 }

@@ -14,13 +14,20 @@ const ROUTE: &str = "^(GET|POST|PUT|PATCH|DELETE) /[^ ?#]*$";
 /// Whether `text` matches `pattern`; if not, what to write. `None` for a pattern that is not one of ours.
 pub(super) fn check(pattern: &str, text: &str) -> Option<Result<(), &'static str>> {
     let (matches, help) = match pattern {
-        NAME => (name(text, 48), "a name is 1 to 48 of a-z, 0-9, `_` and `-`, and begins with a letter or digit"),
-        ID => (name(text, 80), "an id is 1 to 80 of a-z, 0-9, `_` and `-`, like `0001-email-lookup`"),
+        NAME => (
+            name(text, 48),
+            "a name is 1 to 48 of a-z, 0-9, `_` and `-`, and begins with a letter or digit",
+        ),
+        ID => {
+            (name(text, 80), "an id is 1 to 80 of a-z, 0-9, `_` and `-`, like `0001-email-lookup`")
+        }
         IDENTIFIER => (
             identifier(text),
             "tables and columns are 1 to 63 of A-Z, a-z, 0-9 and `_`, and do not begin with a digit; the schema is not written",
         ),
-        VERSION => (version(text), "write the oldest version that will do, like `\">=15\"` or `\">=7.2\"`"),
+        VERSION => {
+            (version(text), "write the oldest version that will do, like `\">=15\"` or `\">=7.2\"`")
+        }
         ROUTE => (route(text), "write a method and a path, like `\"GET /users/{id}\"`"),
         _ => return None,
     };
@@ -44,8 +51,7 @@ pub(super) fn identifier(text: &str) -> bool {
 fn version(text: &str) -> bool {
     let Some(numbers) = text.strip_prefix(">=") else { return false };
     let parts: Vec<&str> = numbers.split('.').collect();
-    let number =
-        |p: &&str| (1..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit());
+    let number = |p: &&str| (1..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit());
     parts.len() <= 3 && parts.iter().all(number)
 }
 

@@ -6,8 +6,18 @@ use super::merge::Merged;
 
 /// Sections in the order in which the format is explained.
 const SECTIONS: &[&str] = &[
-    "experiment", "services", "dataset", "indexes", "params", "endpoints", "load", "variants",
-    "design", "claims", "thresholds", "regression",
+    "experiment",
+    "services",
+    "dataset",
+    "indexes",
+    "params",
+    "endpoints",
+    "load",
+    "variants",
+    "design",
+    "claims",
+    "thresholds",
+    "regression",
 ];
 
 /// Sections whose entries are printed one by one, because their order says something.
@@ -20,25 +30,25 @@ pub(super) fn toml(tree: &Value, merged: &Merged) -> Result<String, toml::ser::E
         let Some(value) = tree.get(section) else { continue };
         if ORDERED.contains(section) {
             for name in merged.in_file_order(&[(*section).to_owned()]) {
-                push(&mut text, nested(&[section, &name], value[&name].clone()))?;
+                push(&mut text, &nested(&[section, &name], value[&name].clone()))?;
             }
         } else {
-            push(&mut text, nested(&[section], value.clone()))?;
+            push(&mut text, &nested(&[section], value.clone()))?;
         }
     }
     Ok(text)
 }
 
 fn nested(path: &[&str], value: Value) -> Value {
-    path.iter().rev().fold(value, |inner, key| {
-        Value::Object(Map::from_iter([((*key).to_owned(), inner)]))
-    })
+    path.iter()
+        .rev()
+        .fold(value, |inner, key| Value::Object(Map::from_iter([((*key).to_owned(), inner)])))
 }
 
-fn push(text: &mut String, section: Value) -> Result<(), toml::ser::Error> {
+fn push(text: &mut String, section: &Value) -> Result<(), toml::ser::Error> {
     if !text.is_empty() {
         text.push('\n');
     }
-    text.push_str(&toml::to_string_pretty(&section)?);
+    text.push_str(&toml::to_string_pretty(section)?);
     Ok(())
 }

@@ -1,13 +1,15 @@
 //! Problems for people and for machines.
 
+use std::ops::Range;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 use super::source::floor;
 use super::{Place, Problem, Problems, Severity};
 
-/// Lines longer than this are shown in part, in bytes.
-const WIDEST: usize = 160;
+/// Lines longer than this are shown in part, in bytes; the renderer cuts at the terminal's width by itself.
+const WIDEST: usize = 2048;
 
 /// Whether the text has colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,29 +107,45 @@ fn at<'a>(
         }
         Place::File { path, start, end, line, column } => (path, *start, *end, *line, *column),
     };
-    let group = group.element(Origin::path(path.as_str()).line(line).char_column(column));
-    let Some((_, text)) = problems.sources.iter().find(|(p, _)| p == path) else { return group };
-    let (window, span) = window(text, start, end);
+    let origin = Origin::path(path.as_str()).line(line).char_column(column);
+    let Some((_, text)) = problems.sources.iter().find(|(p, _)| p == path) else {
+        return group.element(origin);
+    };
+    let (window, span, is_whole) = window(text, start, end);
     let mut annotation = kind.span(span);
     if !label.is_empty() {
         annotation = annotation.label(label);
     }
-    group.element(Snippet::source(window).line_start(line).annotation(annotation))
+    let snippet = Snippet::source(window).line_start(line).annotation(annotation);
+    if is_whole {
+        group.element(snippet.path(path.as_str()))
+    } else {
+        // A snippet counts columns from its own beginning, so the place is said apart from it.
+        group.element(origin).element(snippet)
+    }
 }
 
-/// The part of one line that shows `start..end`, and where the span is in it.
-fn window(text: &str, start: usize, end: usize) -> (&str, std::ops::Range<usize>) {
+/// The line that shows `start..end`, or a part of a long one; where the span is in it; whether it is all of the line.
+fn window(text: &str, start: usize, end: usize) -> (&str, Range<usize>, bool) {
     let start = floor(text, start);
-    let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let mut line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    if line_start == 0 && text.starts_with('\u{feff}') {
+        line_start = '\u{feff}'.len_utf8();
+    }
+    let start = start.max(line_start);
     let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-    let line_end = line_start + text[line_start..line_end].trim_end_matches('\r').len();
+    let line_end = match text[line_start..line_end].strip_suffix('\r') {
+        Some(line) if line_end < text.len() => line_start + line.len(),
+        _ => line_end,
+    };
+    let is_inside = start <= line_end;
     let start = start.min(line_end);
     let end = floor(text, end).clamp(start, line_end);
     if line_end - line_start <= WIDEST {
-        return (&text[line_start..line_end], start - line_start..end - line_start);
+        return (&text[line_start..line_end], start - line_start..end - line_start, is_inside);
     }
     let from = floor(text, start.saturating_sub(WIDEST / 2)).max(line_start);
     let to = floor(text, from + WIDEST).min(line_end);
     let end = end.min(to).max(start);
-    (&text[from..to], start - from..end - from)
+    (&text[from..to], start - from..end - from, false)
 }

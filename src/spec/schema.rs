@@ -42,9 +42,12 @@ fn generate() -> Value {
     root["title"] = "A querylab experiment".into();
     without_null(&mut root);
     for (definition, property, pattern) in NAMED {
-        let owner = if definition.is_empty() { &mut root } else { &mut root["definitions"][definition] };
+        let owner =
+            if definition.is_empty() { &mut root } else { &mut root["definitions"][definition] };
         owner["properties"][property]["propertyNames"] = json!({ "pattern": pattern });
     }
+    root["definitions"]["Regression"]["properties"]["ratios"]["propertyNames"] =
+        json!({ "$ref": "#/definitions/Metric" });
     add_patches(&mut root);
     root
 }
@@ -71,7 +74,8 @@ fn without_null(schema: &mut Value) {
                 }
             }
             map.retain(|key, value| {
-                key != "default" || !value.as_object().is_some_and(|d| d.values().any(Value::is_null))
+                key != "default"
+                    || !value.as_object().is_some_and(|d| d.values().any(Value::is_null))
             });
             map.values_mut().for_each(without_null);
         }
@@ -135,11 +139,15 @@ fn relax(schema: &mut Value, definitions: &Map<String, Value>, todo: &mut Vec<St
     for (key, value) in map.iter_mut() {
         match (key.as_str(), value) {
             ("properties", Value::Object(properties)) => {
-                properties.values_mut().for_each(|p| relax(p, definitions, todo));
+                for property in properties.values_mut() {
+                    relax(property, definitions, todo);
+                }
             }
             ("additionalProperties", value) => relax(value, definitions, todo),
             ("allOf", Value::Array(parts)) => {
-                parts.iter_mut().for_each(|p| relax(p, definitions, todo));
+                for part in parts {
+                    relax(part, definitions, todo);
+                }
             }
             _ => {}
         }
@@ -149,7 +157,9 @@ fn relax(schema: &mut Value, definitions: &Map<String, Value>, todo: &mut Vec<St
 fn redirect(schema: &mut Value, to: &impl Fn(&str) -> Option<String>) {
     match schema {
         Value::Object(map) => {
-            if let Some(target) = map.get("$ref").and_then(Value::as_str).and_then(definition).and_then(to) {
+            if let Some(target) =
+                map.get("$ref").and_then(Value::as_str).and_then(definition).and_then(to)
+            {
                 map.insert("$ref".into(), format!("#/definitions/{target}").into());
             }
             map.values_mut().for_each(|value| redirect(value, to));
@@ -208,7 +218,10 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/infra/schema/experiment.schema.json");
         let kept = std::fs::read_to_string(path).expect("the checked-in schema");
         let generated = serde_json::to_string_pretty(&json_schema()).expect("JSON") + "\n";
-        assert!(kept == generated, "write it anew: querylab schema > infra/schema/experiment.schema.json");
+        assert!(
+            kept == generated,
+            "write it anew: querylab schema > infra/schema/experiment.schema.json"
+        );
     }
 
     #[test]
@@ -222,7 +235,10 @@ mod tests {
                     }
                     if let Some(format) = map.get("format").and_then(Value::as_str) {
                         let number = ["double", "uint16", "uint32", "uint64"].contains(&format);
-                        assert!(number || crate::units::check_format(format, "").is_some(), "{format}");
+                        assert!(
+                            number || crate::units::check_format(format, "").is_some(),
+                            "{format}"
+                        );
                     }
                     map.values().for_each(|v| visit(v, found));
                 }

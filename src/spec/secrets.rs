@@ -6,8 +6,22 @@ use super::parse::Path;
 
 /// A key with such a last word holds a secret if its value is a text.
 const KEYS: &[&str] = &[
-    "password", "passwd", "passphrase", "pwd", "secret", "token", "api_key", "apikey", "access_key",
-    "secret_key", "private_key", "credential", "credentials", "requirepass", "masterauth", "pgpass",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "access_key",
+    "secret_key",
+    "private_key",
+    "credential",
+    "credentials",
+    "requirepass",
+    "masterauth",
+    "pgpass",
 ];
 
 /// Below these the keys are the author's own columns, parameters and names, and say nothing about the value.
@@ -71,7 +85,9 @@ pub(super) fn in_url(text: &str) -> bool {
     let with_user = text.match_indices("://").any(|(at, _)| {
         let rest = &text[at + 3..];
         let end = rest
-            .find(|c: char| matches!(c, '/' | '?' | '#' | '\'' | '"' | '<' | '>') || c.is_whitespace())
+            .find(|c: char| {
+                matches!(c, '/' | '?' | '#' | '\'' | '"' | '<' | '>') || c.is_whitespace()
+            })
             .unwrap_or(rest.len());
         rest[..end].rfind('@').is_some_and(|user| user > 0)
     });
@@ -131,7 +147,14 @@ mod tests {
         found.sort();
         assert_eq!(
             found,
-            ["api-key", "list.0", "list.2", "list.3", "password", "services.redis.settings.requirepass"]
+            [
+                "api-key",
+                "list.0",
+                "list.2",
+                "list.3",
+                "password",
+                "services.redis.settings.requirepass"
+            ]
         );
         assert!(!tree.to_string().contains("u:p"));
     }

@@ -44,9 +44,9 @@ impl Source {
     pub(super) fn mask(&mut self, span: Range<usize>) {
         let start = floor(&self.text, span.start);
         let end = floor(&self.text, span.end).max(start);
-        let stars: String =
+        let masked: String =
             self.text[start..end].bytes().map(|b| if b == b'\n' { '\n' } else { '*' }).collect();
-        self.text.replace_range(start..end, &stars);
+        self.text.replace_range(start..end, &masked);
     }
 }
 

@@ -7,12 +7,15 @@ use super::parse::Path;
 use super::{Problem, codes, patterns, schema, suggest};
 use crate::units;
 
+/// A look at a file stops after so many problems: counting the column of each costs the length of its line.
+pub(super) const MOST: usize = 1000;
+
 /// A path as people read it: `claims[2].expect.about`.
 pub(super) fn shown(path: &[String]) -> String {
     let mut text = String::new();
     for part in path {
         if part.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
-            text.push_str(&format!("[{part}]"));
+            text.extend(["[", part, "]"]);
             continue;
         }
         if !text.is_empty() {
@@ -25,8 +28,8 @@ pub(super) fn shown(path: &[String]) -> String {
 
 /// A key that may be anything, made fit for one line.
 pub(super) fn word(key: &str) -> String {
-    let bare = !key.is_empty()
-        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let bare =
+        !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     let mut short: String = key.chars().take(60).collect();
     if short.len() < key.len() {
         short.push('…');
@@ -35,7 +38,12 @@ pub(super) fn word(key: &str) -> String {
 }
 
 /// Checks `tree` against the schema of the whole file, or of the patch at `schema`.
-pub(super) fn walk(tree: &Value, schema: &'static Value, places: Places<'_>, out: &mut Vec<Problem>) {
+pub(super) fn walk(
+    tree: &Value,
+    schema: &'static Value,
+    places: Places<'_>,
+    out: &mut Vec<Problem>,
+) {
     Walk { places, path: Path::new(), out }.value(schema, tree);
 }
 
@@ -53,7 +61,7 @@ impl Walk<'_> {
 
     fn value(&mut self, schema: &'static Value, value: &Value) {
         // Null is a value that was refused already.
-        if value.is_null() {
+        if value.is_null() || self.out.len() >= MOST {
             return;
         }
         let schema = schema::follow(schema);
@@ -104,7 +112,7 @@ impl Walk<'_> {
             "`{}` must be {}, but is {}",
             shown(&self.path),
             names.join(" or "),
-            name_of(found)
+            if found == "number" { "a number with a fraction" } else { name_of(found) }
         );
         let example = schema["examples"][0].as_str();
         let help = match (example, found) {
@@ -125,7 +133,9 @@ impl Walk<'_> {
     }
 
     fn table(&mut self, schema: &'static Value, table: &Map<String, Value>) {
-        let pattern = schema["propertyNames"]["pattern"].as_str();
+        let names = schema::follow(&schema["propertyNames"]);
+        let pattern = names["pattern"].as_str();
+        let words = schema::words(names);
         for (key, value) in table {
             self.path.push(key.clone());
             if let Some(Err(help)) = pattern.and_then(|p| patterns::check(p, key)) {
@@ -135,13 +145,19 @@ impl Walk<'_> {
                     Problem::error(codes::BAD_NAME, what, place).with_help(Some(help.into())),
                 );
             }
+            if let Some(words) = words.as_ref().filter(|w| !w.contains(&key.as_str())) {
+                self.unknown(words, key);
+            }
             let rest = &schema["additionalProperties"];
             if let Some(known) = schema["properties"].get(key) {
                 self.value(known, value);
             } else if rest.is_object() {
                 self.value(rest, value);
             } else if rest == false {
-                self.unknown(schema, key);
+                let known = schema["properties"].as_object();
+                let known: Vec<&str> =
+                    known.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+                self.unknown(&known, key);
             }
             self.path.pop();
         }
@@ -154,16 +170,13 @@ impl Walk<'_> {
         }
     }
 
-    fn unknown(&mut self, schema: &'static Value, key: &str) {
+    fn unknown(&mut self, known: &[&str], key: &str) {
         let above = &self.path[..self.path.len() - 1];
         let home = if above.is_empty() { String::new() } else { format!(" in `{}`", shown(above)) };
-        let known = schema["properties"].as_object();
-        let known = known.into_iter().flat_map(|p| p.keys().map(String::as_str));
         let place = self.places.key(&self.path);
         let what = format!("unknown key `{}`{home}", word(key));
-        self.out.push(
-            Problem::error(codes::UNKNOWN_KEY, what, place).with_help(suggest::help(key, known)),
-        );
+        let help = suggest::help(key, known.iter().copied());
+        self.out.push(Problem::error(codes::UNKNOWN_KEY, what, place).with_help(help));
     }
 
     /// Names the leaves: an author who has nothing yet is told what to write, not that a table is missing.
@@ -192,7 +205,8 @@ impl Walk<'_> {
             }
             return;
         }
-        if let Some(Err(bad)) = schema["format"].as_str().and_then(|f| units::check_format(f, text)) {
+        if let Some(Err(bad)) = schema["format"].as_str().and_then(|f| units::check_format(f, text))
+        {
             let what = format!("`{at}`: {}", bad.what.escape_debug());
             self.report(codes::BAD_UNIT, what, Some(bad.hint));
             return;
@@ -205,7 +219,9 @@ impl Walk<'_> {
         } else if length > most {
             let what = format!("`{at}` is longer than {most} characters");
             self.report(codes::BAD_LENGTH, what, None);
-        } else if let Some(Err(help)) = schema["pattern"].as_str().and_then(|p| patterns::check(p, text)) {
+        } else if let Some(Err(help)) =
+            schema["pattern"].as_str().and_then(|p| patterns::check(p, text))
+        {
             let what = format!("`{at}` does not have its form");
             self.report(codes::BAD_FORM, what, Some(help.into()));
         }

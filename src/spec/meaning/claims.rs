@@ -84,7 +84,10 @@ fn claim(look: &mut Look<'_>, path: &Path) {
     let is_about = there("about") || there("ratio");
     if is_about && !there("tolerance") {
         look.needs(path, "tolerance", "by `about` and `ratio`");
-    } else if !is_about && there("tolerance") && let Some(bound) = said.first() {
+    } else if !is_about
+        && there("tolerance")
+        && let Some(bound) = said.first()
+    {
         look.excludes(path, "tolerance", &child(path, bound), "is for `about` and `ratio`");
     }
     if there("ratio") && !there("vs") {
@@ -160,7 +163,7 @@ fn quantity(look: &mut Look<'_>, path: &Path, metric: Option<Metric>) -> Option<
     let value = look.get(path)?;
     let (number, help) = match metric.map(Metric::unit) {
         Some(Unit::Micros) => (
-            value.as_str().and_then(|t| t.parse::<Span>().ok()).map(|s| s.secs()),
+            value.as_str().and_then(|t| t.parse::<Span>().ok()).map(Span::secs),
             "write a duration with its unit, like `\"8000ms\"`",
         ),
         Some(Unit::Bytes) => (

@@ -4,10 +4,9 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use super::look::{Look, child};
-use crate::spec::codes;
 use crate::spec::parse::Path;
-use crate::spec::patterns;
 use crate::spec::walk::word;
+use crate::spec::{codes, patterns};
 use crate::units::Span;
 
 /// Every key that only some generators take.
@@ -127,7 +126,7 @@ fn weights(look: &mut Look<'_>, path: &Path) {
 
 fn timestamp(look: &mut Look<'_>, path: &Path) {
     if let Some(start) = look.of(path, "start")
-        && !start.as_str().is_some_and(|t| DateTime::parse_from_rfc3339(t).is_ok())
+        && start.as_str().is_none_or(|t| DateTime::parse_from_rfc3339(t).is_err())
     {
         let help = "write it in RFC 3339, like `\"2024-01-01T00:00:00Z\"`";
         look.bad(codes::BAD_TIMESTAMP, &child(path, "start"), "is no point in time", help);
@@ -158,7 +157,7 @@ fn braces(look: &mut Look<'_>, path: &Path, help: &str, allowed: impl Fn(&str) -
             return look.bad(codes::BAD_TEMPLATE, path, "has a `{` without its `}`", help);
         };
         if !allowed(&inner[..close]) {
-            let what = format!("has {} in braces", word(&inner[..close]));
+            let what = format!("has `{{{}}}` in it", word(&inner[..close]));
             return look.bad(codes::BAD_TEMPLATE, path, &what, help);
         }
         rest = &inner[close + 1..];

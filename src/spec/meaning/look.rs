@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::spec::merge::Places;
 use crate::spec::parse::Path;
-use crate::spec::walk::shown;
+use crate::spec::walk::{MOST, shown};
 use crate::spec::{Problem, codes};
 use crate::units::Span;
 
@@ -86,6 +86,9 @@ impl<'a> Look<'a> {
 
     /// Says that the value at `path` is wrong: `what` goes on after its name.
     pub(super) fn bad(&mut self, code: &'static str, path: &[String], what: &str, help: &str) {
+        if self.out.len() >= MOST {
+            return;
+        }
         let place = self.places.value(path);
         let what = format!("`{}` {what}", shown(path));
         self.out.push(Problem::error(code, what, place).with_help(Some(help.to_owned())));
