@@ -6,7 +6,7 @@ use super::notes::Notes;
 use super::types::ClaimPlan;
 use super::view::View;
 use crate::spec::{Claim, ClaimExpect, Metric, Scalar, Spec, Unit};
-use crate::units::{Bytes, Rate, Share, Span};
+use crate::units::{Bytes, Span};
 
 /// A value of a metric in its unit: µs, bytes, per second, a share from 0 to 1, or a number.
 ///
@@ -19,15 +19,12 @@ pub(super) fn value(metric: Metric, text: &Scalar) -> Result<f64, String> {
         Scalar::Float(x) if x.is_finite() => Some(*x),
         _ => None,
     };
-    let words = match text {
-        Scalar::Text(t) => t.as_str(),
-        _ => "",
-    };
+    let words = if let Scalar::Text(words) = text { words.as_str() } else { "" };
     let (parsed, example) = match metric.unit() {
         Unit::Micros => (words.parse::<Span>().ok().map(|s| s.0 as f64 / 1e3), "\"8000ms\""),
         Unit::Bytes => (words.parse::<Bytes>().ok().map(|b| b.0 as f64), "\"300MB\""),
-        Unit::PerSecond => (number.or(words.parse::<Rate>().ok().map(|r| r.0)), "\"500/s\""),
-        Unit::Share => (number.or(words.parse::<Share>().ok().map(|s| s.0)), "0.94"),
+        Unit::PerSecond => (number, "500"),
+        Unit::Share => (number.filter(|x| *x <= 1.0), "0.94"),
         Unit::Number => (number, "1.5"),
     };
     parsed
@@ -42,24 +39,18 @@ pub(super) fn claims(
     design: &Design,
     views: &[View<'_>],
 ) -> Vec<ClaimPlan> {
-    let mut seen: Vec<&str> = Vec::new();
     let mut not_run: Vec<&str> = Vec::new();
     let mut plans = Vec::new();
     for (position, claim) in spec.document.claims.iter().enumerate() {
         let position = position.to_string();
         let at = At { position: &position, claim };
-        if seen.contains(&claim.id.as_str()) {
-            let what = format!("there are two claims `{}`", claim.id);
-            at.error(notes, &["id"], what, "give each its own id");
-        }
-        seen.push(&claim.id);
         if !at.check_names(notes, spec, views) {
             continue;
         }
         if !at.check_cell(notes, spec, design) {
             not_run.push(&claim.id);
         }
-        if let Some((low, high)) = at.range(notes) {
+        if let Some(Range { low, high }) = at.range(notes) {
             plans.push(ClaimPlan {
                 id: claim.id.clone(),
                 text: claim.text.clone(),
@@ -129,17 +120,6 @@ impl At<'_> {
             let what = format!("`{variant}` has no cache to hit");
             self.error(notes, &["expect", "metric"], what, "name a variant with a cache");
         }
-        match (metric.is_of_data(), load) {
-            (true, Some(_)) => {
-                let what = format!("`{}` does not depend on the load", metric.name());
-                self.error(notes, &["expect", "load"], what, "leave `load` out");
-            }
-            (false, None) => {
-                let what = format!("`{}` depends on the load, and none is named", metric.name());
-                self.error(notes, &["expect"], what, "write `load = \"…\"`");
-            }
-            _ => {}
-        }
         fine
     }
 
@@ -162,74 +142,38 @@ impl At<'_> {
         run && load.as_ref().is_none_or(|load| design.loads.contains(load))
     }
 
-    /// Lowest and highest value that support it.
-    fn range(&self, notes: &mut Notes<'_>) -> Option<(Option<f64>, Option<f64>)> {
+    /// What supports it. `spec` has seen to it that exactly one of the four is stated, `ratio` with a `vs`.
+    fn range(&self, notes: &mut Notes<'_>) -> Option<Range> {
         let e = &self.claim.expect;
-        let stated =
-            [e.about.is_some(), e.ratio.is_some(), e.at_least.is_some(), e.at_most.is_some()];
-        if stated.iter().filter(|is| **is).count() != 1 {
-            let what = "a claim says exactly one of `about`, `ratio`, `at_least` and `at_most`";
-            self.error(notes, &["expect"], what, "make two claims of it");
-            return None;
-        }
-        if e.vs.is_some() != e.ratio.is_some() && (e.ratio.is_some() || e.about.is_some()) {
-            let (what, help) = if e.ratio.is_some() {
-                ("a ratio is to another variant, and none is named", "write `vs = \"…\"`")
-            } else {
-                ("a claim with `vs` is about a ratio", "write `ratio` instead of `about`")
-            };
-            self.error(notes, &["expect"], what, help);
-            return None;
-        }
-        let around = e.about.is_some() || e.ratio.is_some();
-        let tolerance = match (around, e.tolerance) {
-            (true, Some(Share(t))) if t > 0.0 && t < 1.0 => t,
-            (false, None) => 0.0,
-            (true, _) => {
-                let what = "a claim of `about` or `ratio` has a tolerance between 0% and 100%";
-                self.error(notes, &["expect", "tolerance"], what, "write like `\"25%\"`");
-                return None;
-            }
-            (false, Some(_)) => {
-                let what = "a limit has no tolerance";
-                self.error(notes, &["expect", "tolerance"], what, "leave it out");
-                return None;
-            }
+        let tolerance = e.tolerance.map_or(0.0, |share| share.0);
+        let around = |x: f64| Range {
+            low: Some((x * (1.0 - tolerance)).max(0.0)),
+            high: Some(x * (1.0 + tolerance)),
         };
-        let middle = self.number(notes, "about", e.about.as_ref())?;
-        let low = self.number(notes, "at_least", e.at_least.as_ref())?;
-        let high = self.number(notes, "at_most", e.at_most.as_ref())?;
-        if e.ratio.is_some_and(|r| !r.is_finite() || r <= 0.0) {
-            self.error(
-                notes,
-                &["expect", "ratio"],
-                "a ratio is a number above 0",
-                "write like `0.7`",
-            );
-            return None;
+        if let Some(ratio) = e.ratio {
+            Some(around(ratio))
+        } else if let Some(about) = &e.about {
+            self.number(notes, "about", about).map(around)
+        } else if let Some(least) = &e.at_least {
+            self.number(notes, "at_least", least).map(|x| Range { low: Some(x), high: None })
+        } else if let Some(most) = &e.at_most {
+            self.number(notes, "at_most", most).map(|x| Range { low: None, high: Some(x) })
+        } else {
+            self.error(notes, &["expect"], "the claim claims nothing", "write `about = …`");
+            None
         }
-        Some(match middle.or(e.ratio) {
-            Some(x) => (Some(x * (1.0 - tolerance)), Some(x * (1.0 + tolerance))),
-            None => (low, high),
-        })
     }
 
-    /// A limit in the metric's unit, or as a plain ratio where there is a `vs`; the outer none is a mistake.
-    fn number(
-        &self,
-        notes: &mut Notes<'_>,
-        key: &str,
-        stated: Option<&Scalar>,
-    ) -> Option<Option<f64>> {
-        let Some(text) = stated else { return Some(None) };
-        let read = match (&self.claim.expect.vs, text) {
-            (None, text) => value(self.claim.expect.metric, text),
+    /// A limit in the metric's unit, or as a plain ratio where there is a `vs`.
+    fn number(&self, notes: &mut Notes<'_>, key: &str, stated: &Scalar) -> Option<f64> {
+        let read = match (&self.claim.expect.vs, stated) {
+            (None, stated) => value(self.claim.expect.metric, stated),
             (Some(_), Scalar::Int(n)) if *n > 0 => Ok(*n as f64),
             (Some(_), Scalar::Float(x)) if x.is_finite() && *x > 0.0 => Ok(*x),
             (Some(_), _) => Err("with `vs` it is a ratio: write like `0.7`".into()),
         };
         match read {
-            Ok(x) => Some(Some(x)),
+            Ok(x) => Some(x),
             Err(help) => {
                 let what = format!("this is no value of `{}`", self.claim.expect.metric.name());
                 self.error(notes, &["expect", key], what, help);
@@ -237,4 +181,10 @@ impl At<'_> {
             }
         }
     }
+}
+
+/// Lowest and highest value that support a claim.
+struct Range {
+    low: Option<f64>,
+    high: Option<f64>,
 }

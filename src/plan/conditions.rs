@@ -87,7 +87,7 @@ mod tests {
         let weighted =
             Generator::Weighted { choices: vec![("a".into(), 70.0), ("b".into(), 30.0)] };
         let sequence = Generator::Sequence { start: 10, step: 5 };
-        let template = Generator::Template { pieces: vec!["u".into(), "-1".into(), "".into()] };
+        let template = Generator::Template { pieces: vec!["u".into(), "-1".into(), String::new()] };
         let cases = [
             (&weighted, "a", Ok(0.7)),
             (&weighted, "c", Err(())),

@@ -56,12 +56,12 @@ fn check_name(
         let what = format!("`{name}` can't be the name of a {kind}");
         let help = "a name has letters, digits and `_`, starts with no digit, and has at most 63 \
                     bytes";
-        notes.error(codes::UNKNOWN_NAME, path, what, help);
+        notes.wrong_key(codes::UNKNOWN_NAME, path, what, help);
     } else if let Some(known) = migrations.filter(|m| !m.mention(name)) {
         let what = format!("no migration mentions a {kind} `{name}`");
         let help = crate::spec::did_you_mean(name, known.words())
             .map_or_else(|| "add it to a migration".into(), |c| format!("did you mean `{c}`?"));
-        notes.error(codes::UNKNOWN_NAME, path, what, help);
+        notes.wrong_key(codes::UNKNOWN_NAME, path, what, help);
     }
 }
 
@@ -81,12 +81,10 @@ fn table(
                 generator,
                 null_ratio: how.null_ratio.unwrap_or(0.0),
             }),
-            Err(mistakes) => {
-                for Mistake { key, what, help } in mistakes {
-                    let path = ["dataset", "tables", name, "columns", column, key];
-                    let what = format!("column `{name}.{column}`: {what}");
-                    notes.error(codes::GENERATOR, &path, what, help);
-                }
+            Err(Mistake { key, what, help }) => {
+                let path = ["dataset", "tables", name, "columns", column, key];
+                let what = format!("column `{name}.{column}`: {what}");
+                notes.error(codes::GENERATOR, &path, what, help);
             }
         }
     }

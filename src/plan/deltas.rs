@@ -120,7 +120,7 @@ fn endpoints(levels: &mut Levels, view: &View<'_>) {
                 |c| format!("cache-aside {} for {}", c.key, c.ttl),
             ),
         );
-        for param in endpoint.bind.iter() {
+        for param in &endpoint.bind {
             if let Bind::Param(param) = param
                 && let Some(declared) = view.document.params.get(param)
             {
@@ -163,11 +163,21 @@ fn flatten(levels: &mut Levels, name: &str, value: Value) {
     }
 }
 
-/// Levels as they are printed; compared in full before.
+/// Levels as they are printed; they were compared in full before. Of long ones the beginning that both have is cut.
 pub(super) fn shorten(plans: &mut [DeltaPlan]) {
     for (_, base, own) in plans.iter_mut().flat_map(|p| p.factors.iter_mut()) {
-        if short(base) != short(own) {
-            (*base, *own) = (short(base), short(own));
+        if short(base) == *base && short(own) == *own {
+            continue;
         }
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let (left, right) = (words(base), words(own));
+        let same = left.iter().zip(&right).take_while(|(a, b)| a == b).count();
+        // A few words before the difference tell where it is.
+        let from = same.saturating_sub(4);
+        let cut = |words: &[String]| {
+            let lead = if from > 0 { "… " } else { "" };
+            short(&format!("{lead}{}", words[from..].join(" ")))
+        };
+        (*base, *own) = (cut(&left), cut(&right));
     }
 }

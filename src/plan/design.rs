@@ -11,7 +11,6 @@ use crate::spec::{LoadModel, Metric, Spec};
 const BLOCKS_FOR_VERDICTS: u32 = 6;
 /// A block is hours long before it has more cells.
 const MOST_CELLS: usize = 256;
-const MOST_BLOCKS: u32 = 100;
 const NONE: &str = "none";
 
 /// The design, decided.
@@ -67,7 +66,7 @@ pub(super) fn resolve(notes: &mut Notes<'_>, spec: &Spec) -> Design {
     design
 }
 
-/// Names that are known, each once; the others are noted.
+/// Names that are known; the others are noted.
 fn names(
     notes: &mut Notes<'_>,
     kind: &str,
@@ -79,18 +78,11 @@ fn names(
     for (position, name) in asked.iter().enumerate() {
         let position = position.to_string();
         let path: Vec<&str> = path.iter().copied().chain([position.as_str()]).collect();
-        if !known.contains(&name.as_str()) {
-            notes.unknown(&path, kind, name, known.iter().copied());
-        } else if kept.contains(name) {
-            let what = format!("{kind} `{name}` is named twice");
-            notes.error(codes::DESIGN, &path, what, "once is enough");
-        } else {
+        if known.contains(&name.as_str()) {
             kept.push(name.clone());
+        } else {
+            notes.unknown(&path, kind, name, known.iter().copied());
         }
-    }
-    if asked.is_empty() {
-        let what = format!("the design names no {kind}");
-        notes.error(codes::DESIGN, path, what, "name at least one");
     }
     kept
 }
@@ -153,12 +145,9 @@ fn plan(
             notes.unknown(&path, "load profile", load, known);
         }
     }
-    if design.precision.is_some() {
-        notes.not_yet(&["design", "precision"], "`precision`");
-    }
     DesignPlan {
         baseline: baseline.clone(),
-        blocks: design.blocks.clamp(1, MOST_BLOCKS),
+        blocks: design.blocks,
         aa_check,
         confidence: design.confidence,
         margin: design.margin.0,
@@ -170,20 +159,9 @@ fn plan(
 
 fn check_numbers(notes: &mut Notes<'_>, spec: &Spec) {
     let design = &spec.document.design;
-    let mut wrong = |key, what: &str, help: &str| {
-        notes.error(codes::DESIGN, &["design", key], what, help);
-    };
-    if !(1..=MOST_BLOCKS).contains(&design.blocks) {
-        wrong("blocks", "a run has 1 to 100 blocks", "write like `8`");
-    }
-    if !(0.5..=0.999).contains(&design.confidence) {
-        wrong("confidence", "a confidence is from 0.5 to 0.999", "write like `0.95`");
-    }
     if !(design.margin.0 > 0.0 && design.margin.0 <= 1.0) {
-        wrong("margin", "a margin is more than 0% and at most 100%", "write like `\"5%\"`");
-    }
-    if design.time_budget.is_some_and(|b| b.0 == 0) {
-        wrong("time_budget", "a budget of no time runs nothing", "write like `\"45m\"`");
+        let what = "a margin is more than 0% and at most 100%";
+        notes.error(codes::DESIGN, &["design", "margin"], what, "write like `\"5%\"`");
     }
     if design.blocks < BLOCKS_FOR_VERDICTS {
         notes.warn(format!(

@@ -110,8 +110,7 @@ fn width(generator: &Generator) -> u64 {
         | Generator::Integer { .. }
         | Generator::Float { .. } => 8,
         Generator::Bool { .. } => 1,
-        Generator::Uuid => 16,
-        Generator::PersonName => 16,
+        Generator::Uuid | Generator::PersonName => 16,
         Generator::Template { pieces } => {
             let fixed: usize = pieces.iter().map(String::len).sum();
             text(fixed) + 7 * (pieces.len() as u64).saturating_sub(1)

@@ -23,75 +23,17 @@ fn mistake<T>(
     Err(Mistake { key, what: what.into(), help: help.into() })
 }
 
-/// The keys that a generator takes.
-fn keys_of(kind: GeneratorKind) -> &'static [&'static str] {
-    match kind {
-        GeneratorKind::Sequence | GeneratorKind::Timestamp => &["start", "step"],
-        GeneratorKind::Template => &["template"],
-        GeneratorKind::Weighted => &["weights"],
-        GeneratorKind::Integer | GeneratorKind::Float | GeneratorKind::Words => &["min", "max"],
-        GeneratorKind::Bool => &["probability"],
-        GeneratorKind::Constant => &["value"],
-        GeneratorKind::PersonName | GeneratorKind::Uuid => &[],
-    }
-}
-
-/// The keys that a column states, beside `generator` and `null_ratio`.
-fn keys_stated(column: &Column) -> impl Iterator<Item = &'static str> {
-    let stated = [
-        ("template", column.template.is_some()),
-        ("weights", column.weights.is_some()),
-        ("start", column.start.is_some()),
-        ("step", column.step.is_some()),
-        ("min", column.min.is_some()),
-        ("max", column.max.is_some()),
-        ("value", column.value.is_some()),
-        ("probability", column.probability.is_some()),
-    ];
-    stated.into_iter().filter_map(|(key, is)| is.then_some(key))
-}
-
-/// The generator of a column of a table with so many rows.
+/// The generator of a column of a table with so many rows. `spec` has seen to it that the column states the keys of its
+/// generator and no others.
 ///
 /// # Errors
 ///
-/// Every mistake in the column.
-pub(super) fn generator(column: &Column, rows: u64) -> Result<Generator, Vec<Mistake>> {
+/// What no row, or not the last one, could hold.
+pub(super) fn generator(column: &Column, rows: u64) -> Result<Generator, Mistake> {
     let Some(kind) = column.generator else {
-        return mistake(
-            "generator",
-            "the column has no generator",
-            "write one, like `generator = \"sequence\"`; leave the column out to get its default",
-        )
-        .map_err(|m| vec![m]);
+        return mistake("generator", "the column has no generator", "write `generator = \"…\"`");
     };
-    let mut mistakes = Vec::new();
-    for key in keys_stated(column).filter(|key| !keys_of(kind).contains(key)) {
-        let takes = match keys_of(kind) {
-            [] => "this generator takes no keys".to_owned(),
-            keys => format!("this generator takes `{}`", keys.join("`, `")),
-        };
-        mistakes.push(Mistake {
-            key,
-            what: format!("`{key}` means nothing to this generator"),
-            help: takes,
-        });
-    }
-    if column.null_ratio.is_some_and(|r| !(0.0..=1.0).contains(&r)) {
-        mistakes.push(Mistake {
-            key: "null_ratio",
-            what: "a share is from 0 to 1".into(),
-            help: "write a number from 0.0 to 1.0".into(),
-        });
-    }
-    match (build(kind, column, rows), mistakes.is_empty()) {
-        (Ok(generator), true) => Ok(generator),
-        (Ok(_), false) => Err(mistakes),
-        (Err(m), _) => {
-            mistakes.push(m);
-            Err(mistakes)
-        }
-    }
+    build(kind, column, rows)
 }
 
 fn build(kind: GeneratorKind, column: &Column, rows: u64) -> Result<Generator, Mistake> {
@@ -212,11 +154,11 @@ fn weighted(column: &Column) -> Result<Generator, Mistake> {
         _ => return mistake("weights", "`weighted` has nothing to choose from", help),
     };
     let sum: f64 = weights.values().sum();
-    if !sum.is_finite() || weights.values().any(|w| !w.is_finite() || *w <= 0.0) {
-        return mistake("weights", "every weight is a number above 0", help);
+    if !(sum > 0.0 && sum.is_finite()) || weights.values().any(|w| *w < 0.0) {
+        return mistake("weights", "the weights have no positive, finite sum", help);
     }
     let mut choices = Vec::with_capacity(weights.len());
-    for (value, weight) in weights {
+    for (value, weight) in weights.iter().filter(|(_, weight)| **weight > 0.0) {
         choices.push((clean("weights", value)?, *weight));
     }
     Ok(Generator::Weighted { choices })
@@ -251,9 +193,9 @@ mod tests {
 
     use super::*;
 
-    fn made(column: serde_json::Value, rows: u64) -> Result<Generator, Vec<&'static str>> {
+    fn made(column: serde_json::Value, rows: u64) -> Result<Generator, &'static str> {
         let column: Column = serde_json::from_value(column).expect("a column");
-        generator(&column, rows).map_err(|all| all.into_iter().map(|m| m.key).collect())
+        generator(&column, rows).map_err(|m| m.key)
     }
 
     #[test]
@@ -290,28 +232,20 @@ mod tests {
     #[test]
     fn what_no_generator_could_follow_is_refused_by_key() {
         let cases = [
-            (json!({ "template": "x" }), vec!["generator"]),
-            (json!({ "generator": "template" }), vec!["template"]),
-            (json!({ "generator": "template", "template": "{id}" }), vec!["template"]),
-            (json!({ "generator": "template", "template": "x\u{0}" }), vec!["template"]),
-            (json!({ "generator": "uuid", "min": 1, "value": 2 }), vec!["min", "value"]),
-            (json!({ "generator": "weighted", "weights": {} }), vec!["weights"]),
-            (json!({ "generator": "weighted", "weights": { "a": 1, "b": -1 } }), vec!["weights"]),
-            (
-                json!({ "generator": "weighted", "weights": { "a": 1e308, "b": 1e308 } }),
-                vec!["weights"],
-            ),
-            (json!({ "generator": "integer", "min": 5, "max": 1 }), vec!["min"]),
-            (json!({ "generator": "integer", "min": 0.5, "max": 1 }), vec!["min"]),
-            (json!({ "generator": "words", "min": 0, "max": 3 }), vec!["min"]),
-            (
-                json!({ "generator": "sequence", "step": 9_223_372_036_854_775_807_i64 }),
-                vec!["step"],
-            ),
-            (json!({ "generator": "timestamp", "start": "yesterday" }), vec!["start"]),
-            (json!({ "generator": "timestamp", "start": "9999-12-31T23:59:59Z" }), vec!["step"]),
-            (json!({ "generator": "bool", "probability": 1.5 }), vec!["probability"]),
-            (json!({ "generator": "uuid", "null_ratio": 2.0 }), vec!["null_ratio"]),
+            (json!({ "template": "x" }), "generator"),
+            (json!({ "generator": "template" }), "template"),
+            (json!({ "generator": "template", "template": "{id}" }), "template"),
+            (json!({ "generator": "template", "template": "x\u{0}" }), "template"),
+            (json!({ "generator": "weighted", "weights": {} }), "weights"),
+            (json!({ "generator": "weighted", "weights": { "a": 1, "b": -1 } }), "weights"),
+            (json!({ "generator": "weighted", "weights": { "a": 1e308, "b": 1e308 } }), "weights"),
+            (json!({ "generator": "integer", "min": 5, "max": 1 }), "min"),
+            (json!({ "generator": "integer", "min": 0.5, "max": 1 }), "min"),
+            (json!({ "generator": "words", "min": 0, "max": 3 }), "min"),
+            (json!({ "generator": "sequence", "step": 9_223_372_036_854_775_807_i64 }), "step"),
+            (json!({ "generator": "timestamp", "start": "yesterday" }), "start"),
+            (json!({ "generator": "timestamp", "start": "9999-12-31T23:59:59Z" }), "step"),
+            (json!({ "generator": "bool", "probability": 1.5 }), "probability"),
         ];
         for (column, keys) in cases {
             assert_eq!(made(column.clone(), 10), Err(keys), "{column}");

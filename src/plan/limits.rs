@@ -36,11 +36,6 @@ fn one_threshold(
     let known: Vec<&str> = file.load.keys().map(String::as_str).collect();
     let mut scoped = scope(notes, position, "loads", loads.as_ref(), &known, &design.loads);
     if metric.is_of_data() {
-        if loads.is_some() {
-            let what = format!("`{}` does not depend on the load", metric.name());
-            let path = ["thresholds", position, "loads"];
-            notes.error(codes::LIMIT, &path, what, "leave `loads` out");
-        }
         scoped.clear();
     }
     let mut read = |key: &str, stated: &Option<Scalar>| {
@@ -55,10 +50,6 @@ fn one_threshold(
         })
     };
     let (low, high) = (read("min", min), read("max", max));
-    if (min.is_none() && max.is_none()) || low.zip(high).is_some_and(|(low, high)| low > high) {
-        let what = "this threshold holds for every value, or for none";
-        notes.error(codes::LIMIT, &["thresholds", position], what, "write `max = …` or `min = …`");
-    }
     if variants.is_empty() || (scoped.is_empty() && !metric.is_of_data()) {
         notes.warn(format!(
             "a threshold of `{}` is about cells that are not run here: it is not judged",

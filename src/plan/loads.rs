@@ -8,8 +8,6 @@ use crate::spec::{Fill, Load, LoadModel, Warmup};
 
 /// Requests under way at most where an open profile states no number.
 const IN_FLIGHT: u32 = 4096;
-/// A shorter window or timeout measures only the timer.
-const SHORTEST_NS: u64 = 1_000_000;
 
 /// A condition that ends a phase.
 ///
@@ -34,13 +32,6 @@ pub(super) fn until(text: &str) -> Result<Until, &'static str> {
 pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>, name: &str) -> Option<LoadPlan> {
     let load = view.document.load.get(name)?;
     let model = model(notes, view, name, load);
-    for (key, span) in [("duration", load.duration), ("timeout", load.timeout)] {
-        if span.0 < SHORTEST_NS {
-            let path = notes.path_of(view.name, &["load", name, key]);
-            let what = format!("load `{name}`: `{key}` is under 1 ms");
-            notes.error(codes::LOAD, &path, what, format!("write like `{key} = \"5s\"`"));
-        }
-    }
     let warmup = warmup(notes, view, name, &load.warmup);
     let fill = view.variant.and_then(|v| v.fill.as_ref());
     let fill = fill.and_then(|fill| resolve_fill(notes, view, fill));
@@ -54,59 +45,25 @@ pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>, name: &str) -> Opt
     })
 }
 
+/// `spec` has seen to it that a load states what its model needs, and nothing of the other's.
 fn model(notes: &mut Notes<'_>, view: &View<'_>, name: &str, load: &Load) -> Option<ModelPlan> {
-    let (word, foreign) = match load.model {
-        LoadModel::Closed => (
-            "closed",
-            [
-                ("rate", load.rate.is_some()),
-                ("arrival", load.arrival.is_some()),
-                ("max_in_flight", load.max_in_flight.is_some()),
-            ],
-        ),
-        LoadModel::Open => (
-            "open",
-            [
-                ("users", load.users.is_some()),
-                ("think_time", load.think_time.is_some()),
-                ("", false),
-            ],
-        ),
+    let model = match load.model {
+        LoadModel::Closed => load.users.map(|users| ModelPlan::Closed {
+            users,
+            think_ns: load.think_time.map_or(0, |think| think.0),
+        }),
+        LoadModel::Open => load.rate.map(|rate| ModelPlan::Open {
+            rate_per_s: rate.0,
+            arrival: load.arrival.unwrap_or_default(),
+            max_in_flight: load.max_in_flight.unwrap_or(IN_FLIGHT),
+        }),
     };
-    for (key, _) in foreign.iter().filter(|(_, stated)| *stated) {
-        let path = notes.path_of(view.name, &["load", name, key]);
-        let other = notes.path_of(view.name, &["load", name, "model"]);
-        let what = format!("load `{name}`: a load of the {word} model has no `{key}`");
-        let help = "leave it out, or choose the other model";
-        notes.contradiction(codes::LOAD, &path, what, help, (&other, "the model"));
-    }
-    let mut missing = |key: &str, help: &str| {
+    if model.is_none() {
         let path = notes.path_of(view.name, &["load", name]);
-        let what = format!("load `{name}`: a load of the {word} model needs `{key}`");
-        notes.error(codes::LOAD, &path, what, help);
-    };
-    match load.model {
-        LoadModel::Closed => match load.users {
-            Some(users) if users > 0 => {
-                Some(ModelPlan::Closed { users, think_ns: load.think_time.map_or(0, |t| t.0) })
-            }
-            _ => {
-                missing("users", "write like `users = 10`");
-                None
-            }
-        },
-        LoadModel::Open => match load.rate {
-            Some(rate) => Some(ModelPlan::Open {
-                rate_per_s: rate.0,
-                arrival: load.arrival.unwrap_or_default(),
-                max_in_flight: load.max_in_flight.unwrap_or(IN_FLIGHT).max(1),
-            }),
-            None => {
-                missing("rate", "write like `rate = \"500/s\"`");
-                None
-            }
-        },
+        let what = format!("load `{name}` lacks what its model needs");
+        notes.error(codes::LOAD, &path, what, "write `users = …` or `rate = …`");
     }
+    model
 }
 
 fn warmup(
@@ -115,17 +72,6 @@ fn warmup(
     name: &str,
     warmup: &Warmup,
 ) -> Option<WarmupPlan> {
-    if warmup.min > warmup.max {
-        let path = notes.path_of(view.name, &["load", name, "warmup", "min"]);
-        let other = notes.path_of(view.name, &["load", name, "warmup", "max"]);
-        let what = format!(
-            "load `{name}`: the warm-up takes at least {} but at most {}",
-            warmup.min, warmup.max
-        );
-        let help = "make `min` no longer than `max`";
-        notes.contradiction(codes::LOAD, &path, what, help, (&other, "the longest warm-up"));
-        return None;
-    }
     let ends = match until(&warmup.until) {
         Ok(ends) => ends,
         Err(help) => {
@@ -157,11 +103,6 @@ fn resolve_fill(notes: &mut Notes<'_>, view: &View<'_>, fill: &Fill) -> Option<F
     if ends != Until::Steady && !view.has_cache() {
         let what = format!("variant `{}` fills a cache that none of its endpoints has", view.name);
         notes.error(codes::LOAD, &path("until"), what, "give the endpoint a cache, or drop `fill`");
-    }
-    if fill.users == 0 || fill.max.0 < SHORTEST_NS {
-        let what = format!("variant `{}`: a fill needs users and time", view.name);
-        notes.error(codes::LOAD, &path("max"), what, "write like `users = 10, max = \"60s\"`");
-        return None;
     }
     Some(FillPlan { users: fill.users, max_ns: fill.max.0, until: ends })
 }

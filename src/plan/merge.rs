@@ -52,8 +52,8 @@ pub(super) fn check_patches(notes: &mut Notes<'_>, spec: &Spec, variant: &str) {
     let mut check = |section: &'static str, kind, patch: &Option<Value>, known: Vec<&str>| {
         let Some(Value::Object(patch)) = patch else { return };
         for name in patch.keys().filter(|name| !known.contains(&name.as_str())) {
-            let path = ["variants", variant, section, name];
-            notes.unknown(&path, kind, name, known.iter().copied());
+            let place = ["variants", variant, section, name];
+            notes.unknown_key(&place, kind, name, known.iter().copied());
         }
     };
     check("load", "load profile", &own.load, file.load.keys().map(String::as_str).collect());

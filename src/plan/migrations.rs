@@ -28,12 +28,14 @@ pub(super) struct Migrations {
     words: BTreeSet<String>,
     /// Tables in the order of their CREATE TABLE.
     tables: Vec<String>,
+    /// Whether a file could not be read: then nothing is known to be missing.
+    incomplete: bool,
 }
 
 impl Migrations {
     /// Whether any migration mentions this name, in whatever way.
     pub(super) fn mention(&self, name: &str) -> bool {
-        self.words.contains(&name.to_ascii_lowercase())
+        self.incomplete || self.words.contains(&name.to_ascii_lowercase())
     }
 
     /// Everything mentioned, for suggestions.
@@ -70,6 +72,7 @@ pub(super) fn read(notes: &mut Notes<'_>, spec: &Spec) -> Option<Migrations> {
     for (name, path) in files.values() {
         read_one(notes, &mut migrations, name, path);
     }
+    migrations.incomplete |= notes.any_error_of(codes::MIGRATION);
     Some(migrations)
 }
 
@@ -132,7 +135,7 @@ fn list(notes: &mut Notes<'_>, folder: &Path) -> Option<BTreeMap<u64, (String, P
 /// The number of `NNNN_name.sql`.
 fn number_of(file: &str) -> Option<u64> {
     let (number, name) = file.strip_suffix(".sql")?.split_once('_')?;
-    let reversible = name.ends_with(".up") || name.ends_with(".down");
+    let reversible = matches!(name.rsplit_once('.'), Some((_, "up" | "down")));
     let digits = number.bytes().all(|b| b.is_ascii_digit());
     (digits && !name.is_empty() && !reversible)
         .then(|| number.parse::<i64>().ok())

@@ -31,6 +31,18 @@ impl<'s> Notes<'s> {
         self.error_at(code, place, what, help);
     }
 
+    /// Notes a mistake in the key at a path, not in its value.
+    pub(super) fn wrong_key(
+        &mut self,
+        code: &'static str,
+        path: &[&str],
+        what: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let place = self.spec.place_of_key(path);
+        self.error_at(code, place, what, help);
+    }
+
     /// Notes a mistake at a place.
     pub(super) fn error_at(
         &mut self,
@@ -78,23 +90,23 @@ impl<'s> Notes<'s> {
         path: &[&str],
         kind: &str,
         name: &str,
-        known: impl IntoIterator<Item = &'k str> + Clone,
+        known: impl IntoIterator<Item = &'k str>,
     ) {
-        let help = match did_you_mean(name, known.clone()) {
-            Some(close) => format!("did you mean `{close}`?"),
-            None => {
-                let mut all: Vec<&str> = known.into_iter().take(21).collect();
-                match all.len() {
-                    0 => format!("the file has no {kind} at all"),
-                    21 => {
-                        all.truncate(20);
-                        format!("known are `{}`, …", all.join("`, `"))
-                    }
-                    _ => format!("known are `{}`", all.join("`, `")),
-                }
-            }
-        };
-        self.error(codes::UNKNOWN_NAME, path, format!("there is no {kind} `{name}`"), help);
+        let place = self.spec.place_of(path);
+        let (what, help) = no_such(kind, name, known);
+        self.error_at(codes::UNKNOWN_NAME, place, what, help);
+    }
+
+    /// The same where the name is the key at the path.
+    pub(super) fn unknown_key<'k>(
+        &mut self,
+        path: &[&str],
+        kind: &str,
+        name: &str,
+        known: impl IntoIterator<Item = &'k str>,
+    ) {
+        let (what, help) = no_such(kind, name, known);
+        self.wrong_key(codes::UNKNOWN_NAME, path, what, help);
     }
 
     /// Notes a key whose engine is not built yet.
@@ -128,6 +140,11 @@ impl<'s> Notes<'s> {
         }
     }
 
+    /// Whether anything of this kind is wrong so far.
+    pub(super) fn any_error_of(&self, code: &str) -> bool {
+        self.problems.iter().any(|p| p.code == code)
+    }
+
     /// Whether anything is wrong so far.
     pub(super) fn any_error(&self) -> bool {
         self.problems.iter().any(|p| p.severity == Severity::Error)
@@ -148,4 +165,23 @@ impl<'s> Notes<'s> {
         }
         if at.is_some() { patched } else { path.to_vec() }
     }
+}
+
+/// That nothing has this name, and which one was meant.
+fn no_such<'k>(
+    kind: &str,
+    name: &str,
+    known: impl IntoIterator<Item = &'k str>,
+) -> (String, String) {
+    const MOST: usize = 20;
+    let known: Vec<&str> = known.into_iter().collect();
+    let help = match did_you_mean(name, known.iter().copied()) {
+        Some(close) => format!("did you mean `{close}`?"),
+        None if known.is_empty() => format!("the file has no {kind} at all"),
+        None => {
+            let more = if known.len() > MOST { ", …" } else { "" };
+            format!("known are `{}`{more}", known[..known.len().min(MOST)].join("`, `"))
+        }
+    };
+    (format!("there is no {kind} `{name}`"), help)
 }

@@ -34,29 +34,10 @@ pub(super) fn fits(kind: ParamType, text: &str) -> bool {
 
 /// The parameter as the API checks it.
 pub(super) fn checked(notes: &mut Notes<'_>, view: &View<'_>, name: &str, p: &Param) -> ParamPlan {
-    let numeric = matches!(
-        p.r#type,
-        ParamType::Integer | ParamType::Bigint | ParamType::Float | ParamType::Numeric
-    );
-    let mut wrong = |key: &str, what: String, help: &str| {
-        let path = notes.path_of(view.name, &["params", name, key]);
-        notes.error(codes::PARAM, &path, format!("param `{name}`: {what}"), help);
-    };
-    if p.max_length.is_some() && p.r#type != ParamType::Text {
-        wrong("max_length", "only a text has a length".into(), "leave it out");
-    }
-    for (key, limit) in [("min", p.min), ("max", p.max)] {
-        if limit.is_some() && !numeric {
-            wrong(key, format!("only a number has a `{key}`"), "leave it out");
-        } else if limit.is_some_and(|x| !x.is_finite()) {
-            wrong(key, "this is no finite number".into(), "write a number");
-        }
-    }
-    if p.min.zip(p.max).is_some_and(|(min, max)| min > max) {
-        wrong("min", "`min` is more than `max`".into(), "swap them");
-    }
     if p.default.as_ref().is_some_and(|d| !allowed(p, &d.to_string())) {
-        wrong("default", "the default is no value of its type and limits".into(), "write one");
+        let path = notes.path_of(view.name, &["params", name, "default"]);
+        let what = format!("param `{name}`: the default is no value of its type and limits");
+        notes.error(codes::PARAM, &path, what, "write one that the API takes");
     }
     ParamPlan {
         name: name.to_owned(),
@@ -88,15 +69,7 @@ pub(super) fn draw(
     let p = view.document.params.get(name)?;
     let path = notes.path_of(view.name, &["params", name]);
     let (source, available) = match (&p.from, &p.values) {
-        (Some(_), Some(_)) => {
-            let from = notes.path_of(view.name, &["params", name, "from"]);
-            let values = notes.path_of(view.name, &["params", name, "values"]);
-            let what = format!("param `{name}` has both `from` and `values`");
-            let other = (&from[..], "`from` stands here");
-            notes.contradiction(codes::PARAM, &values, what, "leave one of them out", other);
-            return None;
-        }
-        (Some(from), None) => column_source(notes, view, dataset, name, p, from)?,
+        (Some(from), _) => column_source(notes, view, dataset, name, p, from)?,
         (None, Some(_)) => values_source(notes, view, name, p)?,
         (None, None) if p.default.is_some() && !in_path => return None,
         (None, None) => {
@@ -118,16 +91,6 @@ fn values_source(
 ) -> Option<(DrawSource, u64)> {
     let values: Vec<String> = p.values.iter().flatten().map(ToString::to_string).collect();
     let path = notes.path_of(view.name, &["params", name, "values"]);
-    if !p.r#where.is_empty() {
-        let path = notes.path_of(view.name, &["params", name, "where"]);
-        let what = format!("param `{name}` has a `where`, but its values come from no table");
-        notes.error(codes::WHERE, &path, what, "leave it out, or draw `from` a column");
-    }
-    if values.is_empty() {
-        let what = format!("param `{name}` has an empty list of values");
-        notes.error(codes::PARAM, &path, what, "name at least one value");
-        return None;
-    }
     if let Some(value) = values.iter().find(|v| !allowed(p, v)) {
         let what =
             format!("param `{name}`: `{}` is not of its type and limits", super::short(value));
@@ -202,7 +165,8 @@ fn where_conditions(
         let path = notes.path_of(view.name, &["params", name, "where", column]);
         let Some(spec) = table.columns.iter().find(|c| c.name == *column) else {
             let known: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
-            notes.unknown(&path, &format!("generated column of `{}`", table.name), column, known);
+            let kind = format!("generated column of `{}`", table.name);
+            notes.unknown_key(&path, &kind, column, known);
             continue;
         };
         let value = value.to_string();
@@ -227,19 +191,8 @@ fn distribution(
     available: u64,
 ) -> Option<DistributionPlan> {
     let d = &p.distribution;
-    let path = |key| ["params", name, "distribution", key];
-    if let Some(exponent) = d.exponent {
-        let path = notes.path_of(view.name, &path("exponent")).clone();
-        if d.kind != DistributionKind::Zipfian {
-            let what = format!("param `{name}`: only `zipfian` has an exponent");
-            notes.error(codes::PARAM, &path, what, "leave it out, or write `kind = \"zipfian\"`");
-        } else if !(exponent.is_finite() && exponent > 0.0) {
-            let what = format!("param `{name}`: the exponent is a number above 0");
-            notes.error(codes::PARAM, &path, what, "write like `0.99`");
-        }
-    }
     if let Some(keys) = d.keys.filter(|keys| *keys == 0 || *keys > available) {
-        let path = notes.path_of(view.name, &path("keys"));
+        let path = notes.path_of(view.name, &["params", name, "distribution", "keys"]);
         let what = format!("param `{name}`: {keys} keys, but about {available} to choose from");
         notes.error(codes::PARAM, &path, what, "ask for fewer keys, or generate more rows");
     }

@@ -5,7 +5,7 @@ use super::notes::Notes;
 use super::settings::{self, Server};
 use super::types::{PoolPlan, ServerPlan};
 use super::view::View;
-use crate::spec::{self, Transport};
+use crate::spec;
 
 /// Connections of our own beside the pools: readiness, statistics, EXPLAIN, and those that Postgres keeps for superusers.
 const RESERVED_CONNECTIONS: u64 = 15;
@@ -35,22 +35,6 @@ pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>) -> Servers {
     let pool = &api.pool;
     let most = |n: u32| u64::from(n);
     let connections = most(api.instances) * (most(pool.size) + most(pool.max_overflow));
-    for (key, zero) in [("size", pool.size == 0), ("acquire_timeout", pool.acquire_timeout.0 == 0)]
-    {
-        if zero {
-            let path = notes.path_of(view.name, &["services", "api", "pool", key]);
-            notes.error(
-                codes::CONNECTIONS,
-                &path,
-                format!("a pool's `{key}` can't be 0"),
-                "write more",
-            );
-        }
-    }
-    if !(1..=16).contains(&api.instances) {
-        let path = notes.path_of(view.name, &["services", "api", "instances"]);
-        notes.error(codes::TOO_MUCH, &path, "there are 1 to 16 API processes", "write like `1`");
-    }
     let servers = Servers {
         postgres: server(notes, view, Server::Postgres, &services.postgres),
         redis: server(notes, view, Server::Redis, &services.redis),
@@ -107,18 +91,13 @@ fn server(
 ) -> ServerPlan {
     let mut plan = ServerPlan::default();
     if let Some(version) = &asked.version {
-        match min_version(version) {
-            Some(numbers) => plan.min_version = numbers,
-            None => {
-                let path = notes.path_of(view.name, &["services", which.key(), "version"]);
-                let what = format!("`{version}` is no version that can be asked for");
-                notes.error(codes::SETTING, &path, what, "write like `\">=15\"`");
-            }
+        let numbers = min_version(version);
+        if numbers.is_none() {
+            let path = notes.path_of(view.name, &["services", which.key(), "version"]);
+            let what = format!("`{version}` is no version that can be asked for");
+            notes.error(codes::SETTING, &path, what, "write like `\">=15\"`");
         }
-    }
-    if asked.transport == Transport::Tcp {
-        let path = notes.path_of(view.name, &["services", which.key(), "transport"]);
-        notes.not_yet(&path, "`transport = \"tcp\"`");
+        plan.min_version = numbers.unwrap_or_default();
     }
     for (name, value) in &asked.settings {
         match settings::check(which, name, value) {
@@ -127,7 +106,11 @@ fn server(
             }
             Err(refused) => {
                 let path = notes.path_of(view.name, &["services", which.key(), "settings", name]);
-                notes.error(codes::SETTING, &path, refused.what, refused.help);
+                if refused.is_name {
+                    notes.wrong_key(codes::SETTING, &path, refused.what, refused.help);
+                } else {
+                    notes.error(codes::SETTING, &path, refused.what, refused.help);
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use super::services::{self, Servers};
 use super::types::{ApiPlan, CellPlan, ExpectPlan, LoadPlan, PlanNode, StackPlan, TargetPlan};
 use super::view::View;
 use super::{caches, codes, endpoints, loads, params, routes};
-use crate::spec::{Expect, Limits, Variant};
+use crate::spec::{Expect, Variant};
 
 /// Failed requests that a trial may have where the file states no limit.
 const ERROR_RATIO: f64 = 0.001;
@@ -140,15 +140,6 @@ fn expect(
         let what = format!("variant `{}` expects cache hits, and has no cache", view.name);
         notes.error(codes::EXPECT, &path("cache_hit_ratio"), what, "leave it out");
     }
-    for (key, limits) in [("cache_hit_ratio", cache_hit_ratio), ("error_ratio", error_ratio)] {
-        if let Some(limits) = limits {
-            check_limits(notes, &path(key), limits);
-        }
-    }
-    if index_scans_per_request.is_some_and(|x| !x.is_finite() || x < 0.0) {
-        let what = "index scans per request are a number from 0";
-        notes.error(codes::EXPECT, &path("index_scans_per_request"), what, "write like `1`");
-    }
     if error_ratio.as_ref().is_some_and(|l| l.min.is_some()) {
         notes.not_yet(&path("error_ratio"), "a smallest `error_ratio`");
     }
@@ -197,14 +188,5 @@ fn check_node(
     }
     if let Some(relation) = node.relation.as_deref().filter(|r| !known.may_be_table(r)) {
         notes.unknown(&path("relation"), "table", relation, known.tables());
-    }
-}
-
-fn check_limits(notes: &mut Notes<'_>, path: &[&str], limits: &Limits) {
-    let (min, max) = (limits.min.unwrap_or(0.0), limits.max.unwrap_or(1.0));
-    let shares = [min, max].iter().all(|x| (0.0..=1.0).contains(x));
-    if (limits.min.is_none() && limits.max.is_none()) || !shares || min > max {
-        let what = "these limits hold for no share, or for every share";
-        notes.error(codes::EXPECT, path, what, "write like `{ min = 0.90 }`, from 0 to 1");
     }
 }

@@ -105,36 +105,36 @@ fn claims_and_thresholds_are_ranges_in_the_metrics_unit() {
 
 #[test]
 fn the_sizes_of_the_example_resolve_with_their_warnings() {
-    let mut text = String::new();
+    let mut lines: Vec<String> = Vec::new();
     for (name, layers) in
         [("full", Layers::default()), ("smoke", profile("smoke")), ("ci", profile("ci"))]
     {
         let plan = planned(EXAMPLE, &layers).expect("right");
         assert_eq!(plan.profile, name);
-        text += &format!(
-            "{name}: {} cells, {} trials, {} s, {} MB memory, {} MB disk\n",
+        lines.push(format!(
+            "{name}: {} cells, {} trials, {} s, {} MB memory, {} MB disk",
             plan.cells.len(),
             plan.trials.len(),
             plan.estimate.time_ns / 1_000_000_000,
             plan.estimate.memory_bytes >> 20,
             plan.estimate.disk_bytes >> 20,
-        );
+        ));
         for warning in &plan.warnings {
-            text += &format!("  {warning}\n");
+            lines.push(format!("  {warning}"));
         }
     }
-    insta::assert_snapshot!(text);
+    insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[test]
 fn the_table_of_deltas_names_factors_and_levels() {
-    let mut text = String::new();
+    let mut lines: Vec<String> = Vec::new();
     for delta in example().deltas {
         for (factor, base, own) in delta.factors {
-            text += &format!("{}: {factor}: {base} -> {own}\n", delta.variant);
+            lines.push(format!("{}: {factor}: {base} -> {own}", delta.variant));
         }
     }
-    insta::assert_snapshot!(text);
+    insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[test]
@@ -148,11 +148,11 @@ fn a_plan_survives_being_written_and_read() {
 #[test]
 fn the_order_of_the_examples_first_block_and_its_seeds_never_change() {
     let plan = example();
-    let mut text = format!("data {:016x}\n", plan.dataset.data_seed);
+    let mut lines = vec![format!("data {:016x}", plan.dataset.data_seed)];
     for t in plan.trials.iter().take(15) {
         let cell = plan.cell(t);
-        text += &format!(
-            "{} {}-{} {} {} {:?} {:016x} {:016x}\n",
+        lines.push(format!(
+            "{} {}-{} {} {} {:?} {:016x} {:016x}",
             t.number,
             t.block,
             t.order,
@@ -161,7 +161,7 @@ fn the_order_of_the_examples_first_block_and_its_seeds_never_change() {
             t.role,
             t.params_seed,
             t.arrivals_seed
-        );
+        ));
     }
-    insta::assert_snapshot!(text);
+    insta::assert_snapshot!(lines.join("\n"));
 }

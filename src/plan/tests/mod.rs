@@ -2,7 +2,9 @@
 
 mod changes;
 mod example;
+mod folders;
 mod mistakes;
+mod other;
 
 use std::path::Path;
 
