@@ -12,8 +12,6 @@ pub(in crate::api) enum Codec {
     Array(Box<Codec>),
     /// A range over them.
     Range(Box<Codec>),
-    /// A multirange over them.
-    Multirange(Box<Codec>),
 }
 
 /// Writes one value's bytes as JSON.
@@ -105,7 +103,6 @@ impl Codec {
             Self::Plain(plain) => (plain.write)(bytes, out),
             Self::Array(element) => nested::array(element, bytes, out),
             Self::Range(bound) => nested::range(bound, bytes, out),
-            Self::Multirange(bound) => nested::multirange(bound, bytes, out),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Arrays, ranges and multiranges: values that hold values. Every count is checked against the bytes that are there.
+//! Arrays and ranges: values that hold values. Every count is checked against the bytes that are there.
 
 use super::codec::Codec;
 use super::reader::{Malformed, Reader};
@@ -80,21 +80,6 @@ pub(super) fn range(bound: &Codec, bytes: &[u8], out: &mut Vec<u8>) -> Result<()
     reader.end()
 }
 
-/// An array of ranges.
-pub(super) fn multirange(bound: &Codec, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-    let mut reader = Reader::new(bytes);
-    let count = reader.u32()?;
-    out.push(b'[');
-    for place in 0..count {
-        if place > 0 {
-            out.push(b',');
-        }
-        range(bound, reader.field()?.ok_or(Malformed)?, out)?;
-    }
-    out.push(b']');
-    reader.end()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,14 +132,5 @@ mod tests {
         let json = "{\"lower\":1,\"upper\":null,\"bounds\":\"()\"}";
         assert_eq!(written(&codec, &endless).as_deref(), Ok(json));
         assert_eq!(written(&codec, &[EMPTY]).as_deref(), Ok("\"empty\""));
-    }
-
-    #[test]
-    fn a_multirange_is_an_array_of_ranges() {
-        let codec = Codec::Multirange(integers());
-        let bytes = [&words(&[1, 1])[..], &[LOWER_INFINITE | UPPER_INFINITE]].concat();
-        let json = "[{\"lower\":null,\"upper\":null,\"bounds\":\"()\"}]";
-        assert_eq!(written(&codec, &bytes).as_deref(), Ok(json));
-        assert_eq!(written(&codec, &words(&[i32::MAX])), Err(Malformed));
     }
 }
