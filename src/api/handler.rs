@@ -98,13 +98,11 @@ async fn respond(app: &App, endpoint: &Endpoint, uri: &Uri) -> Result<Response, 
     let key = endpoint.cache.as_ref().and_then(|caching| {
         Some((caching, Key::new(&caching.plan, endpoint.statement.sql(), &given)?))
     });
-    match key {
-        Some((caching, key)) => cache_aside(app, endpoint, caching, &key, &given).await,
-        None => {
-            let answer = ask_database(app, endpoint, &given).await?;
-            Ok(json(Body::from(answer.body), CacheUse::Bypass))
-        }
+    if let Some((caching, key)) = key {
+        return cache_aside(app, endpoint, caching, &key, &given).await;
     }
+    let answer = ask_database(app, endpoint, &given).await?;
+    Ok(json(Body::from(answer.body), CacheUse::Bypass))
 }
 
 /// Redis, then Postgres, then Redis again. A request is counted once, when Redis' part in it is over.

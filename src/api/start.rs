@@ -23,7 +23,7 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 const SERVER_MARGIN: Duration = Duration::from_secs(2);
 
 /// A plan without a statement timeout (0) means this one: a wait without a deadline is not ours to have.
-const LONGEST_STATEMENT: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_STATEMENT: Duration = Duration::from_hours(24);
 
 /// One route, ready to answer.
 pub(super) struct Endpoint {

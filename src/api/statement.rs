@@ -317,3 +317,43 @@ fn database_problem(error: &dyn DatabaseError) -> HttpProblem {
     };
     problem.sqlstate(&code)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(query: &str, types: &[ParamType]) -> EndpointPlan {
+        EndpointPlan {
+            name: "one".to_owned(),
+            method: "GET".to_owned(),
+            path: "/one".to_owned(),
+            query: query.to_owned(),
+            bind: types
+                .iter()
+                .map(|r#type| BindPlan::Value { r#type: *r#type, text: "1".to_owned() })
+                .collect(),
+            params: vec![],
+            cache: None,
+        }
+    }
+
+    #[test]
+    fn one_text_with_other_types_is_another_statement() {
+        let mut texts = Texts::default();
+        let mut text = |query, types: &[ParamType]| texts.distinct(&endpoint(query, types));
+        assert_eq!(&*text("SELECT $1", &[ParamType::Text]), "SELECT $1");
+        assert_eq!(&*text("SELECT $1", &[ParamType::Integer]), "SELECT $1\n");
+        assert_eq!(&*text("SELECT $1", &[ParamType::Text]), "SELECT $1");
+        assert_eq!(&*text("SELECT $1", &[ParamType::Bool]), "SELECT $1\n\n");
+        assert_eq!(&*text("SELECT 1", &[]), "SELECT 1");
+    }
+
+    #[test]
+    fn a_binding_to_nothing_and_a_value_of_another_type_are_refused() {
+        let mut plan = endpoint("SELECT $1", &[]);
+        let nothing = resolved(&BindPlan::Param(0), &plan);
+        assert!(nothing.is_err());
+        plan.bind = vec![BindPlan::Value { r#type: ParamType::Integer, text: "x".to_owned() }];
+        assert!(resolved(&plan.bind[0], &plan).is_err());
+    }
+}

@@ -28,6 +28,7 @@ pub(super) struct Servers {
 }
 
 /// The servers, or none where they are not installed; then the test says so and passes, unless they are required.
+#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
 pub(super) async fn start(with_redis: bool) -> Option<Servers> {
     let postgres = programs("postgres").and_then(|postgres| Some((postgres, programs("initdb")?)));
     let redis = programs("redis-server");
