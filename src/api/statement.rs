@@ -98,7 +98,11 @@ impl Statement {
             Err(sqlx::Error::ColumnDecode { .. }) => bail!(
                 "the query uses a type that cannot be handled (a multirange): cast it to text in the query"
             ),
-            prepared => prepared.context("Postgres does not take the query")?,
+            // The server's own words: sqlx adds a line number to them that is one of Postgres' source.
+            Err(sqlx::Error::Database(error)) => {
+                bail!("Postgres does not take the query: {}", error.message())
+            }
+            prepared => prepared.context("preparing the query")?,
         };
         if let Some(Either::Left(placeholders)) = prepared.parameters() {
             let (wanted, bound) = (placeholders.len(), binds.len());

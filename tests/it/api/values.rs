@@ -119,7 +119,7 @@ async fn a_type_that_cannot_be_written_is_refused_at_start_with_the_way_out() {
         ("SELECT to_tsvector('simple', 'a') AS words", "`words` of type"),
         ("SELECT 'pg_class'::regclass AS kind", "cast it to text"),
         ("SELECT 1 AS id, 2 AS id", "two columns are named `id`"),
-        ("SELECT nothing FROM nowhere", "nowhere"),
+        ("SELECT nothing FROM nowhere", "query: relation \"nowhere\" does not exist"),
         ("SELECT '{[1,2]}'::int4multirange AS r", "cast it to text"),
         ("SELECT $1::int AS n", "1 placeholders and 0 are bound"),
     ] {
