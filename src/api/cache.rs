@@ -21,6 +21,8 @@ use redis::{
 use tokio::time::{sleep, timeout};
 
 use super::params::Given;
+#[cfg(test)]
+use super::value::Value as Typed;
 use crate::plan::{CachePlan, KeyPiece, RedisAddress};
 
 /// Longer keys are not worth caching.
@@ -278,7 +280,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::api::value::Value as Typed;
 
     fn given(raw: &str) -> Given<'_> {
         Given { raw: Cow::Borrowed(raw), value: Typed::Text(Cow::Borrowed(raw)) }

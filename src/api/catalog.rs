@@ -16,7 +16,7 @@ SELECT t.typtype::text AS kind, coalesce(s.proname::text, '') AS send, t.typelem
        pg_catalog.format_type(t.oid, NULL) AS name
 FROM pg_catalog.pg_type t
 LEFT JOIN pg_catalog.pg_proc s ON s.oid = t.typsend
-LEFT JOIN pg_catalog.pg_range r ON t.oid IN (r.rngtypid, r.rngmultitypid)
+LEFT JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid
 WHERE t.oid = $1";
 
 /// What wraps the innermost type.
@@ -53,10 +53,6 @@ pub(super) async fn codec(
             }
             ("r", _) => {
                 wraps.push(Codec::Range);
-                reference(&row, "bound")?
-            }
-            ("m", _) => {
-                wraps.push(Codec::Multirange);
                 reference(&row, "bound")?
             }
             _ => bail!(

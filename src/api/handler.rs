@@ -20,6 +20,9 @@ use super::statement::{Answer, Failure};
 /// Path and query string together, in bytes; the proxy has the same limit.
 const LONGEST_URI: usize = 8 * 1024;
 
+/// Names and values of all header fields together, in bytes.
+const LARGEST_HEADERS: usize = 32 * 1024;
+
 /// Answers one request; whatever happens, there is an answer and it is counted.
 pub(super) async fn answer(app: Arc<App>, endpoint: Arc<Endpoint>, request: Request) -> Response {
     if let Some(refusal) = refusal(&request) {
@@ -59,12 +62,20 @@ pub(super) fn refusal(request: &Request) -> Option<Response> {
             HttpProblem::new(StatusCode::URI_TOO_LONG, "uri-too-long", detail).into_response(),
         );
     }
+    let head: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     let empty = request.body().is_end_stream() || request.body().size_hint().exact() == Some(0);
     let problem = if request.headers().contains_key(header::TRANSFER_ENCODING) {
         HttpProblem::new(
             StatusCode::BAD_REQUEST,
             "transfer-encoding",
             "no endpoint takes a chunked body",
+        )
+    } else if head > LARGEST_HEADERS {
+        HttpProblem::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "headers-too-large",
+            "the header fields are larger than 32 KiB",
         )
     } else if !empty {
         HttpProblem::new(StatusCode::PAYLOAD_TOO_LARGE, "body", "no endpoint takes a body")
@@ -87,13 +98,11 @@ async fn respond(app: &App, endpoint: &Endpoint, uri: &Uri) -> Result<Response, 
     let key = endpoint.cache.as_ref().and_then(|caching| {
         Some((caching, Key::new(&caching.plan, endpoint.statement.sql(), &given)?))
     });
-    match key {
-        Some((caching, key)) => cache_aside(app, endpoint, caching, &key, &given).await,
-        None => {
-            let answer = ask_database(app, endpoint, &given).await?;
-            Ok(json(Body::from(answer.body), CacheUse::Bypass))
-        }
+    if let Some((caching, key)) = key {
+        return cache_aside(app, endpoint, caching, &key, &given).await;
     }
+    let answer = ask_database(app, endpoint, &given).await?;
+    Ok(json(Body::from(answer.body), CacheUse::Bypass))
 }
 
 /// Redis, then Postgres, then Redis again. A request is counted once, when Redis' part in it is over.

@@ -94,7 +94,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_text_survives_being_escaped(text in "[^\0]*") {
-            let escaped: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let escaped = text.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
             let decoded = decode(&escaped, Plus::Space);
             prop_assert_eq!(decoded.as_deref(), Ok(text.as_str()));
         }

@@ -1,6 +1,6 @@
 //! Database connections: `size` of them stay, `max_overflow` more come on demand and are closed on return.
 //!
-//! The same rules as SQLAlchemy's `QueuePool`: one fair queue for all, a round trip before each use where `pre_ping` is
+//! The same rules as `SQLAlchemy`'s `QueuePool`: one fair queue for all, a round trip before each use where `pre_ping` is
 //! on, and a connection that comes back while enough others lie idle is closed. A connection whose request went away in
 //! the middle of a statement is closed too: the next request would have to wait for the old answer.
 

@@ -2,6 +2,7 @@
 //! be the same path before the router, which would panic, sees it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
@@ -27,7 +28,7 @@ fn pattern(path: &str) -> anyhow::Result<String> {
     for (place, segment) in path.split('/').enumerate().skip(1) {
         pattern.push('/');
         if parameter_name(segment).is_some() {
-            pattern.push_str(&format!("{{p{place}}}"));
+            write!(pattern, "{{p{place}}}")?;
         } else {
             let plain = !segment.contains(['{', '}', '?', '#', '%', ' ']);
             ensure!(plain, "`{segment}` is neither a plain part of a path nor one parameter");

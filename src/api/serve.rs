@@ -25,7 +25,7 @@ const FINISH_WITHIN: Duration = Duration::from_secs(2);
 /// More connections wait in the socket's own queue.
 const MOST_CONNECTIONS: usize = 8192;
 
-/// Head of a request, in bytes; hyper answers 431 beyond it.
+/// What hyper reads of a request's head before it gives up; the exact limit is the handler's.
 const LARGEST_HEAD: usize = 64 * 1024;
 
 /// After an error of `accept` (no file descriptor left), before the next try.

@@ -13,7 +13,7 @@ use super::cache::Cache;
 use super::counters::Counters;
 use super::params::Params;
 use super::pool::Connections;
-use super::statement::Statement;
+use super::statement::{Statement, Texts};
 use crate::plan::{ApiLaunch, CachePlan, EndpointPlan, KeyPiece, PostgresAddress};
 
 /// Connecting, preparing and looking up types: everything before readiness.
@@ -22,8 +22,8 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 /// The server ends a statement at its timeout; so much later we no longer believe that it will.
 const SERVER_MARGIN: Duration = Duration::from_secs(2);
 
-/// A statement timeout of 0 is none on the server; a wait without a deadline is not ours to have.
-const LONGEST_STATEMENT: Duration = Duration::from_secs(24 * 60 * 60);
+/// A plan without a statement timeout (0) means this one: a wait without a deadline is not ours to have.
+const LONGEST_STATEMENT: Duration = Duration::from_hours(24);
 
 /// One route, ready to answer.
 pub(super) struct Endpoint {
@@ -75,7 +75,11 @@ pub(super) async fn prepare(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec
 async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<Endpoint>>)> {
     let plan = &launch.api;
     let counters = Arc::new(Counters::default());
-    let options = options(&launch.postgres, plan.statement_timeout_ns, plan.endpoints.len())?;
+    let statement_timeout = match plan.statement_timeout_ns {
+        0 => LONGEST_STATEMENT,
+        nanos => Duration::from_nanos(nanos).min(LONGEST_STATEMENT),
+    };
+    let options = options(&launch.postgres, statement_timeout, plan.endpoints.len())?;
     let redis = match &launch.redis {
         Some(address) => {
             Some(Cache::connect(address, Duration::from_nanos(plan.cache_timeout_ns)).await?)
@@ -85,17 +89,15 @@ async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<En
     let mut connection = options.connect().await.context("connecting to Postgres")?;
     refuse_superuser(&mut connection).await?;
     let mut endpoints = Vec::new();
+    let mut texts = Texts::default();
     for plan in &plan.endpoints {
-        let endpoint = endpoint(&mut connection, plan, redis.as_ref())
+        let sql = texts.distinct(plan);
+        let endpoint = endpoint(&mut connection, plan, sql, redis.as_ref())
             .await
             .with_context(|| format!("endpoint `{}`", plan.name))?;
         endpoints.push(Arc::new(endpoint));
     }
     connection.close().await.context("closing the first connection")?;
-    let statement_timeout = match plan.statement_timeout_ns {
-        0 => LONGEST_STATEMENT,
-        nanos => Duration::from_nanos(nanos).min(LONGEST_STATEMENT),
-    };
     let app = App {
         connections: Connections::new(&plan.pool, options, Arc::clone(&counters))?,
         redis,
@@ -110,7 +112,7 @@ async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<En
 /// Explicit in every field: what the environment says of Postgres is not ours.
 fn options(
     address: &PostgresAddress,
-    statement_timeout_ns: u64,
+    statement_timeout: Duration,
     endpoints: usize,
 ) -> anyhow::Result<PgConnectOptions> {
     let options = PgConnectOptions::new_without_pgpass();
@@ -118,7 +120,7 @@ fn options(
         bail!("PGOPTIONS is set, and would change every connection: unset it");
     }
     // Rounded up, because 0 means none.
-    let statement_timeout_ms = statement_timeout_ns.div_ceil(1_000_000);
+    let statement_timeout_ms = statement_timeout.as_nanos().div_ceil(1_000_000);
     let settings = [
         ("statement_timeout", format!("{statement_timeout_ms}ms")),
         // A backend whose client has gone (we close the connection of a request that was given up) stops within a second
@@ -152,6 +154,7 @@ async fn refuse_superuser(connection: &mut PgConnection) -> anyhow::Result<()> {
 async fn endpoint(
     connection: &mut PgConnection,
     plan: &EndpointPlan,
+    sql: Arc<str>,
     redis: Option<&Arc<Cache>>,
 ) -> anyhow::Result<Endpoint> {
     let cache = match (&plan.cache, redis) {
@@ -172,7 +175,7 @@ async fn endpoint(
         method: plan.method.clone(),
         path: plan.path.clone(),
         params: Params::new(&plan.path, &plan.params)?,
-        statement: Statement::prepare(connection, plan).await?,
+        statement: Statement::prepare(connection, plan, sql).await?,
         cache,
     })
 }

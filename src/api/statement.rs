@@ -1,5 +1,6 @@
 //! One endpoint's statement: prepared and understood at start, then bound, executed and written as JSON.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
@@ -19,6 +20,7 @@ use super::params::Given;
 use super::problem::HttpProblem;
 use super::value::{Value, declared};
 use crate::plan::{BindPlan, EndpointPlan};
+use crate::spec::ParamType;
 
 /// An answer beyond this is a query without LIMIT, not something to serve.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -72,7 +74,8 @@ pub(super) enum Failure {
 }
 
 impl Statement {
-    /// Has the server prepare it and finds a codec for every column.
+    /// Has the server prepare it and finds a codec for every column. `sql` is the plan's query, made distinct by
+    /// [`Texts::distinct`].
     ///
     /// # Errors
     ///
@@ -81,18 +84,26 @@ impl Statement {
     pub(super) async fn prepare(
         connection: &mut PgConnection,
         plan: &EndpointPlan,
+        sql: Arc<str>,
     ) -> anyhow::Result<Self> {
         let binds = plan
             .bind
             .iter()
             .map(|bind| resolved(bind, plan))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let types: Vec<PgTypeInfo> = plan.bind.iter().map(|bind| bind_type(bind, plan)).collect();
-        let sql: Arc<str> = Arc::from(plan.query.as_str());
-        let prepared = connection
-            .prepare_with(AssertSqlSafe(Arc::clone(&sql)).into_sql_str(), &types)
-            .await
-            .context("Postgres does not take the query")?;
+        let types: Vec<PgTypeInfo> = bind_types(plan).into_iter().map(declared).collect();
+        let text = AssertSqlSafe(Arc::clone(&sql)).into_sql_str();
+        let prepared = match connection.prepare_with(text, &types).await {
+            // sqlx looks an unknown type up and fails over the letter of its kind.
+            Err(sqlx::Error::ColumnDecode { .. }) => bail!(
+                "the query uses a type that cannot be handled (a multirange): cast it to text in the query"
+            ),
+            // The server's own words: sqlx adds a line number to them that is one of Postgres' source.
+            Err(sqlx::Error::Database(error)) => {
+                bail!("Postgres does not take the query: {}", error.message())
+            }
+            prepared => prepared.context("preparing the query")?,
+        };
         if let Some(Either::Left(placeholders)) = prepared.parameters() {
             let (wanted, bound) = (placeholders.len(), binds.len());
             ensure!(wanted == bound, "the query has {wanted} placeholders and {bound} are bound");
@@ -192,11 +203,35 @@ impl Statement {
     }
 }
 
-fn bind_type(bind: &BindPlan, plan: &EndpointPlan) -> PgTypeInfo {
-    match bind {
-        BindPlan::Value { r#type, .. } => declared(*r#type),
-        // An unknown position has been refused before this is asked.
-        BindPlan::Param(place) => declared(plan.params[*place].r#type),
+/// The types that the endpoint's query is prepared with; those of unknown parameters are refused elsewhere.
+fn bind_types(plan: &EndpointPlan) -> Vec<ParamType> {
+    let param = |place: &usize| plan.params.get(*place).map(|param| param.r#type);
+    plan.bind
+        .iter()
+        .filter_map(|bind| match bind {
+            BindPlan::Value { r#type, .. } => Some(*r#type),
+            BindPlan::Param(place) => param(place),
+        })
+        .collect()
+}
+
+/// The queries seen so far, with the types that each was prepared with.
+///
+/// sqlx keeps prepared statements by their text alone: two endpoints with one text and different types would get each
+/// other's statement.
+#[derive(Debug, Default)]
+pub(super) struct Texts(BTreeMap<String, Vec<Vec<ParamType>>>);
+
+impl Texts {
+    /// The endpoint's query, with a line break at its end for each other list of types that the same text came with before.
+    pub(super) fn distinct(&mut self, plan: &EndpointPlan) -> Arc<str> {
+        let seen = self.0.entry(plan.query.clone()).or_default();
+        let types = bind_types(plan);
+        let place = seen.iter().position(|other| *other == types).unwrap_or_else(|| {
+            seen.push(types);
+            seen.len() - 1
+        });
+        Arc::from(plan.query.clone() + &"\n".repeat(place))
     }
 }
 
@@ -285,4 +320,44 @@ fn database_problem(error: &dyn DatabaseError) -> HttpProblem {
         _ => internal("database-error", "the database refused the query"),
     };
     problem.sqlstate(&code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(query: &str, types: &[ParamType]) -> EndpointPlan {
+        EndpointPlan {
+            name: "one".to_owned(),
+            method: "GET".to_owned(),
+            path: "/one".to_owned(),
+            query: query.to_owned(),
+            bind: types
+                .iter()
+                .map(|r#type| BindPlan::Value { r#type: *r#type, text: "1".to_owned() })
+                .collect(),
+            params: vec![],
+            cache: None,
+        }
+    }
+
+    #[test]
+    fn one_text_with_other_types_is_another_statement() {
+        let mut texts = Texts::default();
+        let mut text = |query, types: &[ParamType]| texts.distinct(&endpoint(query, types));
+        assert_eq!(&*text("SELECT $1", &[ParamType::Text]), "SELECT $1");
+        assert_eq!(&*text("SELECT $1", &[ParamType::Integer]), "SELECT $1\n");
+        assert_eq!(&*text("SELECT $1", &[ParamType::Text]), "SELECT $1");
+        assert_eq!(&*text("SELECT $1", &[ParamType::Bool]), "SELECT $1\n\n");
+        assert_eq!(&*text("SELECT 1", &[]), "SELECT 1");
+    }
+
+    #[test]
+    fn a_binding_to_nothing_and_a_value_of_another_type_are_refused() {
+        let mut plan = endpoint("SELECT $1", &[]);
+        let nothing = resolved(&BindPlan::Param(0), &plan);
+        assert!(nothing.is_err());
+        plan.bind = vec![BindPlan::Value { r#type: ParamType::Integer, text: "x".to_owned() }];
+        assert!(resolved(&plan.bind[0], &plan).is_err());
+    }
 }

@@ -69,9 +69,10 @@ impl<'a> Value<'a> {
     pub(super) fn parse(r#type: ParamType, text: &Cow<'a, str>) -> Result<Self, &'static str> {
         match r#type {
             ParamType::Text => Ok(Self::Text(text.clone())),
-            ParamType::Integer => text.parse().map(Self::Integer).map_err(
-                |_| "must be a whole number from -2147483648 to 2147483647, without spaces",
-            ),
+            ParamType::Integer => text
+                .parse()
+                .map(Self::Integer)
+                .map_err(|_| "must be a whole number of 32 bits, without spaces"),
             ParamType::Bigint => text
                 .parse()
                 .map(Self::Bigint)

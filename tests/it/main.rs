@@ -6,8 +6,10 @@
 )]
 #![expect(clippy::print_stderr, reason = "a skipped test says so loudly")]
 
+mod api;
 mod cli;
 mod house;
 mod lab;
 mod run;
 mod sources;
+mod stack;

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::codec::exactly;
+#[cfg(test)]
+use super::codec::tests::{check, written};
 use super::reader::{Malformed, Reader};
 
 /// Postgres' own number for IPv4; IPv6 is the next one.
@@ -63,7 +65,6 @@ pub(super) fn tuple_id(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed>
 
 #[cfg(test)]
 mod tests {
-    use super::super::codec::tests::{check, written};
     use super::*;
 
     #[test]

@@ -9,11 +9,9 @@ pub(in crate::api) enum Codec {
     /// A type of its own.
     Plain(Plain),
     /// Any array of them, however many dimensions.
-    Array(Box<Codec>),
+    Array(Box<Self>),
     /// A range over them.
-    Range(Box<Codec>),
-    /// A multirange over them.
-    Multirange(Box<Codec>),
+    Range(Box<Self>),
 }
 
 /// Writes one value's bytes as JSON.
@@ -105,7 +103,6 @@ impl Codec {
             Self::Plain(plain) => (plain.write)(bytes, out),
             Self::Array(element) => nested::array(element, bytes, out),
             Self::Range(bound) => nested::range(bound, bytes, out),
-            Self::Multirange(bound) => nested::multirange(bound, bytes, out),
         }
     }
 
@@ -115,13 +112,11 @@ impl Codec {
         bytes: Option<&[u8]>,
         out: &mut Vec<u8>,
     ) -> Result<(), Malformed> {
-        match bytes {
-            Some(bytes) => self.write(bytes, out),
-            None => {
-                out.extend_from_slice(b"null");
-                Ok(())
-            }
+        if let Some(bytes) = bytes {
+            return self.write(bytes, out);
         }
+        out.extend_from_slice(b"null");
+        Ok(())
     }
 }
 

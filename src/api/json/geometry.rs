@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+#[cfg(test)]
+use super::codec::tests::check;
 use super::reader::{Malformed, Reader};
 
 fn number(value: f64, out: &mut Vec<u8>) -> Result<(), Malformed> {
@@ -101,7 +103,7 @@ pub(super) fn circle(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::codec::tests::check;
+    use super::*;
 
     fn doubles(numbers: &[f64]) -> Vec<u8> {
         numbers.iter().flat_map(|number| number.to_be_bytes()).collect()

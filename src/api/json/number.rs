@@ -1,6 +1,8 @@
 //! Numbers: JSON numbers where a double or an integer is what was stored, strings where the digits are.
 
 use super::codec::exactly;
+#[cfg(test)]
+use super::codec::tests::{check, written};
 use super::reader::{Malformed, Reader};
 
 /// `true` or `false`.
@@ -42,25 +44,31 @@ pub(super) fn uint8(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
 /// `real`: the shortest digits that give the same single.
 pub(super) fn float4(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
     let value = exactly(bytes, Reader::f32)?;
-    if value.is_finite() { write(&value, out) } else { not_finite(f64::from(value), out) }
+    if value.is_finite() {
+        return write(&value, out);
+    }
+    out.extend_from_slice(not_finite(f64::from(value)));
+    Ok(())
 }
 
 /// `double precision`: the shortest digits that give the same double.
 pub(super) fn float8(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
     let value = exactly(bytes, Reader::f64)?;
-    if value.is_finite() { write(&value, out) } else { not_finite(value, out) }
+    if value.is_finite() {
+        return write(&value, out);
+    }
+    out.extend_from_slice(not_finite(value));
+    Ok(())
 }
 
-fn not_finite(value: f64, out: &mut Vec<u8>) -> Result<(), Malformed> {
-    let word: &[u8] = if value.is_nan() {
+fn not_finite(value: f64) -> &'static [u8] {
+    if value.is_nan() {
         b"\"NaN\""
     } else if value > 0.0 {
         b"\"Infinity\""
     } else {
         b"\"-Infinity\""
-    };
-    out.extend_from_slice(word);
-    Ok(())
+    }
 }
 
 fn write<T: serde::Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), Malformed> {
@@ -153,7 +161,6 @@ fn decimal_digits(
 
 #[cfg(test)]
 mod tests {
-    use super::super::codec::tests::{check, written};
     use super::*;
 
     fn parts(weight: i16, sign: u16, scale: u16, groups: &[u16]) -> Vec<u8> {

@@ -1,6 +1,8 @@
 //! Text, and what is written as text: bytes, bits, identifiers. JSON is passed through.
 
 use super::codec::exactly;
+#[cfg(test)]
+use super::codec::tests::{check, written};
 use super::reader::{Malformed, Reader};
 
 /// A JSON string of any text.
@@ -16,7 +18,7 @@ pub(in crate::api) fn string(value: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// The connection speaks UTF-8, so anything else is a server's mistake (or its encoding SQL_ASCII).
+/// The connection speaks UTF-8, so anything else is a server's mistake (or its encoding `SQL_ASCII`).
 fn checked(bytes: &[u8]) -> Result<&str, Malformed> {
     std::str::from_utf8(bytes).map_err(|_| Malformed)
 }
@@ -107,7 +109,6 @@ pub(super) fn bits(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::codec::tests::{check, written};
     use super::*;
 
     #[test]

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 
 use super::codec::exactly;
+#[cfg(test)]
+use super::codec::tests::{check, written};
 use super::reader::{Malformed, Reader};
 
 const MICROS_PER_SECOND: u64 = 1_000_000;
@@ -202,7 +204,6 @@ pub(super) fn two_digits(number: u64, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::codec::tests::{check, written};
     use super::*;
 
     #[test]

@@ -1,0 +1,10 @@
+//! The API against real servers: a private Postgres and Redis of each test's own.
+
+mod answers;
+mod cache;
+mod client;
+mod pool;
+mod refusals;
+mod servers;
+mod start;
+mod values;

@@ -1,0 +1,153 @@
+//! The pool, as Postgres sees it: backends are counted in `pg_stat_activity`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use querylab::spec::ParamType;
+use sqlx::postgres::PgConnection;
+use tokio::io::AsyncWriteExt as _;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::client::{Api, endpoint, param};
+use super::servers::{self, execute};
+
+async fn backends(boss: &mut PgConnection) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE usename = 'api'")
+        .fetch_one(boss)
+        .await
+        .expect("counted")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_requests_share_eight_connections_and_five_of_them_stay() {
+    let Some(servers) = servers::start(false).await else { return };
+    let sleepy = endpoint("/sleep", "SELECT pg_sleep(0.03)::text AS slept", vec![]);
+    let api = Arc::new(Api::start(servers.launch(vec![sleepy])).await);
+    let mut boss = servers.boss().await;
+    let mut requests = JoinSet::new();
+    for _ in 0..60 {
+        let api = Arc::clone(&api);
+        requests.spawn(async move {
+            for _ in 0..4 {
+                assert_eq!(api.get("/sleep").await.status, 200);
+            }
+        });
+    }
+    let mut most = 0;
+    while !requests.is_empty() {
+        most = most.max(backends(&mut boss).await);
+        while let Some(done) = requests.try_join_next() {
+            done.expect("no request failed");
+        }
+        sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!(most, 8, "all of the pool is used, and nothing beyond it");
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(backends(&mut boss).await, 5);
+    let counters = api.counters().await;
+    assert_eq!((counters.requests, counters.statements), (240, 240));
+    assert_eq!(
+        counters.connections_opened, 8,
+        "a waiter takes what comes back: nothing is reopened"
+    );
+    assert!(counters.pool_wait_max_ns > 1_000_000 && counters.server_errors == 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_given_up_costs_its_connection_and_its_query_ends() {
+    let Some(servers) = servers::start(false).await else { return };
+    let mut launch = servers.launch(vec![
+        endpoint("/sleep", "SELECT pg_sleep(20)::text AS slept", vec![]),
+        endpoint("/one", "SELECT 1 AS one", vec![]),
+    ]);
+    launch.api.pool.size = 1;
+    launch.api.pool.max_overflow = 0;
+    let api = Api::start(launch).await;
+    let mut boss = servers.boss().await;
+    let mut stream = tokio::net::UnixStream::connect(&api.socket).await.expect("listens");
+    stream.write_all(b"GET /sleep HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+    sleep(Duration::from_millis(500)).await;
+    drop(stream);
+    let asked = Instant::now();
+    assert_eq!(api.get("/one").await.status, 200);
+    assert!(asked.elapsed() < Duration::from_secs(2), "the old answer was waited for");
+    sleep(Duration::from_millis(2500)).await;
+    let sleeping: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(20)%' AND state = 'active' AND usename = 'api'")
+            .fetch_one(&mut boss)
+            .await
+            .expect("counted");
+    assert_eq!(sleeping, 0, "the backend noticed that its client has gone");
+    api.stop().await.expect("stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exhaustion_timeouts_and_constraints_have_their_own_problems() {
+    let Some(servers) = servers::start(false).await else { return };
+    let mut boss = servers.boss().await;
+    execute(
+        &mut boss,
+        "CREATE TABLE things (id int PRIMARY KEY, n int CHECK (n > 0)); GRANT ALL ON things TO api",
+    )
+    .await;
+    let insert = "INSERT INTO things VALUES ($1, $2)";
+    let ints = || vec![param("id", ParamType::Integer), param("n", ParamType::Integer)];
+    let mut insert = endpoint("/things", insert, ints());
+    insert.method = "POST".to_owned();
+    let mut launch = servers.launch(vec![
+        insert,
+        endpoint("/sleep", "SELECT pg_sleep(0.8)::text AS slept", vec![]),
+        endpoint("/forever", "SELECT pg_sleep(60)::text AS slept", vec![]),
+        endpoint("/divide", "SELECT 1 / $1 AS n", vec![param("n", ParamType::Integer)]),
+    ]);
+    launch.api.pool.size = 1;
+    launch.api.pool.max_overflow = 0;
+    launch.api.pool.acquire_timeout_ns = 200_000_000;
+    launch.api.statement_timeout_ns = 1_500_000_000;
+    let api = Api::start(launch).await;
+    let post = |query: &str| {
+        format!(
+            "POST /things?{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    let created = api.raw(post("id=1&n=1").as_bytes()).await;
+    assert_eq!((created.status, created.body.as_str()), (200, "{\"affected\":1}"));
+    let again = api.raw(post("id=1&n=1").as_bytes()).await;
+    assert_eq!((again.status, again.json()["sqlstate"].as_str()), (409, Some("23505")));
+    let zero = api.get("/divide?n=0").await;
+    assert_eq!((zero.status, zero.json()["kind"].as_str()), (422, Some("invalid-data")));
+    let (slow, crowded) = tokio::join!(api.get("/sleep"), async {
+        sleep(Duration::from_millis(200)).await;
+        api.get("/divide?n=1").await
+    });
+    assert_eq!(slow.status, 200);
+    assert_eq!((crowded.status, crowded.headers["retry-after"].as_str()), (503, "1"));
+    assert_eq!(crowded.json()["kind"], "pool-timeout");
+    let endless = api.get("/forever").await;
+    assert_eq!((endless.status, endless.json()["kind"].as_str()), (504, Some("statement-timeout")));
+    assert_eq!(api.get("/divide?n=1").await.status, 200);
+    let counters = api.counters().await;
+    assert_eq!((counters.requests, counters.server_errors), (7, 2));
+    assert_eq!(counters.connections_opened, 1, "errors of the database do not cost a connection");
+    api.stop().await.expect("stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_the_server_killed_is_replaced_before_it_is_used() {
+    let Some(servers) = servers::start(false).await else { return };
+    let api = Api::start(servers.launch(vec![endpoint("/one", "SELECT 1 AS one", vec![])])).await;
+    let mut boss = servers.boss().await;
+    for _ in 0..3 {
+        assert_eq!(api.get("/one").await.body, "[{\"one\":1}]");
+        execute(
+            &mut boss,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'api'",
+        )
+        .await;
+        sleep(Duration::from_millis(100)).await;
+    }
+    let counters = api.counters().await;
+    assert_eq!((counters.server_errors, counters.connections_opened), (0, 3));
+    api.stop().await.expect("stops");
+}
