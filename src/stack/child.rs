@@ -67,7 +67,7 @@ fn prepare(spec: &ChildSpec) -> Result<(), String> {
     umask(rustix::fs::Mode::from_raw_mode(0o077));
     rustix::process::chdir(&spec.home)
         .map_err(|e| format!("cannot enter {}: {e}", spec.home.display()))?;
-    drop(rustix::thread::set_name(c"querylab"));
+    rustix::thread::set_name(c"querylab").ok();
     Ok(())
 }
 
@@ -80,6 +80,6 @@ fn raise_open_files(wanted: u64) {
     }
     let hard = if enough(now.maximum) { now.maximum } else { Some(wanted) };
     if setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: hard }).is_err() {
-        drop(setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum }));
+        setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum }).ok();
     }
 }

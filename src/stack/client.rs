@@ -53,9 +53,13 @@ impl Shared {
 
 impl GuardClient {
     /// Starts the guard of a run and waits until it is up.
-    pub(super) async fn start(spec: &GuardSpec, log: &Path) -> Result<Self, StackError> {
+    pub(super) async fn start(
+        program: Option<&Path>,
+        spec: &GuardSpec,
+        log: &Path,
+    ) -> Result<Self, StackError> {
         let log = identity::append_private(log).map_err(|e| environment("the guard's log", e))?;
-        let mut child = process::start_guard(spec, log)
+        let mut child = process::start_guard(program, spec, log)
             .map_err(|e| environment("cannot start the guard process", e))?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(StackError::Environment("the guard process has no pipes".into()));
@@ -197,7 +201,7 @@ async fn read_events(stdout: ChildStdout, shared: &Shared, ready: oneshot::Sende
         match serde_json::from_str::<Event>(&line) {
             Ok(Event::Ready { pid }) => {
                 if let Some(ready) = ready.take() {
-                    drop(ready.send(pid));
+                    ready.send(pid).ok();
                 }
             }
             Ok(Event::Reply { id, result }) => {

@@ -75,8 +75,8 @@ pub async fn setup(
             let (found, how) = match find::find(part, &wanted, &seen, &workshop).await? {
                 Ok(found) => (found, "is here already"),
                 Err(_) => {
-                    let both = (&workshop, &mut *notice);
-                    (obtain(part, &wanted, &cache, path, both).await?, "fetched")
+                    let fetched = obtain(part, &wanted, &cache, path, &workshop, notice);
+                    (fetched.await?, "fetched")
                 }
             };
             let version = show_version(&found.version);

@@ -335,7 +335,7 @@ fn configuration(apt: &Path, acquire: &str) -> String {
     text.push_str(acquire);
     for (name, value) in settings {
         // Writing into a text cannot fail.
-        drop(writeln!(text, "{name} \"{value}\";"));
+        writeln!(text, "{name} \"{value}\";").ok();
     }
     text
 }

@@ -65,7 +65,7 @@ impl Guard {
         rustix::process::setsid()?;
         // Any process of our own serves as the mark "yes".
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-        drop(rustix::thread::set_name(c"querylab-guard"));
+        rustix::thread::set_name(c"querylab-guard").ok();
         identity::add_guard(&spec.scratch)?;
         let guard = Self {
             spec,
@@ -120,7 +120,7 @@ impl Guard {
             tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(1),
             tv_nsec: i64::from(timeout.subsec_nanos()),
         };
-        drop(poll(&mut fds, Some(&timeout)));
+        poll(&mut fds, Some(&timeout)).ok();
         listening && fds.last().is_some_and(|fd| !fd.revents().is_empty())
     }
 
@@ -284,7 +284,7 @@ impl Guard {
             for pid in &left {
                 procs::signal(*pid, KILL);
             }
-            drop(poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 10_000_000 })));
+            poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 10_000_000 })).ok();
         }
     }
 }

@@ -19,7 +19,7 @@ const NOBODY: (u32, u32) = (65_534, 65_534);
 
 /// The user that servers run as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub(super) struct Identity {
     /// Name, or the number where it has none.
     pub name: String,
     /// User id; never 0.

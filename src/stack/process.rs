@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::protocol::{ChildSpec, GuardSpec, Program};
@@ -12,9 +13,13 @@ use super::protocol::{ChildSpec, GuardSpec, Program};
 const OURSELVES: &str = "/proc/self/exe";
 
 /// Starts the guard, from the runner, with pipes to its standard input and output. Its diagnostics go to `log`.
-pub(super) fn start_guard(spec: &GuardSpec, log: File) -> io::Result<tokio::process::Child> {
+pub(super) fn start_guard(
+    program: Option<&Path>,
+    spec: &GuardSpec,
+    log: File,
+) -> io::Result<tokio::process::Child> {
     #[expect(clippy::disallowed_methods, reason = "this is the file that starts processes")]
-    let mut command = tokio::process::Command::new(OURSELVES);
+    let mut command = tokio::process::Command::new(program.unwrap_or(Path::new(OURSELVES)));
     command
         .arg0("querylab")
         .arg("__guard")

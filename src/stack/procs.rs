@@ -94,7 +94,7 @@ pub(super) fn signal(pid: i32, signal: i32) {
     if let (Some(pid), Some(signal)) =
         (rustix::process::Pid::from_raw(pid), rustix::process::Signal::from_named_raw(signal))
     {
-        drop(rustix::process::kill_process(pid, signal));
+        rustix::process::kill_process(pid, signal).ok();
     }
 }
 

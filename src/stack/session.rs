@@ -183,7 +183,7 @@ async fn furnish(
             Err(rejected) if options.setup == Setup::Refuse => {
                 return Err(find::missing(part, &wanted, &rejected, &cache));
             }
-            Err(_) => obtain(part, &wanted, &cache, path, (workshop, notice)).await?,
+            Err(_) => obtain(part, &wanted, &cache, path, workshop, notice).await?,
         };
         programs.insert(part, found);
     }
@@ -196,7 +196,8 @@ pub(super) async fn obtain(
     wanted: &[u32],
     cache: &Path,
     path: &[PathBuf],
-    (workshop, notice): (&Workshop, &mut dyn FnMut(String)),
+    workshop: &Workshop,
+    notice: &mut dyn FnMut(String),
 ) -> Result<Found, StackError> {
     Box::pin(fetch::fetch(part, cache, path, workshop, notice)).await?;
     let seen = find::snapshot(path, cache);

@@ -20,6 +20,9 @@ pub struct Surroundings {
     pub scratch_base: Option<PathBuf>,
     /// `SUDO_UID`.
     pub sudo_uid: Option<u32>,
+    /// The program that has the verbs `__guard` and `__child`, where that is not the running one: in tests, and for
+    /// others who use this library.
+    pub program: Option<PathBuf>,
 }
 
 impl Surroundings {
@@ -35,6 +38,7 @@ impl Surroundings {
             cache_dir: folder("QUERYLAB_CACHE_DIR"),
             scratch_base: folder("QUERYLAB_SCRATCH_DIR"),
             sudo_uid: lookup("SUDO_UID").and_then(|v| v.to_str()?.parse().ok()),
+            program: None,
         }
     }
 

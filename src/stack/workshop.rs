@@ -86,7 +86,9 @@ impl Workshop {
         }
         let scratch = Scratch::create(&base, run_id, &identity)?;
         let spec = GuardSpec { scratch: scratch.root.clone(), keep };
-        let guard = match GuardClient::start(&spec, &scratch.logs.join("guard.log")).await {
+        let program = surroundings.program.as_deref();
+        let log = scratch.logs.join("guard.log");
+        let guard = match GuardClient::start(program, &spec, &log).await {
             Ok(guard) => guard,
             Err(error) => {
                 drop(janitor::remove_scratch(&scratch.root));

@@ -1,0 +1,4 @@
+//! Tests that run the real program and real servers.
+
+mod stack;
+mod stack_servers;
