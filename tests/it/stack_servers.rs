@@ -19,6 +19,6 @@ async fn postgres_alone_then_a_whole_stack_then_nothing() {
         .expect("starts");
     notice(&format!("{} {:?} {:?}", stack.address, stack.pids(), stack.settings()));
     stack.stop().await.expect("stops");
-    session.close().await.expect("closes");
+    session.close().await.expect("it closes");
     assert!(!scratch.exists());
 }
