@@ -130,6 +130,11 @@ pub(super) fn lay_over(
                 "services.{server}.settings.{name}: querylab decides this itself"
             )));
         }
+        if value.chars().any(char::is_control) {
+            return Err(StackError::Provisioning(format!(
+                "services.{server}.settings.{name}: the value {value:?} holds a control character"
+            )));
+        }
         settings.insert(name.clone(), value.clone());
     }
     Ok(settings)

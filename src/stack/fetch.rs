@@ -124,7 +124,9 @@ impl Fetch<'_> {
         if tree.exists() {
             fs::remove_dir_all(&tree).map_err(|e| self.failed("replacing the old one", e))?;
         }
-        fs::rename(&partial, &tree).map_err(|e| self.failed("putting it in place", e))
+        fs::rename(&partial, &tree).map_err(|e| self.failed("putting it in place", e))?;
+        // The lists are many times as big as what was fetched, and old by the next time.
+        fs::remove_dir_all(self.cache.join("apt")).map_err(|e| self.failed("clearing", e))
     }
 
     /// Writes apt's configuration: own folders, the system's sources and proxies, none of the system's hooks.

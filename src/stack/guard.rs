@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ fn complain(what: &str) {
 struct Guard {
     spec: GuardSpec,
     wards: BTreeMap<i32, Ward>,
+    /// Where each server works or has worked: a dead one may have left helpers behind.
+    homes: BTreeMap<String, PathBuf>,
     /// `Stop` commands that are not answered yet.
     stops: Vec<Ending>,
     input: Vec<u8>,
@@ -70,6 +73,7 @@ impl Guard {
         let guard = Self {
             spec,
             wards: BTreeMap::new(),
+            homes: BTreeMap::new(),
             stops: Vec::new(),
             input: Vec::new(),
             farewell: None,
@@ -186,17 +190,19 @@ impl Guard {
         let pid = process::start_child(&child, log).map_err(|e| format!("{name}: {e}"))?;
         let raw = i32::try_from(pid).map_err(|e| e.to_string())?;
         let pidfd = Pid::from_raw(raw).and_then(|p| pidfd_open(p, PidfdFlags::empty()).ok());
+        if job.is_none() {
+            self.homes.insert(name, spec.child.home.clone());
+        }
         self.wards.insert(raw, Ward::new(spec, job, pidfd, Instant::now()));
         Ok(pid)
     }
 
     fn stop(&mut self, id: u64, names: Vec<String>) {
         let now = Instant::now();
-        let mut homes = Vec::new();
         for ward in self.wards.values_mut().filter(|w| names.contains(&w.name)) {
             ward.ask_to_stop(now, None);
-            homes.push(ward.home.clone());
         }
+        let homes = names.iter().filter_map(|n| self.homes.get(n).cloned()).collect();
         self.stops.push(Ending { id: Some(id), names, homes, forced: Vec::new(), since: now });
     }
 

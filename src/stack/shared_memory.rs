@@ -59,10 +59,11 @@ pub(super) fn give_back(scratch: &Path) {
         match words.as_slice() {
             ["posix", name] if is_segment_name(name) => {
                 let file = Path::new(SHM).join(name);
-                let owner = fs::symlink_metadata(&file).map(|m| m.uid()).ok();
-                if owner.is_some() && owner == uid {
-                    drop(fs::remove_file(file));
+                let control = fs::read(&file).unwrap_or_default();
+                for below in listed_segments(&control) {
+                    remove_own(&Path::new(SHM).join(below), uid);
                 }
+                remove_own(&file, uid);
             }
             ["sysv", id, maker] if is_left_over(&table, id, maker) => {
                 process::remove_shared_memory(id);
@@ -70,6 +71,36 @@ pub(super) fn give_back(scratch: &Path) {
             _ => {}
         }
     }
+}
+
+fn remove_own(file: &Path, uid: Option<u32>) {
+    let owner = fs::symlink_metadata(file).map(|m| m.uid()).ok();
+    if owner.is_some() && owner == uid {
+        drop(fs::remove_file(file));
+    }
+}
+
+/// Names of the segments that a control segment lists, as Postgres itself reads them after a crash (`dsm.c`: magic, number
+/// of items, most items; then items of handle, references, first page, pages, private handle, pinned). Backends make
+/// such segments at any time, so no note could know them. Anything that does not look like one lists nothing.
+fn listed_segments(control: &[u8]) -> Vec<String> {
+    const MAGIC: u32 = 0x9a50_3d32;
+    const HEADER: usize = 16;
+    const ITEM: usize = 40;
+    let word = |at: usize| {
+        control.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
+    };
+    let (Some(MAGIC), Some(items), Some(most)) = (word(0), word(4), word(8)) else {
+        return Vec::new();
+    };
+    if items > most || !cfg!(target_pointer_width = "64") {
+        return Vec::new();
+    }
+    (0..items as usize)
+        .map_while(|n| Some((word(HEADER + n * ITEM)?, word(HEADER + n * ITEM + 4)?)))
+        .filter(|(_, references)| *references > 0)
+        .map(|(handle, _)| format!("PostgreSQL.{handle}"))
+        .collect()
 }
 
 /// Whether the kernel's table has this segment, of this maker, with nobody attached.
@@ -97,6 +128,24 @@ mod tests {
         let lock = "1\n/data\n1700000000\n5432\n/run\n\n  5432001     17\nready\n";
         assert_eq!(sysv_segment(lock), Some(17));
         assert_eq!(sysv_segment("1\n/data\n"), None);
+    }
+
+    #[test]
+    fn a_control_segment_lists_its_segments_and_anything_else_lists_none() {
+        let mut control = Vec::new();
+        for word in [0x9a50_3d32_u32, 2, 64, 0] {
+            control.extend(word.to_ne_bytes());
+        }
+        for (handle, references) in [(77_u32, 2_u32), (88, 0)] {
+            control.extend(handle.to_ne_bytes());
+            control.extend(references.to_ne_bytes());
+            control.extend([0; 32]);
+        }
+        assert_eq!(listed_segments(&control), ["PostgreSQL.77"]);
+        assert_eq!(listed_segments(&control[..20]), Vec::<String>::new());
+        control[0] ^= 1;
+        assert_eq!(listed_segments(&control), Vec::<String>::new());
+        assert_eq!(listed_segments(&[]), Vec::<String>::new());
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::client::GuardClient;
 use super::error::{StackError, environment};
 use super::identity::{self, Identity, Owner};
@@ -155,12 +157,7 @@ impl Workshop {
         let root = &self.scratch.root;
         if let Err(StackError::GuardLost(_)) = &told {
             // The death signals do the work; whoever does not follow them is ended here.
-            let patience = tokio::time::Instant::now() + Duration::from_secs(6);
-            while tokio::time::Instant::now() < patience
-                && !janitor::ours(root, guard.as_ref()).is_empty()
-            {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            self.wait_until_gone(guard.as_ref(), Duration::from_secs(6)).await;
             janitor::end_processes(root, guard.as_ref()).await;
             if self.keep == Keep::Nothing && root.exists() {
                 janitor::remove_scratch(root)
@@ -169,7 +166,8 @@ impl Workshop {
             return told;
         }
         told?;
-        let left = janitor::ours(root, guard.as_ref());
+        // The guard itself is the last one out; it has said goodbye but may still be on its way.
+        let left = self.wait_until_gone(guard.as_ref(), Duration::from_secs(3)).await;
         if !left.is_empty() {
             return Err(StackError::Environment(format!("processes do not end: {left:?}")));
         }
@@ -177,6 +175,18 @@ impl Workshop {
             return Err(StackError::Environment(format!("{} is still there", root.display())));
         }
         Ok(())
+    }
+
+    /// Waits until no process of the run is left; gives those that still are.
+    async fn wait_until_gone(&self, guard: Option<&Owner>, patience: Duration) -> Vec<i32> {
+        let until = Instant::now() + patience;
+        loop {
+            let left = janitor::ours(&self.scratch.root, guard);
+            if left.is_empty() || Instant::now() >= until {
+                return left;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// The folder of all runs.
