@@ -31,6 +31,9 @@ pub fn main() -> ExitCode {
         Some("__child") => return crate::stack::child_main(&args[2..], api),
         _ => {}
     }
+    if let Err(e) = crate::stack::relaunch_without_foreign_settings() {
+        return out::fail(Exit::Environment, format!("cannot start again without PG* variables: {e}")).code();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => return usage(&e),

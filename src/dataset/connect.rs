@@ -17,7 +17,9 @@ pub(super) async fn connect(address: &PostgresAddress) -> Result<PgConnection> {
         .username(&address.user)
         .password(&address.password)
         .database(&address.database)
-        .application_name("querylab-dataset");
+        .application_name("querylab-dataset")
+        // A load is slow by its nature; that is said by its progress.
+        .disable_statement_logging();
     timeout(Duration::from_secs(10), options.connect())
         .await
         .with_context(|| format!("database `{}` did not answer within 10 s", address.database))?

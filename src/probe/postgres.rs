@@ -60,7 +60,8 @@ pub async fn connect(address: &PostgresAddress) -> Result<Session> {
         .username(&address.user)
         .password(&address.password)
         .database(&address.database)
-        .application_name("querylab-probe");
+        .application_name("querylab-probe")
+        .disable_statement_logging();
     let connected = timeout(PATIENCE, options.connect())
         .await
         .context("Postgres did not let the probe in within 10 s")?

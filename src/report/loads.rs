@@ -195,8 +195,14 @@ pub(super) fn beside(all: &[Compared], load: &str, confidence: f64) -> String {
     )
 }
 
+/// An interval whose ends are farther apart than this says nothing that a reader could use.
+const WIDEST: f64 = 1e6;
+
 /// `0.452-0.488`.
 pub(super) fn range(i: Interval) -> String {
+    if i.low > 0.0 && i.high / i.low > WIDEST {
+        return "too wide to print".into();
+    }
     format!("{}-{}", sig3(i.low), sig3(i.high))
 }
 

@@ -80,9 +80,9 @@ fn of_noise(results: &Results, noise: Option<&Noise>, all: &[Compared], out: &mu
     {
         out.push(format!(
             "The host is noisy: equal trials of a block scatter by {} (standard deviation of the log-ratio), so that \
-             differences under {} cannot be seen in so many blocks.",
+             {} cannot be seen in so many blocks.",
             share(s.sd_log),
-            share(s.detectable)
+            if s.detectable < 10.0 { format!("differences under {}", share(s.detectable)) } else { "even large differences".into() }
         ));
     }
     let fragile: Vec<String> = all

@@ -283,7 +283,7 @@ mod tests {
     fn a_folder_without_a_mark_is_nobodys() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         assert_eq!(Owner::of(folder.path()), None);
-        std::fs::write(folder.path().join(OWNER_FILE), "{}").expect("written");
+        fs::write(folder.path().join(OWNER_FILE), "{}").expect("written");
         assert_eq!(Owner::of(folder.path()), None);
     }
 

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// No duration in a file may exceed this: `Instant + huge` panics, and no experiment needs more.
-pub const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+pub const LONGEST: Duration = Duration::from_hours(24);
 
 /// A text that is not the quantity it should be: what is wrong, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,14 +9,14 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// A copy of `tests/fixtures/tiny` in a folder with spaces, and a scratch folder that is watched.
-pub struct Project {
+pub(crate) struct Project {
     _temporary: TempDir,
-    pub dir: PathBuf,
-    pub scratch: PathBuf,
+    pub(crate) dir: PathBuf,
+    pub(crate) scratch: PathBuf,
 }
 
 impl Project {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let temporary = tempfile::Builder::new().prefix("querylab test ").tempdir().unwrap();
         // The unprivileged user must be able to come by.
         fs::set_permissions(temporary.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -27,19 +27,19 @@ impl Project {
     }
 
     /// `querylab …` in the project's folder.
-    pub fn querylab(&self, args: &[&str]) -> Command {
+    pub(crate) fn querylab(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_querylab"));
         command.args(args).current_dir(&self.dir).env("QUERYLAB_SCRATCH_DIR", &self.scratch).stdin(Stdio::null());
         command
     }
 
     /// Runs to the end, or panics after two minutes.
-    pub fn output(&self, args: &[&str]) -> Output {
+    pub(crate) fn output(&self, args: &[&str]) -> Output {
         self.querylab(args).output().unwrap()
     }
 
     /// Starts a run and reads its events until one contains `text`.
-    pub fn start_until(&self, args: &[&str], text: &str) -> Child {
+    pub(crate) fn start_until(&self, args: &[&str], text: &str) -> Child {
         let mut all = vec!["run", "--message-format", "json"];
         all.extend(args);
         let mut child = self.querylab(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -61,7 +61,7 @@ impl Project {
     }
 
     /// What of the scratch folder's processes is alive: their command lines.
-    pub fn alive(&self) -> Vec<String> {
+    pub(crate) fn alive(&self) -> Vec<String> {
         let mut alive = Vec::new();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let dir = entry.path();
@@ -83,13 +83,13 @@ impl Project {
     }
 
     /// Folders of runs that are still in the scratch folder.
-    pub fn leftovers(&self) -> Vec<PathBuf> {
+    pub(crate) fn leftovers(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.scratch).into_iter().flatten().flatten();
         entries.map(|e| e.path()).filter(|p| p.is_dir()).collect()
     }
 
     /// Waits at most 10 s until nothing is left: no process, no folder.
-    pub fn expect_nothing_left(&self) {
+    pub(crate) fn expect_nothing_left(&self) {
         let mut alive = Vec::new();
         for _ in 0..100 {
             alive = self.alive();
@@ -128,12 +128,12 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Bytes as text, whatever they are.
-pub fn text_of(bytes: &[u8]) -> String {
+pub(crate) fn text_of(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// The exit code, with all that was said when it is another.
-pub fn expect_code(output: &Output, code: i32) {
+pub(crate) fn expect_code(output: &Output, code: i32) {
     assert_eq!(
         output.status.code(),
         Some(code),
@@ -144,7 +144,7 @@ pub fn expect_code(output: &Output, code: i32) {
 }
 
 /// Every file below a folder with its bytes.
-pub fn files(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn files(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
     let mut all = std::collections::BTreeMap::new();
     let mut open = vec![dir.to_path_buf()];
     while let Some(dir) = open.pop() {
@@ -160,7 +160,7 @@ pub fn files(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Whether real servers can be had here; says so loudly where they can't.
-pub fn servers() -> bool {
+pub(crate) fn servers() -> bool {
     let has_postgres = Path::new("/usr/lib/postgresql").is_dir()
         || Command::new("postgres").arg("--version").output().is_ok();
     let can_fetch = Path::new("/usr/bin/apt-get").exists();

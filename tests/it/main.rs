@@ -13,3 +13,6 @@ mod lab;
 mod run;
 mod sources;
 mod stack;
+mod stack_faults;
+mod stack_refusals;
+mod stack_servers;

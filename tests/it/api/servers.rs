@@ -67,7 +67,30 @@ pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     panic!("not within 20 s: {what}");
 }
 
+/// A program on the PATH or in the usual folders, else as querylab itself fetches it.
 fn programs(name: &str) -> Option<PathBuf> {
+    installed(name).or_else(|| fetched(name))
+}
+
+/// `querylab setup` ends with the program's path.
+#[expect(clippy::disallowed_methods, reason = "tests start the real binary")]
+fn fetched(name: &str) -> Option<PathBuf> {
+    let part = name.split('-').next()?;
+    let output = Command::new(env!("CARGO_BIN_EXE_querylab")).args(["setup", part]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let path = PathBuf::from(text.lines().last()?.rsplit_once(": ")?.1);
+    Some(path.with_file_name(name)).filter(|path| path.is_file())
+}
+
+/// Folders of libraries that a fetched program brought with it.
+fn libraries(program: &Path) -> Vec<PathBuf> {
+    let Some(root) = program.ancestors().find(|a| a.join("usr/lib").is_dir() && a.parent().is_some()) else {
+        return Vec::new();
+    };
+    fs::read_dir(root.join("usr/lib")).into_iter().flatten().flatten().map(|e| e.path()).collect()
+}
+
+fn installed(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
@@ -84,6 +107,10 @@ impl Servers {
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        let libraries = libraries(program);
+        if !libraries.is_empty() {
+            command.env("LD_LIBRARY_PATH", std::env::join_paths(libraries).expect("plain names"));
+        }
         if self.root {
             command.uid(NOBODY).gid(NOBODY);
         }
@@ -128,6 +155,7 @@ impl Servers {
     fn start_redis(&mut self, redis: &Path) {
         let redis = self
             .command(Path::new("/usr/bin/timeout"))
+            .env("LD_LIBRARY_PATH", std::env::join_paths(libraries(redis)).expect("plain names"))
             .arg(LIFETIME)
             .arg(redis)
             .args(["--port", "0", "--unixsocket", "redis.sock", "--requirepass", PASSWORD])
