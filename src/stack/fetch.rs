@@ -184,17 +184,17 @@ impl Fetch<'_> {
         let args = ["install", "--print-uris", "--no-install-recommends", "-qq", wanted];
         let done = self.apt("needs", &args, self.cache, ASK).await?;
         let mut packages = needed(self.part, &done.output);
-        if packages.is_empty() {
-            // Where apt cannot plan an installation (a half-installed system), the usual packages are tried.
+        if !packages.iter().any(|p| is_own_package(self.part, p)) {
+            // Apt cannot plan (a half-installed system), or what is installed is too old but good enough for apt.
             packages = self.part.usual_packages().iter().map(|p| (*p).to_owned()).collect();
         }
         if packages.len() > MOST_PACKAGES {
             return Err(self.failed("planning", format!("{} packages", packages.len())));
         }
-        if !update.exit.is_success() && done.output.contains("Unable to locate package") {
+        if done.output.contains("Unable to locate package") {
             return Err(self.failed(
                 "loading the package lists",
-                format!("{}{}", update.exit, last_lines(&update.output, 6)),
+                format!("apt-get says:{}", last_lines(&update.output, 6)),
             ));
         }
         Ok(packages)

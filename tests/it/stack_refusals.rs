@@ -93,3 +93,17 @@ fn the_surroundings_of_a_test_name_our_program() {
     assert!(s.program.as_deref().is_some_and(|p: &std::path::Path| p.is_file()));
     assert_ne!(s.program, Some(PathBuf::new()));
 }
+
+#[tokio::test]
+#[ignore = "by hand: fetches every part into the cache that QUERYLAB_CACHE_DIR names"]
+async fn every_part_is_fetched_where_none_is_here() {
+    let options =
+        querylab::stack::DoctorOptions { run_as: None, surroundings: crate::stack::surroundings() };
+    let mut say = |l: String| notice(&l);
+    let lines = querylab::stack::setup(None, &options, &mut say).await.expect("all fetched");
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    let session = open(crate::stack::options("fetched")).await.expect("servers");
+    let stack = session.start_stack(&stack_plan(), &api_plan(), "postgres", &mut say).await;
+    stack.expect("starts").stop().await.expect("it stops");
+    session.close().await.expect("it closes");
+}
