@@ -164,15 +164,12 @@ impl GuardClient {
             self.commands.send(Command { id, order }).await.map_err(|_| guard_lost())?;
             reply.await.map_err(|_| guard_lost())
         };
-        match timeout(deadline, exchange).await {
-            Ok(result) => result,
-            Err(_) => {
-                self.shared.waiting().remove(&id);
-                let seconds = deadline.as_secs();
-                let text = format!("the guard process has not answered for {seconds} s");
-                Err(StackError::GuardLost(text))
-            }
+        if let Ok(result) = timeout(deadline, exchange).await {
+            return result;
         }
+        self.shared.waiting().remove(&id);
+        let seconds = deadline.as_secs();
+        Err(StackError::GuardLost(format!("the guard process has not answered for {seconds} s")))
     }
 }
 

@@ -83,29 +83,40 @@ fn render(template: &str, config: &impl Serialize, quotes: Quotes) -> Result<Str
         quote(&value, quotes)
             .map_err(|e| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, e))
     });
+    // A path is one word, whatever it looks like.
+    engine.add_filter("path", move |path: String| {
+        in_quotes(&path, quotes)
+            .map_err(|e| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, e))
+    });
     engine.render_str(template, Serde(config)).map_err(|e| {
         StackError::Provisioning(format!("cannot write a server's configuration: {e}"))
     })
 }
 
+/// A setting's value. For Redis and Nginx, several plain words stay several words.
 fn quote(value: &str, quotes: Quotes) -> Result<String, String> {
+    let words = value.split(' ');
+    let is_list = match quotes {
+        Quotes::Postgres => false,
+        Quotes::Redis => value.contains(' ') && words.into_iter().all(is_bare_word),
+        Quotes::Nginx => words.into_iter().all(is_bare_word),
+    };
+    if is_list { Ok(value.to_owned()) } else { in_quotes(value, quotes) }
+}
+
+/// One word, whatever is in it.
+fn in_quotes(value: &str, quotes: Quotes) -> Result<String, String> {
     if value.chars().any(char::is_control) {
         return Err(format!("the value {value:?} holds a control character"));
     }
     let escaped = value.replace('\\', "\\\\");
-    Ok(match quotes {
-        Quotes::Postgres => format!("'{}'", escaped.replace('\'', "''")),
-        Quotes::Redis if value.split(' ').count() > 1 && value.split(' ').all(is_bare_word) => {
-            value.to_owned()
-        }
-        Quotes::Nginx if !value.is_empty() && value.split(' ').all(is_bare_word) => {
-            value.to_owned()
-        }
+    match quotes {
         Quotes::Nginx if value.contains('$') => {
-            return Err(format!("the value {value:?} holds a variable of Nginx"));
+            Err(format!("the value {value:?} holds a variable of Nginx"))
         }
-        Quotes::Redis | Quotes::Nginx => format!("\"{}\"", escaped.replace('"', "\\\"")),
-    })
+        Quotes::Postgres => Ok(format!("'{}'", escaped.replace('\'', "''"))),
+        Quotes::Redis | Quotes::Nginx => Ok(format!("\"{}\"", escaped.replace('"', "\\\""))),
+    }
 }
 
 fn is_bare_word(word: &str) -> bool {

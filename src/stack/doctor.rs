@@ -2,17 +2,15 @@
 
 use std::path::Path;
 
-use crate::plan::ServerPlan;
-
 use super::error::StackError;
-use super::fetch;
-use super::find;
 use super::locate::{Part, show_version};
 use super::lock::MeasuringLock;
 use super::protocol::Keep;
 use super::session::obtain;
 use super::surroundings::Surroundings;
 use super::workshop::Workshop;
+use super::{fetch, find};
+use crate::plan::ServerPlan;
 
 /// What `doctor` and `setup` are told.
 #[derive(Debug, Clone, Default)]
@@ -72,12 +70,12 @@ pub async fn setup(
         for part in part.map_or_else(|| Part::ALL.to_vec(), |p| vec![p]) {
             let wanted = oldest(part);
             let seen = find::snapshot(path, &cache);
-            let (found, how) = match find::find(part, &wanted, &seen, &workshop).await? {
-                Ok(found) => (found, "is here already"),
-                Err(_) => {
-                    let fetched = obtain(part, &wanted, &cache, path, &workshop, notice);
-                    (fetched.await?, "fetched")
-                }
+            let here = find::find(part, &wanted, &seen, &workshop).await?;
+            let (found, how) = if let Ok(found) = here {
+                (found, "is here already")
+            } else {
+                let fetched = obtain(part, &wanted, &cache, path, &workshop, notice);
+                (fetched.await?, "fetched")
             };
             let version = show_version(&found.version);
             lines.push(format!("{} {version} {how}: {}", part.name(), found.program.display()));
@@ -154,12 +152,7 @@ pub async fn doctor(options: &DoctorOptions) -> Vec<Finding> {
     findings
 }
 
-async fn server(
-    part: Part,
-    cache: &Path,
-    options: &DoctorOptions,
-    workshop: &Workshop,
-) -> Finding {
+async fn server(part: Part, cache: &Path, options: &DoctorOptions, workshop: &Workshop) -> Finding {
     let path = &options.surroundings.path;
     let seen = find::snapshot(path, cache);
     let name = part.name();
@@ -172,7 +165,8 @@ async fn server(
         ),
         Ok(Err(rejected)) => {
             let fetchable = fetch::missing_tools(path).is_empty();
-            let seen: String = rejected.0.iter().map(|r| format!("; found {r}")).collect();
+            let seen: String =
+                rejected.0.iter().fold(String::new(), |text, r| text + "; found " + r);
             let (state, fix) = if fetchable {
                 (Health::Warning, format!("querylab setup {name}"))
             } else {

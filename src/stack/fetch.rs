@@ -8,22 +8,21 @@ use std::time::Duration;
 
 use super::error::{StackError, environment};
 use super::find::{fetched_tree, tree_of, try_out};
-use super::identity;
 use super::locate::{Candidate, How, Part, Snapshot, candidates};
 use super::lock::{FileLock, Holder};
-use super::scratch;
 use super::workshop::{As, Done, Errand, Workshop, last_lines};
+use super::{identity, scratch};
 
 /// Loading the package lists.
-const UPDATE: Duration = Duration::from_secs(300);
+const UPDATE: Duration = Duration::from_mins(5);
 /// Questions that need no network.
-const ASK: Duration = Duration::from_secs(60);
+const ASK: Duration = Duration::from_mins(1);
 /// Loading packages.
-const DOWNLOAD: Duration = Duration::from_secs(600);
+const DOWNLOAD: Duration = Duration::from_mins(10);
 /// Unpacking one.
-const UNPACK: Duration = Duration::from_secs(120);
+const UNPACK: Duration = Duration::from_mins(2);
 /// For another fetch on this machine to end.
-const OTHERS: Duration = Duration::from_secs(1200);
+const OTHERS: Duration = Duration::from_mins(20);
 /// More packages than any server needs.
 const MOST_PACKAGES: usize = 60;
 
@@ -146,10 +145,11 @@ impl Fetch<'_> {
                     deadline: ASK,
                 })
                 .await?;
-            acquire = done.output.lines().filter(|l| l.starts_with("Acquire::")).fold(
-                String::new(),
-                |text, line| text + line + "\n",
-            );
+            acquire = done
+                .output
+                .lines()
+                .filter(|l| l.starts_with("Acquire::"))
+                .fold(String::new(), |text, line| text + line + "\n");
         }
         let text = configuration(&self.cache.join("apt"), &acquire);
         let file = self.cache.join("apt/apt.conf");
@@ -171,10 +171,7 @@ impl Fetch<'_> {
                 program: &self.apt_get,
                 args: ["-q", "-y"].iter().chain(args).map(|a| (*a).to_owned()).collect(),
                 libraries: &[],
-                env: vec![
-                    ("APT_CONFIG", config),
-                    ("DEBIAN_FRONTEND", "noninteractive".into()),
-                ],
+                env: vec![("APT_CONFIG", config), ("DEBIAN_FRONTEND", "noninteractive".into())],
                 user: As::Ourselves(folder),
                 deadline,
             })
@@ -187,17 +184,17 @@ impl Fetch<'_> {
         let args = ["install", "--print-uris", "--no-install-recommends", "-qq", wanted];
         let done = self.apt("needs", &args, self.cache, ASK).await?;
         let mut packages = needed(self.part, &done.output);
-        if packages.is_empty() {
-            // Where apt cannot plan an installation (a half-installed system), the usual packages are tried.
+        if !packages.iter().any(|p| is_own_package(self.part, p)) {
+            // Apt cannot plan (a half-installed system), or what is installed is too old but good enough for apt.
             packages = self.part.usual_packages().iter().map(|p| (*p).to_owned()).collect();
         }
         if packages.len() > MOST_PACKAGES {
             return Err(self.failed("planning", format!("{} packages", packages.len())));
         }
-        if !update.exit.is_success() && done.output.contains("Unable to locate package") {
+        if done.output.contains("Unable to locate package") {
             return Err(self.failed(
                 "loading the package lists",
-                format!("{}{}", update.exit, last_lines(&update.output, 6)),
+                format!("apt-get says:{}", last_lines(&update.output, 6)),
             ));
         }
         Ok(packages)
@@ -232,13 +229,13 @@ impl Fetch<'_> {
     /// The fetched program must start where it lies, as the servers' user, before it gets its final name.
     async fn verify(&self, partial: &Path) -> Result<(), StackError> {
         let tree = fetched_tree(partial);
-        let names = std::iter::once(self.part.program()).chain(self.part.companions().iter().copied());
+        let names =
+            std::iter::once(self.part.program()).chain(self.part.companions().iter().copied());
         let files = names
             .flat_map(|name| tree.folders.iter().map(move |f| f.join(name)))
             .filter(|f| f.is_file())
             .collect();
-        let snapshot =
-            Snapshot { files, fetched: vec![(self.part, tree)], ..Snapshot::default() };
+        let snapshot = Snapshot { files, fetched: vec![(self.part, tree)], ..Snapshot::default() };
         let candidate: Option<Candidate> =
             candidates(self.part, &snapshot).into_iter().find(|c| c.how == How::Cache);
         let Some(candidate) = candidate else {
@@ -289,7 +286,8 @@ impl Part {
 /// one than the loader's own would break every program.
 fn needed(part: Part, uris: &str) -> Vec<String> {
     let keep = |name: &str| {
-        let library = name.starts_with("lib") && !["libc6", "libc-bin", "libc-l10n"].contains(&name);
+        let library =
+            name.starts_with("lib") && !["libc6", "libc-bin", "libc-l10n"].contains(&name);
         library || name.starts_with("lua-") || is_own_package(part, name)
     };
     let mut names: Vec<String> = uris

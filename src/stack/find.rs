@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::error::StackError;
 use super::locate::{
-    Candidate, Fetched, How, Part, Snapshot, USUAL, at_least, candidates, looked_in,
-    parse_version, show_version,
+    Candidate, Fetched, How, Part, Snapshot, USUAL, at_least, candidates, looked_in, parse_version,
+    show_version,
 };
 use super::workshop::{As, Errand, Workshop, last_lines};
 
@@ -153,7 +153,7 @@ pub(super) fn missing(part: Part, wanted: &[u32], rejected: &Rejected, cache: &P
     } else {
         format!(" (version {} or newer is needed)", show_version(wanted))
     };
-    let found: String = rejected.0.iter().map(|r| format!("\n  found: {r}")).collect();
+    let found: String = rejected.0.iter().fold(String::new(), |text, r| text + "\n  found: " + r);
     StackError::Environment(format!(
         "{name} not found{needed}{found}\n  looked in: {}\n  fix: querylab setup {name}\n   or: sudo apt-get install -y {}",
         looked_in(&cache.join("servers")),

@@ -15,12 +15,11 @@ use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus, pidfd_open, wait
 use tokio::time::Instant;
 
 use super::janitor::remove_scratch;
-use super::process;
 use super::protocol::{
     Command, Event, Exit, GuardSpec, Keep, LONGEST_LINE, Order, Outcome, StartSpec,
 };
 use super::ward::{Ending, Ward, stragglers};
-use super::{identity, procs};
+use super::{identity, process, procs};
 
 /// The longest that the loop sleeps: adopted orphans are reaped at least this often.
 const IDLE: Duration = Duration::from_secs(1);
@@ -78,13 +77,12 @@ impl Guard {
             input: Vec::new(),
             farewell: None,
         };
-        guard.say(&Event::Ready { pid: std::process::id() });
+        Self::say(&Event::Ready { pid: std::process::id() });
         Ok(guard)
     }
 
     /// A runner that no longer listens is found by its closed pipe, not here.
-    fn say(&self, event: &Event) {
-        let _ = self;
+    fn say(event: &Event) {
         if let Ok(mut line) = serde_json::to_vec(event) {
             line.push(b'\n');
             let mut out = std::io::stdout().lock();
@@ -92,8 +90,8 @@ impl Guard {
         }
     }
 
-    fn reply(&self, id: u64, result: Outcome) {
-        self.say(&Event::Reply { id, result });
+    fn reply(id: u64, result: Outcome) {
+        Self::say(&Event::Reply { id, result });
     }
 
     fn watch(&mut self) -> ExitCode {
@@ -140,7 +138,7 @@ impl Guard {
 
     /// Reads what is there; false when the runner is gone.
     fn listen(&mut self) -> bool {
-        let mut buffer = [0_u8; 65_536];
+        let mut buffer = vec![0_u8; 65_536];
         match rustix::io::read(std::io::stdin(), &mut buffer[..]) {
             Ok(0) => return false,
             Ok(n) => self.input.extend_from_slice(&buffer[..n]),
@@ -161,12 +159,12 @@ impl Guard {
         let id = command.id;
         match command.order {
             Order::Start(spec) => match self.start(spec, None) {
-                Ok(pid) => self.reply(id, Outcome::Started { pid }),
-                Err(reason) => self.reply(id, Outcome::Failed { reason }),
+                Ok(pid) => Self::reply(id, Outcome::Started { pid }),
+                Err(reason) => Self::reply(id, Outcome::Failed { reason }),
             },
             Order::Run(spec) => {
                 if let Err(reason) = self.start(spec, Some(id)) {
-                    self.reply(id, Outcome::Failed { reason });
+                    Self::reply(id, Outcome::Failed { reason });
                 }
             }
             Order::Stop(names) => self.stop(id, names),
@@ -223,7 +221,7 @@ impl Guard {
                 return true;
             }
             if let Some(id) = ending.id {
-                self.reply(id, Outcome::Stopped { forced: std::mem::take(&mut ending.forced) });
+                Self::reply(id, Outcome::Stopped { forced: std::mem::take(&mut ending.forced) });
             }
             false
         });
@@ -237,11 +235,11 @@ impl Guard {
             let Some(ward) = self.wards.remove(&pid) else { continue };
             let exit = exit_of(&ward, pid, status);
             match ward.job {
-                Some(id) => self.reply(id, Outcome::Finished(exit)),
+                Some(id) => Self::reply(id, Outcome::Finished(exit)),
                 None if ward.is_stopping() => {}
                 None => {
                     complain(&exit.to_string());
-                    self.say(&Event::Exited(exit));
+                    Self::say(&Event::Exited(exit));
                     self.stops.push(Ending::sweep(ward.home, Instant::now()));
                 }
             }
@@ -272,7 +270,7 @@ impl Guard {
             (Ok(()), n) => Outcome::Failed { reason: format!("{n} processes do not end") },
         };
         if let Some(id) = self.farewell {
-            self.reply(id, result);
+            Self::reply(id, result);
         }
         if removed.is_ok() && left == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) }
     }

@@ -106,8 +106,7 @@ pub(super) fn decide(
     sudo_uid: Option<u32>,
 ) -> Result<Identity, StackError> {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let own =
-        (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     choose(&Applicant { passwd: &passwd, own, requested, sudo_uid }, &Path::is_dir)
 }
 
@@ -200,11 +199,19 @@ const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Opens a file of our own for appending; made readable for us only, never through a link.
 pub(super) fn append_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(NO_FOLLOW).open(path)
+    let mut options = OpenOptions::new();
+    let file = options.append(true).create(true).mode(0o600).custom_flags(NO_FOLLOW).open(path)?;
+    // The umask may have taken even our own permissions away.
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    Ok(file)
 }
 
 /// Makes a folder with exactly this mode, whatever the umask, and gives it to the user.
-pub(super) fn make_folder(path: &Path, mode: u32, owner: Option<(u32, u32)>) -> Result<(), StackError> {
+pub(super) fn make_folder(
+    path: &Path,
+    mode: u32,
+    owner: Option<(u32, u32)>,
+) -> Result<(), StackError> {
     let what = || format!("cannot make {}", path.display());
     fs::DirBuilder::new().mode(0o700).create(path).map_err(|e| environment(&what(), e))?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
@@ -217,7 +224,11 @@ pub(super) fn make_folder(path: &Path, mode: u32, owner: Option<(u32, u32)>) -> 
 }
 
 /// Writes a file that only the servers' user can read (and root). An old one of that name is replaced.
-pub(super) fn write_private(path: &Path, text: &str, identity: &Identity) -> Result<(), StackError> {
+pub(super) fn write_private(
+    path: &Path,
+    text: &str,
+    identity: &Identity,
+) -> Result<(), StackError> {
     let what = || format!("cannot write {}", path.display());
     let fresh = path.with_extension("new");
     drop(fs::remove_file(&fresh));
@@ -228,7 +239,9 @@ pub(super) fn write_private(path: &Path, text: &str, identity: &Identity) -> Res
         .custom_flags(NO_FOLLOW)
         .open(&fresh)
         .map_err(|e| environment(&what(), e))?;
-    file.write_all(text.as_bytes()).map_err(|e| environment(&what(), e))?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))
+        .and_then(|()| file.write_all(text.as_bytes()))
+        .map_err(|e| environment(&what(), e))?;
     if let Some((uid, gid)) = identity.target() {
         std::os::unix::fs::fchown(&file, Some(uid), Some(gid))
             .map_err(|e| environment(&what(), e))?;

@@ -1,10 +1,9 @@
 //! Clears up behind runs that died together with their guard: folders whose maker is dead, and the processes that are
 //! known by that guard's session or by Postgres' own working directory. Anything else is somebody else's.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
 
 use tokio::time::{Instant, sleep};
 

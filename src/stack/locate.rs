@@ -207,7 +207,10 @@ mod tests {
                 .collect(),
             fetched: vec![(
                 Part::Nginx,
-                Fetched { folders: vec!["/c/nginx/usr/sbin".into()], libraries: vec!["/c/l".into()] },
+                Fetched {
+                    folders: vec!["/c/nginx/usr/sbin".into()],
+                    libraries: vec!["/c/l".into()],
+                },
             )],
         }
     }
@@ -230,7 +233,9 @@ mod tests {
     fn the_newest_postgres_comes_first_by_number_not_by_text() {
         let files: Vec<String> = ["9.6", "15", "13"]
             .iter()
-            .flat_map(|v| ["postgres", "initdb"].map(|p| format!("/usr/lib/postgresql/{v}/bin/{p}")))
+            .flat_map(|v| {
+                ["postgres", "initdb"].map(|p| format!("/usr/lib/postgresql/{v}/bin/{p}"))
+            })
             .collect();
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
         let found = programs(Part::Postgres, &snapshot(&[], &files));

@@ -17,7 +17,7 @@ const MEASURING: &str = "/var/tmp/querylab.lock";
 /// How often a held lock is tried again.
 const RETRY: Duration = Duration::from_millis(250);
 /// The longest queue: a day of measurements.
-const LONGEST_QUEUE: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_QUEUE: Duration = Duration::from_hours(24);
 /// Most that is read of a holder's text, in bytes.
 const LONGEST_TEXT: u64 = 500;
 
@@ -94,8 +94,8 @@ impl FileLock {
         notice: &mut dyn FnMut(String),
     ) -> Result<Self, StackError> {
         let shown = path.display().to_string();
-        let mut file =
-            open_shared(path).map_err(|e| environment(&format!("cannot open the lock {shown}"), e))?;
+        let mut file = open_shared(path)
+            .map_err(|e| environment(&format!("cannot open the lock {shown}"), e))?;
         let until = Instant::now() + patience;
         let mut told = String::new();
         loop {
@@ -142,9 +142,8 @@ fn write_holder(file: &mut File, holder: &Holder) -> io::Result<()> {
 /// not let anybody open with "create" what lies in a shared folder and belongs to somebody else.
 fn open_shared(path: &Path) -> io::Result<File> {
     let no_follow = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let open = |write: bool| {
-        OpenOptions::new().read(true).write(write).custom_flags(no_follow).open(path)
-    };
+    let open =
+        |write: bool| OpenOptions::new().read(true).write(write).custom_flags(no_follow).open(path);
     for _ in 0..3 {
         let opened = match open(true) {
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => open(false),
@@ -183,9 +182,7 @@ mod tests {
     async fn a_held_lock_is_refused_with_its_holder_and_free_again_when_dropped() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("lock");
-        let take = async |wait| {
-            MeasuringLock::acquire_at(&path, "exp-1", wait, &mut |_| {}).await
-        };
+        let take = async |wait| MeasuringLock::acquire_at(&path, "exp-1", wait, &mut |_| {}).await;
         let first = take(Wait::Refuse).await.expect("free");
         let refusal = take(Wait::Refuse).await.expect_err("held");
         assert!(refusal.text().contains("exp-1"), "{refusal}");

@@ -19,6 +19,7 @@ mod lock;
 mod nginx;
 mod ports;
 mod postgres;
+mod postgres_settings;
 mod process;
 mod procs;
 mod protocol;

@@ -5,12 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::StackPlan;
-
 use super::config::{self, NginxConfig, Settings};
 use super::error::StackError;
-use super::http;
-use super::identity;
 use super::locate::{Part, at_least};
 use super::ports::free_port;
 use super::protocol::{Program, StopStep};
@@ -18,6 +14,8 @@ use super::redis::forget_socket;
 use super::scratch::check_socket;
 use super::shared::{Running, Server, Shared};
 use super::workshop::{As, Errand, last_lines};
+use super::{http, identity};
+use crate::plan::StackPlan;
 
 /// For `nginx -t`.
 const TRIAL: Duration = Duration::from_secs(20);

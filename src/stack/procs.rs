@@ -30,8 +30,8 @@ fn parse_stat(pid: i32, stat: &str) -> Option<Proc> {
     let state = fields.next()?.chars().next()?;
     let parent = fields.next()?.parse().ok()?;
     let session = fields.nth(1)?.parse().ok()?;
-    let start = fields.nth(15)?.parse().ok()?;
-    Some(Proc { pid, parent, session, state, start })
+    let ticks = fields.nth(15)?.parse().ok()?;
+    Some(Proc { pid, parent, session, state, start: ticks })
 }
 
 /// Everybody who is alive.

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use redis::{AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
-use crate::plan::{RedisAddress, ServerPlan};
-
 use super::amounts::redis_is;
 use super::config::{self, RedisConfig, Settings};
 use super::error::{StackError, environment};
@@ -16,6 +14,7 @@ use super::locate::Part;
 use super::protocol::{Program, StopStep};
 use super::scratch::check_socket;
 use super::shared::{Running, Server, Shared};
+use crate::plan::{RedisAddress, ServerPlan};
 
 /// For the first answer.
 const READY: Duration = Duration::from_secs(30);
@@ -149,8 +148,10 @@ async fn settle(
     let mut in_force = Settings::new();
     let names = settings.keys().map(String::as_str).chain(TELLING);
     for name in names {
-        let refused = |e: String| StackError::Provisioning(format!("redis: CONFIG GET {name}: {e}"));
-        let value = ask(shared, &["CONFIG", "GET", name]).await.map_err(|e| refused(e.to_string()))?;
+        let refused =
+            |e: String| StackError::Provisioning(format!("redis: CONFIG GET {name}: {e}"));
+        let value =
+            ask(shared, &["CONFIG", "GET", name]).await.map_err(|e| refused(e.to_string()))?;
         let pairs: Vec<(String, String)> =
             redis::from_redis_value(value).map_err(|e| refused(e.to_string()))?;
         in_force.extend(pairs);

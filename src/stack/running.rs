@@ -6,20 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{ApiLaunch, ApiPlan, PostgresAddress, RedisAddress, StackPlan};
-
 use super::error::StackError;
-use super::http;
-use super::identity;
 use super::nginx::{self, Nginx};
 use super::postgres::{self, Postgres, Role};
 use super::protocol::{Program, StopStep};
 use super::redis::{self, Redis, forget_socket};
 use super::scratch::check_socket;
 use super::shared::{Running, Server, Shared};
+use super::{http, identity};
+use crate::plan::{ApiLaunch, ApiPlan, PostgresAddress, RedisAddress, StackPlan};
 
 /// For the first answer of an API process.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 /// SIGTERM, then the kill.
 const STOP: [StopStep; 1] = [StopStep { signal: 15, patience_ms: 3000 }];
 

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::plan::{ApiPlan, ServerPlan, StackPlan};
-
 use super::error::StackError;
 use super::fetch;
 use super::find::{self, Found};
@@ -16,6 +14,7 @@ use super::running::{self, Stack};
 use super::shared::{Secrets, Shared};
 use super::surroundings::Surroundings;
 use super::workshop::Workshop;
+use crate::plan::{ApiPlan, ServerPlan, StackPlan};
 
 /// Oldest Postgres that this program knows.
 const OLDEST_POSTGRES: [u32; 1] = [15];

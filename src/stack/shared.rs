@@ -86,7 +86,7 @@ impl Shared {
     /// Starts a server.
     pub(super) async fn start(&self, server: Server) -> Result<Running, StackError> {
         let user = self.workshop.identity.target();
-        let mut child = self.workshop.child(&server.name, server.program, server.home, user);
+        let mut child = Workshop::child(&server.name, server.program, server.home, user);
         child.death_signal = server.death_signal;
         child.open_files = server.open_files;
         let spec = StartSpec {
@@ -153,9 +153,12 @@ impl Shared {
             })
             .collect();
         let from = fatal.len().saturating_sub(4);
-        let shown: String = fatal[from..].iter().map(|l| format!("\n  {l}")).collect();
+        let shown: String =
+            fatal[from..].iter().fold(String::new(), |text, line| text + "\n  " + line);
         let key = blamed_setting(&log)
-            .map(|name| format!("\n  the setting is services.{}.settings.{name}", part_of(&exit.name)))
+            .map(|name| {
+                format!("\n  the setting is services.{}.settings.{name}", part_of(&exit.name))
+            })
             .unwrap_or_default();
         StackError::Provisioning(format!(
             "{exit} while it started{shown}{key}\n  its last words:{}",

@@ -2,10 +2,9 @@
 //! Our clusters are thrown away, so the segments are noted while the server is healthy and given back at the end.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::{fs, io};
 
 use super::{identity, process};
 
@@ -87,9 +86,7 @@ fn listed_segments(control: &[u8]) -> Vec<String> {
     const MAGIC: u32 = 0x9a50_3d32;
     const HEADER: usize = 16;
     const ITEM: usize = 40;
-    let word = |at: usize| {
-        control.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
-    };
+    let word = |at: usize| control.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes);
     let (Some(MAGIC), Some(items), Some(most)) = (word(0), word(4), word(8)) else {
         return Vec::new();
     };

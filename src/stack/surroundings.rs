@@ -53,9 +53,10 @@ impl Surroundings {
             return Ok(PathBuf::from("/var/cache/querylab"));
         }
         let own = |base: &Path| base.join("querylab");
-        match (&self.xdg_cache_home, &self.home) {
+        match (&self.xdg_cache_home, self.home.as_ref().filter(|h| h.is_dir())) {
             (Some(xdg), _) => Ok(own(xdg)),
             (None, Some(home)) => Ok(own(&home.join(".cache"))),
+            // Service users have homes that are not there.
             (None, None) => Ok(PathBuf::from(format!("/var/tmp/querylab-{uid}/.cache"))),
         }
     }
@@ -85,7 +86,9 @@ mod tests {
 
     #[test]
     fn without_a_home_there_still_is_a_cache() {
-        assert_eq!(with(&[]).cache(7), Ok(PathBuf::from("/var/tmp/querylab-7/.cache")));
+        let shared = Ok(PathBuf::from("/var/tmp/querylab-7/.cache"));
+        assert_eq!(with(&[]).cache(7), shared);
+        assert_eq!(with(&[("HOME", "/nonexistent")]).cache(7), shared);
     }
 
     #[test]

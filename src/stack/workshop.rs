@@ -114,7 +114,7 @@ impl Workshop {
             args: errand.args,
             libraries: errand.libraries.to_vec(),
         };
-        let mut child = self.child(&name, program, home, user);
+        let mut child = Self::child(&name, program, home, user);
         child.env.extend(errand.env.into_iter().map(|(n, v)| (n.to_owned(), v)));
         let stop = vec![StopStep { signal: TERM, patience_ms: 1000 }];
         let spec = StartSpec { child, log: log.clone(), rank: 0, stop, deadline_ms: None };
@@ -124,7 +124,6 @@ impl Workshop {
 
     /// What every child of the guard has in common.
     pub(super) fn child(
-        &self,
         name: &str,
         program: Program,
         home: PathBuf,
@@ -213,5 +212,5 @@ pub(super) fn tail(log: &Path) -> String {
 pub(super) fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(count);
-    lines[from..].iter().map(|l| format!("\n    {l}")).collect()
+    lines[from..].iter().fold(String::new(), |text, line| text + "\n    " + line)
 }

@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use querylab::plan::{ApiPlan, PoolPlan, ServerPlan, StackPlan};
-use querylab::stack::{
-    Keep, Needs, Session, SessionOptions, Setup, StackError, Surroundings,
-};
+use querylab::stack::{Keep, Needs, Session, SessionOptions, Setup, StackError, Surroundings};
 
 /// What is around the tests, with our real program.
 pub(crate) fn surroundings() -> Surroundings {
@@ -33,7 +31,9 @@ pub(crate) fn options(name: &str) -> SessionOptions {
 pub(crate) async fn open(options: SessionOptions) -> Option<Session> {
     match Session::open(options, &mut |line| notice(&line)).await {
         Ok(session) => Some(session),
-        Err(StackError::Environment(why)) if std::env::var_os("QUERYLAB_REQUIRE_SERVERS").is_none() => {
+        Err(StackError::Environment(why))
+            if std::env::var_os("QUERYLAB_REQUIRE_SERVERS").is_none() =>
+        {
             notice(&format!("SKIPPED, no servers here: {why}"));
             None
         }
@@ -50,7 +50,10 @@ pub(crate) fn notice(line: &str) {
 pub(crate) fn server(settings: &[(&str, &str)]) -> ServerPlan {
     ServerPlan {
         min_version: Vec::new(),
-        settings: settings.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect::<BTreeMap<_, _>>(),
+        settings: settings
+            .iter()
+            .map(|(n, v)| ((*n).into(), (*v).into()))
+            .collect::<BTreeMap<_, _>>(),
     }
 }
 
@@ -66,7 +69,12 @@ pub(crate) fn stack_plan() -> StackPlan {
 
 pub(crate) fn api_plan() -> ApiPlan {
     ApiPlan {
-        pool: PoolPlan { size: 5, max_overflow: 5, pre_ping: true, acquire_timeout_ns: 1_000_000_000 },
+        pool: PoolPlan {
+            size: 5,
+            max_overflow: 5,
+            pre_ping: true,
+            acquire_timeout_ns: 1_000_000_000,
+        },
         cache_timeout_ns: 50_000_000,
         statement_timeout_ns: 60_000_000_000,
         endpoints: Vec::new(),

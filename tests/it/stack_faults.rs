@@ -97,14 +97,15 @@ impl Runner {
             .spawn()
             .expect("starts");
         let mut runner = Self { child, scratch: PathBuf::new(), guard: 0 };
-        let until = Instant::now() + Duration::from_secs(180);
+        let until = Instant::now() + Duration::from_mins(3);
         loop {
             let text = std::fs::read_to_string(out.path()).expect("readable");
             if text == "SKIPPED\n" {
                 runner.child.wait().expect("ended");
                 return None;
             }
-            if let Some((scratch, guard)) = text.strip_suffix('\n').and_then(|t| t.rsplit_once(' ')) {
+            if let Some((scratch, guard)) = text.strip_suffix('\n').and_then(|t| t.rsplit_once(' '))
+            {
                 runner.scratch = scratch.into();
                 runner.guard = guard.parse().expect("a pid");
                 return Some(runner);
@@ -224,8 +225,7 @@ async fn a_postmaster_killed_with_a_busy_backend_leaves_nothing() {
     let before = shared_memory();
     let Some(session) = open(options("busy")).await else { return };
     let scratch = session.scratch().to_path_buf();
-    let postgres =
-        session.start_postgres(&server(&[]), &mut |l| notice(&l)).await.expect("starts");
+    let postgres = session.start_postgres(&server(&[]), &mut |l| notice(&l)).await.expect("starts");
     let to = postgres.address(Role::App, "postgres");
     let busy = tokio::spawn(async move {
         use sqlx::{ConnectOptions, Executor};
@@ -235,6 +235,7 @@ async fn a_postmaster_killed_with_a_busy_backend_leaves_nothing() {
             .username(&to.user)
             .password(&to.password)
             .database(&to.database)
+            .ssl_mode(sqlx::postgres::PgSslMode::Disable)
             .connect()
             .await
             .expect("connects");
@@ -254,8 +255,7 @@ async fn a_foreign_postgres_is_never_touched() {
     let _turn = turn().await;
     // As foreign as can be: the same user and program, even the same folder of all runs, but not the same run.
     let Some(foreign) = open(options("foreign")).await else { return };
-    let theirs =
-        foreign.start_postgres(&server(&[]), &mut |l| notice(&l)).await.expect("starts");
+    let theirs = foreign.start_postgres(&server(&[]), &mut |l| notice(&l)).await.expect("starts");
     let Some(mut runner) = Runner::start("running").await else { return };
     kill(runner.guard, 9);
     runner.kill();
@@ -275,8 +275,7 @@ async fn a_folder_that_is_to_be_kept_stays_with_its_logs() {
     options.keep = Keep::Everything;
     let Some(session) = open(options).await else { return };
     let (scratch, logs) = (session.scratch().to_path_buf(), session.logs_dir().to_path_buf());
-    let postgres =
-        session.start_postgres(&server(&[]), &mut |l| notice(&l)).await.expect("starts");
+    let postgres = session.start_postgres(&server(&[]), &mut |l| notice(&l)).await.expect("starts");
     postgres.stop().await.expect("it stops");
     session.close().await.expect("it closes");
     assert!(processes_of(&scratch).is_empty());

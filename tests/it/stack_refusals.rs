@@ -49,7 +49,8 @@ async fn a_setting_that_nginx_or_redis_refuses_is_told_with_the_key_and_all_is_s
 }
 
 #[tokio::test]
-async fn a_server_that_is_missing_or_too_old_is_refused_with_its_fix_where_nothing_may_be_fetched() {
+async fn a_server_that_is_missing_or_too_old_is_refused_with_its_fix_where_nothing_may_be_fetched()
+{
     let cache = tempfile::tempdir().expect("a folder");
     let mut options = options("refused");
     options.setup = Setup::Refuse;
@@ -65,7 +66,8 @@ async fn a_server_that_is_missing_or_too_old_is_refused_with_its_fix_where_nothi
 
 #[tokio::test]
 async fn a_scratch_folder_with_a_long_path_is_refused_and_one_with_blanks_is_not() {
-    let folder = tempfile::Builder::new().prefix("with blanks, and 'quotes' ").tempdir_in("/var/tmp");
+    let folder =
+        tempfile::Builder::new().prefix("with blanks, and 'quotes' ").tempdir_in("/var/tmp");
     let folder = folder.expect("a folder");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder.path(), mode).expect("opened");
@@ -90,4 +92,18 @@ fn the_surroundings_of_a_test_name_our_program() {
     let s: Surroundings = crate::stack::surroundings();
     assert!(s.program.as_deref().is_some_and(|p: &std::path::Path| p.is_file()));
     assert_ne!(s.program, Some(PathBuf::new()));
+}
+
+#[tokio::test]
+#[ignore = "by hand: fetches every part into the cache that QUERYLAB_CACHE_DIR names"]
+async fn every_part_is_fetched_where_none_is_here() {
+    let options =
+        querylab::stack::DoctorOptions { run_as: None, surroundings: crate::stack::surroundings() };
+    let mut say = |l: String| notice(&l);
+    let lines = querylab::stack::setup(None, &options, &mut say).await.expect("all fetched");
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    let session = open(crate::stack::options("fetched")).await.expect("servers");
+    let stack = session.start_stack(&stack_plan(), &api_plan(), "postgres", &mut say).await;
+    stack.expect("starts").stop().await.expect("it stops");
+    session.close().await.expect("it closes");
 }
