@@ -77,7 +77,13 @@ fn without_null(schema: &mut Value) {
                 key != "default"
                     || !value.as_object().is_some_and(|d| d.values().any(Value::is_null))
             });
-            map.values_mut().for_each(without_null);
+            for (key, value) in map.iter_mut() {
+                // The members of `properties` are named by authors' keys, one of which is `default`.
+                match (key.as_str(), value) {
+                    ("properties", Value::Object(members)) => members.values_mut().for_each(without_null),
+                    (_, value) => without_null(value),
+                }
+            }
         }
         Value::Array(list) => list.iter_mut().for_each(without_null),
         _ => {}

@@ -58,6 +58,11 @@ const OWNED: [&str; 22] = [
     "unix_socket_permissions",
 ];
 
+/// Whether the stack decides this setting itself.
+pub(super) fn is_owned(name: &str) -> bool {
+    OWNED.contains(&name)
+}
+
 /// Reported beside what is set: what else decides how fast it is.
 pub(super) const TELLING: [&str; 14] = [
     "data_checksums",

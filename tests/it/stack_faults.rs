@@ -122,7 +122,6 @@ impl Runner {
 }
 
 #[tokio::test]
-#[ignore = "a part of the tests below, which start it as a process of its own"]
 async fn runner_that_is_killed() {
     let Some(job) = std::env::var_os(RUNNER) else { return };
     let job = job.into_string().expect("text");
