@@ -112,7 +112,7 @@ fn conclude(global: &Global, args: &RunArgs, spec: &Spec, root: &Path, ended: En
         results: &results,
         merged_toml: &spec.merged_toml,
         tables: &report.tables,
-        timeline: None,
+        timeline: Some(results::timeline(&dir, &results.trials).map_err(failed)?),
         markdown: &report.markdown,
     };
     results::write_into(&dir, &publication).map_err(failed)?;

@@ -11,7 +11,12 @@ use crate::spec::{self, Layers, Problems, Spec};
 /// Reads, layers, checks and resolves one file.
 pub(super) fn resolve(global: &Global, path: &Path, args: &LayerArgs) -> Result<(Spec, Plan), Exit> {
     let layers = layers(args);
-    let spec = spec::load(path, &layers).map_err(|problems| refuse(global, &problems))?;
+    let spec = spec::load(path, &layers).map_err(|mut problems| {
+        if let Some(partial) = problems.partial.take() {
+            problems.add(plan::further_mistakes(&partial));
+        }
+        refuse(global, &problems)
+    })?;
     let mut plan = plan::resolve(&spec).map_err(|list| refuse(global, &spec.problems(list)))?;
     if !spec.warnings.is_empty() {
         say(global, &spec.problems(spec.warnings.clone()));

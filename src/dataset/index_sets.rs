@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::connect::{connect, execute, quote_ident};
 use super::copy::millis;
+use super::made::BuiltIndex;
 use super::prepare::{Addresses, Progress};
-use crate::plan::{IndexSetPlan, VariantPlan};
-use crate::results::IndexRecord;
+use crate::plan::IndexSetPlan;
 
 const CLONE_PATIENCE: Duration = Duration::from_secs(30 * 60);
 const BUILD_PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -21,9 +21,8 @@ pub(super) async fn build(
     admin: &mut PgConnection,
     addresses: &Addresses,
     set: &IndexSetPlan,
-    variants: &[VariantPlan],
     progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Vec<IndexRecord>> {
+) -> Result<Vec<BuiltIndex>> {
     let start = Instant::now();
     let clone = format!(
         "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy OWNER {}",
@@ -45,9 +44,8 @@ pub(super) async fn build(
             .fetch_one(&mut app)
             .await
             .with_context(|| format!("the size of index `{}`: did its statement make another name?", index.name))?;
-        let record = IndexRecord {
+        let record = BuiltIndex {
             database: set.database.clone(),
-            variants: variants.iter().map(|v| v.name.clone()).collect(),
             name: index.name.clone(),
             sql: index.sql.clone(),
             build_ms,

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::connect::{connect, execute, quote_ident};
 use super::copy::{advance_sequences, copy_table, millis};
+use super::made::{Dataset, LoadedTable};
 use super::{index_sets, migrate};
 use crate::plan::{Plan, PostgresAddress};
-use crate::results::{DatasetRecord, TableRecord};
 use crate::rows::{Rows, TableSpec, checksum};
 
 /// The database that the rows are loaded into, and that is only cloned afterwards.
@@ -88,12 +88,12 @@ pub async fn prepare(
     migrations: &Path,
     plan: &Plan,
     progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<DatasetRecord> {
+) -> Result<Dataset> {
     let start = Instant::now();
     let mut admin = connect(&addresses.admin).await?;
     let create = format!("CREATE DATABASE {TEMPLATE} OWNER {}", quote_ident(&addresses.app.user));
     execute(&mut admin, &create, Duration::from_secs(60)).await?;
-    let mut record = DatasetRecord::default();
+    let mut record = Dataset::default();
     {
         let mut app = connect(&addresses.app_to(TEMPLATE)).await?;
         let count = migrate::migrate(&mut app, migrations).await?;
@@ -112,9 +112,8 @@ pub async fn prepare(
     }
     // A database can be cloned only while nobody is in it.
     wait_until_left(&mut admin).await?;
-    for (position, set) in plan.index_sets.iter().enumerate() {
-        let variants: Vec<_> = plan.variants.iter().filter(|v| v.index_set == position).cloned().collect();
-        record.indexes.extend(index_sets::build(&mut admin, addresses, set, &variants, progress).await?);
+    for set in &plan.index_sets {
+        record.indexes.extend(index_sets::build(&mut admin, addresses, set, progress).await?);
     }
     execute(&mut admin, "CHECKPOINT", Duration::from_secs(30 * 60)).await?;
     record.prepare_ms = millis(start);
@@ -126,7 +125,7 @@ async fn load(
     seed: u64,
     table: &TableSpec,
     progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<TableRecord> {
+) -> Result<LoadedTable> {
     let start = Instant::now();
     let name = table.name.clone();
     let rows = table.rows;
@@ -137,7 +136,7 @@ async fn load(
     let load_ms = millis(start);
     advance_sequences(app, table).await?;
     let generated = Rows::new(seed, table.clone()).map_err(|e| anyhow::anyhow!("table `{}`: {e}", table.name))?;
-    Ok(TableRecord { name: table.name.clone(), rows, table_bytes: 0, load_ms, checksum: checksum(&generated) })
+    Ok(LoadedTable { name: table.name.clone(), rows, table_bytes: 0, load_ms, checksum: checksum(&generated) })
 }
 
 async fn table_bytes(app: &mut PgConnection, table: &str) -> Result<u64> {

@@ -13,6 +13,10 @@ use crate::results::{DatasetRecord, Manifest, RunFile, State};
 /// What is gathered for the manifest while the run goes on.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Gathered {
+    /// The commit of the checkout, when the run began.
+    pub revision: Option<String>,
+    /// The machine, when the run began.
+    pub host: BTreeMap<String, String>,
     /// Server and version.
     pub versions: BTreeMap<String, String>,
     /// `<variant>/<server>` and its settings in force.
@@ -48,20 +52,19 @@ pub(super) fn manifest(
     gathered: &Gathered,
     started: DateTime<Utc>,
     command: &[String],
-    revision: Option<String>,
 ) -> Manifest {
     let now = clock::utc_now();
     Manifest {
         format: crate::results::FORMAT,
         querylab: env!("CARGO_PKG_VERSION").to_owned(),
-        revision,
+        revision: gathered.revision.clone(),
         command: command.to_vec(),
         run: run.clone(),
         finished_at: clock::rfc3339(now),
         wall_ms: u64::try_from((now - started).num_milliseconds()).unwrap_or(0),
         versions: gathered.versions.clone(),
         settings: gathered.settings.clone(),
-        host: probe::host(),
+        host: gathered.host.clone(),
         dataset: gathered.dataset.clone(),
         notes: gathered.notes.clone(),
         digests: BTreeMap::new(),

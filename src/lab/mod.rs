@@ -9,6 +9,7 @@ mod event;
 mod manifest;
 mod preflight;
 mod proof;
+mod record;
 mod run;
 mod serve;
 mod trial;

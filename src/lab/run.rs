@@ -10,10 +10,11 @@ use super::clock;
 use super::event::{Event, Interrupt, Stop};
 use super::manifest::{self, Gathered};
 use super::preflight;
+use super::record::{self, Recorder};
 use super::trial::{self, Bench, Done, millis};
 use crate::dataset;
 use crate::plan::{Plan, TrialPlan};
-use crate::results::{Failure, FailureKind, Manifest, Outcome, Run, State, TrialRecord};
+use crate::results::{Failure, FailureKind, Manifest, Outcome, Run, State};
 use crate::spec::Spec;
 use crate::stack::{MeasuringLock, Session, SessionOptions, StackError, Wait};
 
@@ -85,7 +86,11 @@ pub async fn run(
         trials: u32::try_from(plan.trials.len()).unwrap_or(u32::MAX),
         estimate_ns: plan.estimate.time_ns,
     });
-    let mut gathered = Gathered { notes: plan.warnings.clone(), ..Gathered::default() };
+    let mut gathered = Gathered {
+        revision: manifest::git_revision(&spec.dir),
+        host: crate::probe::host(),
+        ..Gathered::default()
+    };
     let stop = {
         let mut recorder = Recorder { archive: &mut archive, events };
         conduct(spec, plan, options, &interrupt, &mut recorder, &mut gathered).await
@@ -97,8 +102,7 @@ pub async fn run(
         Some(stop) => (State::Failed, Some(stop.to_string())),
     };
     let finished = archive.finish(state, reason);
-    let revision = manifest::git_revision(&spec.dir);
-    let manifest = manifest::manifest(archive.file(), &gathered, started, &options.command, revision);
+    let manifest = manifest::manifest(archive.file(), &gathered, started, &options.command);
     let stop = stop.or_else(|| finished.err().map(|e| Stop::Environment(format!("{e:#}"))));
     Ended { dir: Some(archive.dir().to_path_buf()), manifest: Some(manifest), stop }
 }
@@ -117,25 +121,6 @@ fn open_archive(
     let trials = u32::try_from(plan.trials.len())?;
     let file = manifest::run_file(plan, started, &options.session.run_id, trials)?;
     Run::create(&options.runs_root, file, plan, &spec.merged_toml)
-}
-
-/// The archive and whoever listens: what is said is also kept.
-struct Recorder<'a> {
-    archive: &'a mut Run,
-    events: &'a mut (dyn FnMut(Event) + Send),
-}
-
-impl Recorder<'_> {
-    fn say(&mut self, event: Event) {
-        let fleeting = matches!(event, Event::TrialProgress { .. } | Event::Dataset(dataset::Progress::Loading { .. }));
-        if !fleeting
-            && let Ok(json) = serde_json::to_value(&event)
-            && let Err(e) = self.archive.event(&json)
-        {
-            tracing::warn!("{e:#}");
-        }
-        (self.events)(event);
-    }
 }
 
 async fn interrupted(mut interrupt: watch::Receiver<Interrupt>) -> i32 {
@@ -210,7 +195,8 @@ async fn prepare(
     let migrations = spec.dir.join(&plan.dataset.migrations);
     let prepared = dataset::prepare(&addresses, &migrations, plan, &mut |step| recorder.say(Event::Dataset(step))).await;
     let stopped = postgres.stop().await;
-    let record = prepared.map_err(|e| Stop::Provisioning(format!("{e:#}")))?;
+    let made = prepared.map_err(|e| Stop::Provisioning(format!("{e:#}")))?;
+    let record = record::dataset(plan, made);
     stopped.map_err(|e| stop_of(&e))?;
     recorder.archive.save_dataset(&record).map_err(|e| Stop::Environment(format!("{e:#}")))?;
     recorder.say(Event::DatasetReady { ms: record.prepare_ms });
@@ -255,7 +241,7 @@ async fn trials(
             left_ns: left_ns(plan, index, measuring),
         });
         let began = Instant::now();
-        let started_at = clock::rfc3339(clock::utc_now());
+        let at = clock::utc_now();
         let done = if hopeless.contains(&trial.cell) {
             skipped()
         } else {
@@ -266,7 +252,7 @@ async fn trials(
         if matches!(done.stop, Some(Stop::Interrupted(_))) {
             return done.stop;
         }
-        let kept = keep(plan, trial, &done, &started_at, millis(began), recorder, gathered);
+        let kept = record::keep(plan, trial, &done, (at, millis(began)), recorder, gathered);
         if let Err(e) = kept {
             return Some(Stop::Environment(format!("{e:#}")));
         }
@@ -345,58 +331,4 @@ fn left_ns(plan: &Plan, done: usize, measuring: Instant) -> u64 {
     }
     let left = (plan.trials.len() - done) as u128;
     u64::try_from(measuring.elapsed().as_nanos() * left / done as u128).unwrap_or(u64::MAX)
-}
-
-/// Writes the trial's files before anything else can go wrong.
-fn keep(
-    plan: &Plan,
-    trial: &TrialPlan,
-    done: &Done,
-    started_at: &str,
-    wall_ms: u64,
-    recorder: &mut Recorder<'_>,
-    gathered: &mut Gathered,
-) -> anyhow::Result<()> {
-    let cell = &plan.cells[trial.cell];
-    let to_ms = |ns: u64| ns / 1_000_000;
-    let record = TrialRecord {
-        format: crate::results::FORMAT,
-        number: trial.number,
-        block: trial.block,
-        order: trial.order,
-        variant: cell.variant.clone(),
-        load: cell.load.clone(),
-        role: trial.role,
-        outcome: done.outcome.clone(),
-        started_at: started_at.to_owned(),
-        wall_ms,
-        fill_ms: done.recording.as_ref().and_then(|r| r.fill_ns).map(to_ms),
-        warmup_ms: done.recording.as_ref().map(|r| to_ms(r.warmup_ns)),
-        warmup_reached: done.recording.as_ref().map(|r| r.warmup_reached),
-        window: done.window.clone(),
-        witness: done.witness.clone(),
-        plan_hash: done.plans.as_ref().map(super::proof::Plans::hash),
-        notes: done.notes.clone(),
-    };
-    recorder.archive.append(&record, None, None)?;
-    for (endpoint, explained) in done.plans.iter().flat_map(|plans| &plans.by_endpoint) {
-        recorder.archive.save_plan(&format!("{}-{endpoint}", cell.variant), &explained.plan)?;
-    }
-    for (server, settings) in &done.settings {
-        gathered.settings.entry(format!("{}/{server}", cell.variant)).or_insert_with(|| settings.clone());
-    }
-    recorder.say(Event::TrialEnded {
-        number: trial.number + 1,
-        of: u32::try_from(plan.trials.len()).unwrap_or(u32::MAX),
-        block: trial.block,
-        variant: cell.variant.clone(),
-        load: cell.load.clone(),
-        response_time_p50_us: record.window.as_ref().and_then(|w| w.response_time.p50_us),
-        rate_rps: record.window.as_ref().map(|w| w.rate_rps),
-        failure: match &record.outcome {
-            Outcome::Failed(failure) => Some(failure.reason.clone()),
-            _ => None,
-        },
-    });
-    Ok(())
 }

@@ -12,7 +12,7 @@ use crate::load::{self, Job, PhaseEvent, Recording};
 use crate::plan::{ApiCounters, CellPlan, Plan, TrialPlan};
 use crate::probe::{self, DatabaseStats, Memory, RedisStats, Snapshot};
 use crate::results::{Failure, FailureKind, Outcome, Quantiles, Resources, Window, Witness};
-use crate::stack::{Role, Session, Stack};
+use crate::stack::{Role, Session, Stack, StackError};
 
 /// What a trial gives back.
 pub(super) struct Done {
@@ -94,7 +94,10 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
     }
     if let Err(e) = stack.stop().await {
         done.fail(FailureKind::Measurement, e.to_string());
-        done.stop.get_or_insert(super::run::stop_of(&e));
+        // A lost guard is why the servers died, whatever was noticed first.
+        if done.stop.is_none() || matches!(e, StackError::GuardLost(_)) {
+            done.stop = Some(super::run::stop_of(&e));
+        }
     }
     done
 }
@@ -109,6 +112,10 @@ async fn attend(
 ) -> anyhow::Result<()> {
     let app = stack.postgres_address(Role::App, &cell.database);
     let mut witness = probe::connect(&stack.postgres_address(Role::Admin, &cell.database)).await?;
+    if let Some(wrong) = proof::wrong_indexes(bench.plan, cell, &witness.index_names().await?) {
+        done.fail(FailureKind::Correctness, wrong);
+        return Ok(());
+    }
     let job = job(bench.plan, trial, cell, stack);
     let sample = load::Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?.get(0);
     let plans = proof::explain_all(cell, &app, &sample.params).await?;

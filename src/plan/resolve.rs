@@ -20,6 +20,14 @@ const LONGEST_NS: u64 = 6 * 3600 * 1_000_000_000;
 /// A file without a profile's name is of this size.
 const FULL: &str = "full";
 
+/// Looks through a file that has mistakes already, for names that nothing has, placeholders and routes: what does not
+/// follow from the other mistakes.
+pub fn further_mistakes(partial: &Spec) -> Vec<Problem> {
+    let mut found = resolve(partial).err().unwrap_or_default();
+    found.retain(|problem| codes::STANDS_ALONE.contains(&problem.code));
+    found
+}
+
 /// Decides everything about an experiment: reads its migrations, starts nothing.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ mod files;
 mod publish;
 mod read;
 mod run;
+mod timeline;
 mod trials_csv;
 mod types;
 
@@ -16,5 +17,6 @@ pub use files::{write_atomic, write_table};
 pub use publish::{Publication, publish, write_derived, write_into};
 pub use read::{read, read_run};
 pub use run::{Run, RunSummary, list_runs};
+pub use timeline::timeline;
 pub use trials_csv::{read_trials, trials_table};
 pub use types::*;

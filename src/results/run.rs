@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::files::write_atomic;
-use super::{DatasetRecord, Outcome, RunFile, State, TrialRecord};
+use super::{DatasetRecord, Outcome, RunFile, SliceRecord, State, TrialRecord};
 use crate::plan::Plan;
 
 /// A run folder that this process owns.
@@ -60,15 +60,19 @@ impl Run {
     /// # Errors
     ///
     /// If the disk refuses; trials kept before are intact.
-    pub fn append(&mut self, trial: &TrialRecord, hlog: Option<&[u8]>, slices_csv: Option<&[u8]>) -> Result<()> {
-        let twin = if trial.role == crate::plan::Role::Twin { "-twin" } else { "" };
-        let stem = format!("{:03}-{:02}-{}-{}{twin}", trial.block, trial.order, trial.variant, trial.load);
+    pub fn append(
+        &mut self,
+        trial: &TrialRecord,
+        hlog: Option<&[u8]>,
+        slices: Option<&[SliceRecord]>,
+    ) -> Result<()> {
+        let stem = stem(trial);
         let trials = self.dir.join("trials");
         if let Some(hlog) = hlog {
             write_atomic(&trials.join(format!("{stem}.hlog")), hlog)?;
         }
-        if let Some(slices) = slices_csv {
-            write_atomic(&trials.join(format!("{stem}.timeline.csv")), slices)?;
+        if let Some(slices) = slices {
+            write_atomic(&trials.join(format!("{stem}.slices")), &json(&slices)?)?;
         }
         write_atomic(&trials.join(format!("{stem}.json")), &json(trial)?)?;
         self.trials_written += 1;
@@ -124,6 +128,12 @@ impl Run {
     fn save_state(&self) -> Result<()> {
         write_atomic(&self.dir.join("run.json"), &json(&self.file)?)
     }
+}
+
+/// `001-03-btree-steady`, the name of a trial's files.
+pub(super) fn stem(trial: &TrialRecord) -> String {
+    let twin = if trial.role == crate::plan::Role::Twin { "-twin" } else { "" };
+    format!("{:03}-{:02}-{}-{}{twin}", trial.block, trial.order, trial.variant, trial.load)
 }
 
 /// Pretty JSON with a last line end.

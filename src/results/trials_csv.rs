@@ -312,8 +312,8 @@ fn witness(row: &Row<'_>) -> Result<Option<Witness>> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::files::table_bytes;
     use super::*;
+    use crate::results::files::table_bytes;
 
     fn counts() -> impl Strategy<Value = BTreeMap<String, u64>> {
         proptest::collection::btree_map("[a-z_-]{1,12}", any::<u64>(), 0..3)

@@ -229,6 +229,21 @@ pub struct Resources {
     pub disk_bytes: Option<u64>,
 }
 
+/// One second of a trial, all phases: a row of `timeline.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliceRecord {
+    /// Its start, since the load began.
+    pub t_ms: u64,
+    /// Right answers.
+    pub answered: u64,
+    /// Failures.
+    pub failed: u64,
+    /// Median of the right answers.
+    pub response_time_p50_us: Option<f64>,
+    /// 99th percentile of the right answers, however few.
+    pub response_time_p99_us: Option<f64>,
+}
+
 /// What the data cost, once per run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DatasetRecord {
@@ -279,7 +294,7 @@ pub struct Manifest {
     pub format: u32,
     /// Version of querylab.
     pub querylab: String,
-    /// Git revision of the checkout that holds the experiment, and whether it was changed.
+    /// Commit that the checkout around the experiment stood at when the run began (its files may have been changed since).
     pub revision: Option<String>,
     /// The command, as typed.
     pub command: Vec<String>,

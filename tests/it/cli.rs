@@ -27,8 +27,17 @@ fn eight_different_mistakes_are_eight_located_messages_and_nothing_is_started() 
     expect_code(&output, 2);
     let said = text_of(&output.stderr);
     let located = said.lines().filter(|line| line.trim_start().starts_with("--> experiments/tiny.toml:")).count();
-    assert!(located >= 4, "{said}");
-    for part in ["durtion", "did you mean `duration`", "experiment.seed"] {
+    assert!(located >= 8, "{said}");
+    for part in [
+        "`experiment.seed` must be",
+        "did you mean `duration`",
+        "`load.one.warmup.max` must be a text",
+        "`load.one.users` must be",
+        "did you mean `one`",
+        "did you mean `find`",
+        "did you mean `idx_people_email`",
+        "$2",
+    ] {
         assert!(said.contains(part), "`{part}` in:\n{said}");
     }
     assert!(!project.dir.join(".querylab").exists(), "nothing was started, nothing written");
@@ -134,4 +143,34 @@ fn colours_are_for_terminals_unless_they_are_asked_for() {
     assert!(!text_of(&plain.stderr).contains('\x1b'));
     let coloured = project.output(&["check", "no-such-file.toml", "--color", "always"]);
     assert!(text_of(&coloured.stderr).contains('\x1b'));
+}
+
+#[test]
+fn the_readme_shows_the_table_of_the_published_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let report = std::fs::read_to_string(root.join("results/0001-email-lookup/full/report.md")).unwrap();
+    let (_, after) = readme.split_once("<!-- querylab:0001 -->").unwrap();
+    let (shown, _) = after.split_once("<!-- /querylab:0001 -->").unwrap();
+    let rows: Vec<&str> = shown.lines().filter(|line| line.starts_with('|')).collect();
+    assert!(rows.len() >= 7, "a header and five variants");
+    for row in rows {
+        assert!(report.lines().any(|line| line == row), "not in the report: {row}");
+    }
+}
+
+#[test]
+fn the_published_run_is_whole_and_its_report_is_what_it_renders_to() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/0001-email-lookup/full");
+    let project = Project::new();
+    let copy = project.dir.join("full");
+    std::fs::create_dir_all(copy.join("plans")).unwrap();
+    for (path, bytes) in crate::lab::files(&root) {
+        std::fs::write(copy.join(path.strip_prefix(&root).unwrap()), bytes).unwrap();
+    }
+    let before = crate::lab::files(&copy);
+    let rendered = project.output(&["report", "full"]);
+    expect_code(&rendered, 0);
+    assert!(text_of(&rendered.stdout).contains("byte for byte"), "{}", text_of(&rendered.stdout));
+    assert_eq!(crate::lab::files(&copy), before);
 }
