@@ -39,6 +39,7 @@ pub fn main() -> ExitCode {
         Err(e) => return usage(&e),
     };
     out::set_color(cli.global.color);
+    out::set_format(cli.global.message_format);
     start_tracing(&cli);
     dispatch(cli).code()
 }

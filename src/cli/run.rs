@@ -94,6 +94,10 @@ fn command(args: &RunArgs, file: &Path) -> Vec<String> {
     flag("time-budget", layers.time_budget.clone());
     flag("variant", layers.variant.clone());
     flag("load", layers.load.clone());
+    for (name, value) in source::overrides_of_environment() {
+        // As a variable, so that its value is read the same way; before the command, as one types it.
+        words.insert(0, format!("{name}={value}"));
+    }
     words
 }
 
@@ -118,8 +122,12 @@ fn conclude(global: &Global, args: &RunArgs, spec: &Spec, root: &Path, ended: En
     results::write_into(&dir, &publication).map_err(failed)?;
     let complete = results.manifest.run.state == State::Complete;
     let mut folder = dir;
-    if complete && !args.no_publish && !source::is_partial(&args.layers) {
-        folder = results::publish(root, &publication).map_err(failed)?;
+    if complete && !args.no_publish {
+        if source::is_partial(&args.layers) {
+            out::stderr("not published: only a part of the experiment was run\n");
+        } else {
+            folder = results::publish(root, &publication).map_err(failed)?;
+        }
     }
     summary(global, &results, &report, &folder)?;
     if let Some(stop) = stopped {

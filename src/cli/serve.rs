@@ -9,8 +9,20 @@ use crate::plan::Plan;
 use crate::stack::SessionOptions;
 
 pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Exit> {
-    let (spec, plan) = source::resolve(global, &args.file, &args.layers)?;
-    let variant = args.layers.variant.clone().unwrap_or_else(|| plan.design.baseline.clone());
+    let mut layers = args.layers.clone();
+    let wanted = layers.variant.take();
+    let (spec, plan) = source::resolve(global, &args.file, &layers)?;
+    let variant = wanted.unwrap_or_else(|| plan.design.baseline.clone());
+    if plan.variant(&variant).is_none() {
+        let names: Vec<&str> = plan.variants.iter().map(|v| v.name.as_str()).collect();
+        let hint = crate::spec::did_you_mean(&variant, names.iter().copied())
+            .map_or_else(|| format!("it has {}", names.join(", ")), |name| format!("did you mean `{name}`?"));
+        return Err(out::fail(Exit::Input, format!("this experiment has no variant `{variant}`: {hint}")));
+    }
+    let baseline = plan.design.baseline.clone();
+    let plan = plan
+        .restricted_to(|v, _| v == variant || v == baseline)
+        .ok_or_else(|| out::fail(Exit::Input, format!("variant `{variant}` has no cell in this plan")))?;
     let options = session_options(&plan, &args.tools, args.keep)?;
     let runtime = runtime()?;
     let served = runtime.block_on(async {

@@ -54,11 +54,17 @@ fn layers(args: &LayerArgs) -> Layers {
     if let Some(budget) = &args.time_budget {
         sets.push(format!("design.time_budget={budget:?}"));
     }
-    let environment = std::env::vars_os()
+    Layers { profile: args.profile.clone(), environment: overrides_of_environment(), sets }
+}
+
+/// Variables that override keys of the file, sorted.
+pub(super) fn overrides_of_environment() -> Vec<(String, String)> {
+    let mut overrides: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
         .filter(|(name, _)| name.starts_with("QUERYLAB__"))
         .collect();
-    Layers { profile: args.profile.clone(), environment, sets }
+    overrides.sort();
+    overrides
 }
 
 fn refuse(global: &Global, problems: &Problems) -> Exit {

@@ -15,6 +15,8 @@ use crate::results::{DatasetRecord, Manifest, RunFile, State};
 pub(super) struct Gathered {
     /// The commit of the checkout, when the run began.
     pub revision: Option<String>,
+    /// Stream and seed.
+    pub seeds: BTreeMap<String, u64>,
     /// The machine, when the run began.
     pub host: BTreeMap<String, String>,
     /// Server and version.
@@ -67,6 +69,7 @@ pub(super) fn manifest(
         host: gathered.host.clone(),
         dataset: gathered.dataset.clone(),
         notes: gathered.notes.clone(),
+        seeds: gathered.seeds.clone(),
         digests: BTreeMap::new(),
     }
 }

@@ -22,7 +22,7 @@ fn writable(dir: &Path) -> Result<(), Stop> {
     fs::create_dir_all(dir)
         .and_then(|()| fs::write(&probe, b"querylab"))
         .and_then(|()| fs::remove_file(&probe))
-        .map_err(|e| Stop::Environment(format!("cannot write results to {}: {e}", dir.display())))
+        .map_err(|e| Stop::Environment(format!("cannot write results to {}: {e}; choose another folder with --out", dir.display())))
 }
 
 fn room(dir: &Path, needed_bytes: u64) -> Result<(), Stop> {

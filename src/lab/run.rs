@@ -11,7 +11,7 @@ use super::event::{Event, Interrupt, Stop};
 use super::manifest::{self, Gathered};
 use super::preflight;
 use super::record::{self, Recorder};
-use super::trial::{self, Bench, Done, millis};
+use super::trial::{self, Again, Bench, Done, millis};
 use crate::dataset;
 use crate::plan::{Plan, TrialPlan};
 use crate::results::{Failure, FailureKind, Manifest, Outcome, Run, State};
@@ -89,6 +89,12 @@ pub async fn run(
     let mut gathered = Gathered {
         revision: manifest::git_revision(&spec.dir),
         host: crate::probe::host(),
+        seeds: [
+            ("root".to_owned(), plan.seed),
+            ("data".to_owned(), plan.dataset.data_seed),
+            ("order".to_owned(), crate::plan::seeds::derive(plan.seed, "order")),
+        ]
+        .into(),
         ..Gathered::default()
     };
     let stop = {
@@ -258,34 +264,25 @@ async fn trials(
         }
         if let Outcome::Failed(failure) = &done.outcome {
             failed += 1;
-            if failure.kind == FailureKind::Correctness {
+            if done.again == Again::Useless {
                 hopeless.insert(trial.cell);
             }
             let stop = stop_for(failure, trial, &cell.variant, &cell.load);
             worst = Some(graver(worst, stop));
         }
         if let Some(stop) = done.stop {
-            return Some(in_trial(stop, trial, &cell.variant));
+            return Some(graver(worst, in_trial(stop, trial, &cell.variant)));
         }
     }
     recorder.say(Event::Measured { ms: millis(measuring), trials: recorder.archive.trials_written(), failed });
     worst
 }
 
-/// A cell that was wrong once is wrong each time: its later trials are rows, but take no time.
+/// A wrong plan, index set or answer is wrong each time: later trials of the cell are rows, but take no time.
 fn skipped() -> Done {
-    let reason = "not run: an earlier trial of this cell was wrong".to_owned();
-    let outcome = Outcome::Failed(Failure { kind: FailureKind::Correctness, reason });
-    Done {
-        outcome,
-        recording: None,
-        window: None,
-        witness: None,
-        plans: None,
-        settings: std::collections::BTreeMap::new(),
-        notes: Vec::new(),
-        stop: None,
-    }
+    let mut done = Done::new();
+    done.fail(FailureKind::Correctness, "not run: an earlier trial of this cell was wrong");
+    done
 }
 
 fn stop_for(failure: &Failure, trial: &TrialPlan, variant: &str, load: &str) -> Stop {

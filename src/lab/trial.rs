@@ -11,8 +11,22 @@ use super::proof::{self, Plans};
 use crate::load::{self, Job, PhaseEvent, Recording};
 use crate::plan::{ApiCounters, CellPlan, Plan, TrialPlan};
 use crate::probe::{self, DatabaseStats, Memory, RedisStats, Snapshot};
-use crate::results::{Failure, FailureKind, Outcome, Quantiles, Resources, Window, Witness};
+use crate::results::{
+    BROKEN_ACCOUNTS, Failure, FailureKind, Outcome, Quantiles, Resources, Window, Witness,
+};
 use crate::stack::{Role, Session, Stack, StackError};
+
+/// Requests before the load.
+const CHECKS: u64 = 3;
+
+/// Whether the same cell can do better in another block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It may.
+    Possible,
+    /// A wrong plan, index set or answer comes again.
+    Useless,
+}
 
 /// What a trial gives back.
 pub(super) struct Done {
@@ -32,10 +46,13 @@ pub(super) struct Done {
     pub notes: Vec<String>,
     /// Why the whole run must end, if it must.
     pub stop: Option<Stop>,
+    /// Whether to try the cell again in the next block.
+    pub again: Again,
 }
 
 impl Done {
-    fn new() -> Self {
+    /// Nothing wrong so far.
+    pub(super) fn new() -> Self {
         Self {
             outcome: Outcome::Ok,
             recording: None,
@@ -45,10 +62,12 @@ impl Done {
             settings: BTreeMap::new(),
             notes: Vec::new(),
             stop: None,
+            again: Again::Possible,
         }
     }
 
-    fn fail(&mut self, kind: FailureKind, reason: impl Into<String>) {
+    /// Notes why the trial is not valid.
+    pub(super) fn fail(&mut self, kind: FailureKind, reason: impl Into<String>) {
         // The first reason is the cause; what follows from it is not worth a row.
         if !matches!(self.outcome, Outcome::Failed(_)) {
             self.outcome = Outcome::Failed(Failure { kind, reason: reason.into() });
@@ -114,6 +133,7 @@ async fn attend(
     let mut witness = probe::connect(&stack.postgres_address(Role::Admin, &cell.database)).await?;
     if let Some(wrong) = proof::wrong_indexes(bench.plan, cell, &witness.index_names().await?) {
         done.fail(FailureKind::Correctness, wrong);
+        done.again = Again::Useless;
         return Ok(());
     }
     let job = job(bench.plan, trial, cell, stack);
@@ -122,6 +142,7 @@ async fn attend(
     if let Some(wrong) = proof::wrong_plan(cell, &plans, "before") {
         done.plans = Some(plans);
         done.fail(FailureKind::Correctness, wrong);
+        done.again = Again::Useless;
         return Ok(());
     }
     let shape = plans.hash();
@@ -129,11 +150,7 @@ async fn attend(
     let before = witness.database_stats().await?;
 
     (bench.events)(Event::TrialPhase { phase: "check" });
-    let checked = load::check_once(job.clone(), 3).await?;
-    if let Some(first) = checked.mismatches.first() {
-        done.fail(FailureKind::Correctness, format!("a wrong answer before any load: {first}"));
-        return Ok(());
-    }
+    let Some(checked) = check(bench, job.clone(), stack, done).await? else { return Ok(()) };
     let driven = drive(bench, job, stack).await?;
     if let Some(stop) = driven.stop {
         if let Stop::Measurement(text) = &stop {
@@ -169,12 +186,47 @@ async fn attend(
 
     let window = window(&recording);
     let sums = Sums { client_sent: checked.sent + recording.sent_total, counters, redis, counted };
-    let witness = sums.witness(&recording, driven.snapshots.as_ref());
+    let mut witness = sums.witness(&recording, driven.snapshots.as_ref());
+    keep_own_indexes(bench.plan, cell, &mut witness);
     judge(cell, &recording, &window, &witness, done);
     done.window = Some(window);
     done.witness = Some(witness);
     done.recording = Some(recording);
     Ok(())
+}
+
+/// Requests one by one before any load: answers come right before they come fast. None where the trial ends here.
+async fn check(
+    bench: &Bench<'_>,
+    job: Job,
+    stack: &Stack,
+    done: &mut Done,
+) -> anyhow::Result<Option<load::Checked>> {
+    let mut interrupt = bench.interrupt.clone();
+    let checked = tokio::select! {
+        checked = load::check_once(job, CHECKS) => checked?,
+        text = stack.died() => {
+            done.fail(FailureKind::Measurement, text.clone());
+            done.stop = Some(Stop::Measurement(text));
+            return Ok(None);
+        }
+        Ok(wish) = interrupt.wait_for(|wish| *wish != Interrupt::None) => {
+            if let Interrupt::Stop(signal) = *wish {
+                done.stop = Some(Stop::Interrupted(signal));
+            }
+            return Ok(None);
+        }
+    };
+    if let Some(wrong) = checked.mismatches.first() {
+        done.fail(FailureKind::Correctness, format!("a wrong answer before any load: {wrong}"));
+        done.again = Again::Useless;
+        return Ok(None);
+    }
+    if let Some(fault) = checked.faults.first() {
+        done.fail(FailureKind::Measurement, format!("no answer before any load: {fault}"));
+        return Ok(None);
+    }
+    Ok(Some(checked))
 }
 
 fn job(plan: &Plan, trial: &TrialPlan, cell: &CellPlan, stack: &Stack) -> Job {
@@ -208,7 +260,8 @@ async fn drive(bench: &mut Bench<'_>, job: Job, stack: &mut Stack) -> anyhow::Re
     let mut stop = None;
     let recording = loop {
         tokio::select! {
-            recording = &mut load => break recording,
+            // What was said comes before the end: the window's edges must not be missed.
+            biased;
             Some(phase) = heard.recv() => {
                 match phase {
                     PhaseEvent::WindowStarted => start = Some(probe::snapshot(&pids, Memory::Skip)?),
@@ -217,6 +270,7 @@ async fn drive(bench: &mut Bench<'_>, job: Job, stack: &mut Stack) -> anyhow::Re
                 }
                 (bench.events)(said(&phase));
             }
+            recording = &mut load => break recording,
             text = stack.died(), if stop.is_none() => {
                 stop = Some(Stop::Measurement(text));
                 cancel.send_replace(true);
@@ -331,19 +385,29 @@ impl Sums {
     }
 }
 
+/// Index scans are told of the variant's own indexes and of the one that its plan should use.
+fn keep_own_indexes(plan: &Plan, cell: &CellPlan, witness: &mut Witness) {
+    let own = plan.index_set_of(&cell.variant).map_or(&[][..], |set| &set.indexes);
+    let expected = cell.expect.plan.as_ref().and_then(|node| node.index.as_ref());
+    witness.index_scans.retain(|name, _| own.iter().any(|i| i.name == *name) || expected == Some(name));
+}
+
 /// Decides whether the trial is valid, without looking at its latencies.
 fn judge(cell: &CellPlan, recording: &Recording, window: &Window, witness: &Witness, done: &mut Done) {
-    if let Some(failure) = &recording.failure {
-        done.fail(FailureKind::Measurement, failure.clone());
-    }
     if let Some(wrong) = recording.wrong_answers.first() {
         done.fail(FailureKind::Correctness, format!("a wrong answer under load: {wrong}"));
     }
+    if let Some(failure) = &recording.failure {
+        done.fail(FailureKind::Measurement, failure.clone());
+    }
+    if witness.resources.len() < 2 {
+        done.notes.push("what the servers used in the window is not known: its edges were missed".into());
+    }
     for broken in accounting::broken_identities(cell, window, witness, recording.failed_total) {
-        done.fail(FailureKind::Correctness, broken);
+        done.fail(FailureKind::Correctness, format!("{BROKEN_ACCOUNTS}{broken}"));
     }
     if let Some(errors) = accounting::too_many_errors(&cell.expect, window) {
-        done.fail(FailureKind::Measurement, errors);
+        done.fail(FailureKind::Correctness, errors);
     }
     for unmet in accounting::unmet_expectations(&cell.expect, window, witness) {
         done.fail(FailureKind::Correctness, unmet);

@@ -36,6 +36,9 @@ pub fn further_mistakes(partial: &Spec) -> Vec<Problem> {
 pub fn resolve(spec: &Spec) -> Result<Plan, Vec<Problem>> {
     let mut notes = Notes::new(spec);
     notes.warnings.extend(spec.warnings.iter().map(|w| w.what.clone()));
+    if spec.document.regression.is_some() {
+        notes.warnings.push("`[regression]` is read and checked, and not judged yet".into());
+    }
     let file = &spec.document;
     indexes::check_all(&mut notes, file);
     let (dataset, migrations) = dataset::resolve(&mut notes, spec);

@@ -36,6 +36,7 @@ pub fn publish(root: &Path, publication: &Publication<'_>) -> Result<PathBuf> {
     let parent = root.join(&results.plan.experiment.id);
     fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
     let target = parent.join(&results.plan.profile);
+    refuse_foreign(&target)?;
     let staging = parent.join(format!(".{}.{}.tmp", results.plan.profile, results.manifest.run.run));
     remove_if_there(&staging)?;
     fs::create_dir_all(staging.join("plans")).with_context(|| format!("cannot create {}", staging.display()))?;
@@ -80,7 +81,7 @@ pub fn write_derived(dir: &Path, results: &Results, tables: &[Table], markdown: 
         manifest.digests.insert(name, sha256_hex(&bytes));
         changed = true;
     }
-    if manifest != results.manifest {
+    if manifest != results.manifest && dir.join("manifest.json").exists() {
         write_atomic(&dir.join("manifest.json"), &json(&manifest)?)?;
     }
     Ok(changed)
@@ -105,6 +106,18 @@ fn write_all(staging: &Path, publication: &Publication<'_>) -> Result<()> {
         write_atomic(&staging.join(name), bytes)?;
     }
     write_atomic(&staging.join("manifest.json"), &json(&manifest)?)
+}
+
+/// Only a folder of ours is replaced: an empty one, or one with a manifest.
+fn refuse_foreign(target: &Path) -> Result<()> {
+    let Ok(mut entries) = fs::read_dir(target) else { return Ok(()) };
+    if entries.next().is_some() && !target.join("manifest.json").is_file() {
+        anyhow::bail!(
+            "{} holds files, but no manifest.json: it is not a results folder and stays as it is; publish elsewhere with --out",
+            target.display()
+        );
+    }
+    Ok(())
 }
 
 fn exchange(staging: &Path, target: &Path) -> Result<()> {

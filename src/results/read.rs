@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
 
-use super::{Manifest, Results, TrialRecord, read_trials, sha256_hex};
+use super::{DatasetRecord, Manifest, Results, RunFile, State, TrialRecord, read_trials, sha256_hex};
 use crate::plan::Plan;
 
 /// Reads a published folder, and refuses one that was edited, truncated or mixed.
@@ -16,6 +16,12 @@ use crate::plan::Plan;
 ///
 /// If a file is missing, of a newer format, or differs from its digest in the manifest.
 pub fn read(dir: &Path) -> Result<Results> {
+    if !dir.join("manifest.json").exists() && dir.join("run.json").exists() {
+        return read_unfinished(dir);
+    }
+    if !dir.join("manifest.json").exists() {
+        bail!("{} is no results folder: it has no manifest.json; name one below `results/` or `.querylab/runs/`", dir.display());
+    }
     let manifest: Manifest = from_json(&dir.join("manifest.json"))?;
     if manifest.format > super::FORMAT {
         bail!("{} is of format {}; this querylab reads up to {}", dir.display(), manifest.format, super::FORMAT);
@@ -34,6 +40,33 @@ pub fn read(dir: &Path) -> Result<Results> {
     let trials = read_trials(&read_file(&dir.join("trials.csv"))?)
         .with_context(|| format!("{}", dir.join("trials.csv").display()))?;
     Ok(Results { manifest, plan, trials, plans: read_plans(dir)? })
+}
+
+/// Reads what a runner left that was killed: every trial that it had finished.
+fn read_unfinished(dir: &Path) -> Result<Results> {
+    let mut run: RunFile = from_json(&dir.join("run.json"))?;
+    if run.state == State::Running {
+        run.state = State::Interrupted;
+        run.reason = Some("its runner is gone, or still at it: this is what it had finished".into());
+    }
+    let dataset = dir.join("dataset.json");
+    let manifest = Manifest {
+        format: super::FORMAT,
+        querylab: env!("CARGO_PKG_VERSION").to_owned(),
+        revision: None,
+        command: Vec::new(),
+        finished_at: run.started_at.clone(),
+        wall_ms: 0,
+        versions: BTreeMap::new(),
+        settings: BTreeMap::new(),
+        host: BTreeMap::new(),
+        dataset: if dataset.exists() { from_json(&dataset)? } else { DatasetRecord::default() },
+        notes: vec!["the run has no manifest: its versions, settings and machine are not known".into()],
+        seeds: BTreeMap::new(),
+        digests: BTreeMap::new(),
+        run,
+    };
+    read_run(dir, manifest)
 }
 
 /// Files that a report is rebuilt into.

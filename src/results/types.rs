@@ -64,6 +64,9 @@ pub enum Outcome {
     Failed(Failure),
 }
 
+/// The reason of a trial whose sums do not agree begins with this.
+pub const BROKEN_ACCOUNTS: &str = "the accounts do not balance: ";
+
 /// Why a trial failed: it becomes a row, and an exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -314,6 +317,9 @@ pub struct Manifest {
     pub dataset: DatasetRecord,
     /// What a reader should know about this run, generated from what happened.
     pub notes: Vec<String>,
+    /// Stream to its seed: `root`, `data`, `order`; those of a block are in `plan.json`.
+    #[serde(default)]
+    pub seeds: BTreeMap<String, u64>,
     /// File to its SHA-256, for every other file of the folder.
     pub digests: BTreeMap<String, String>,
 }

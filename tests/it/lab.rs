@@ -33,9 +33,12 @@ impl Project {
         command
     }
 
-    /// Runs to the end, or panics after two minutes.
+    /// Runs to the end; what takes more than ten minutes hangs, and is ended.
     pub(crate) fn output(&self, args: &[&str]) -> Output {
-        self.querylab(args).output().unwrap()
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=10", "600", env!("CARGO_BIN_EXE_querylab")]).args(args);
+        command.current_dir(&self.dir).env("QUERYLAB_SCRATCH_DIR", &self.scratch).stdin(Stdio::null());
+        command.output().unwrap()
     }
 
     /// Starts a run and reads its events until one contains `text`.

@@ -120,7 +120,37 @@ fn a_runner_killed_in_any_phase_leaves_nothing_and_the_next_run_works() {
     }
     let listed = text_of(&project.output(&["list", "--runs"]).stdout);
     assert!(listed.contains("crashed"), "{listed}");
+    let killed = fs::read_dir(project.dir.join(".querylab/runs/tiny")).unwrap().flatten();
+    let killed = killed.map(|e| e.path()).find(|run| !run.join("manifest.json").exists()).unwrap();
+    expect_code(&project.output(&["report", killed.to_str().unwrap()]), 0);
+    assert!(fs::read_to_string(killed.join("report.md")).unwrap().contains("INCOMPLETE"));
     expect_code(&project.output(&["run", TINY, "--blocks", "1"]), 0);
+}
+
+#[test]
+fn an_interrupt_in_any_phase_ends_within_ten_seconds_and_a_second_one_at_once() {
+    if !servers() {
+        return;
+    }
+    let project = Project::new();
+    let slow = ["--set", "load.one.warmup.min=20s", "--set", "load.one.warmup.max=20s"];
+    for (event, interrupts) in
+        [("run-started", 1), ("\"loading\"", 1), ("\"phase\":\"warm-up\"", 1), ("\"phase\":\"warm-up\"", 2)]
+    {
+        let mut args = vec![TINY, "--blocks", "1", "--set", "dataset.tables.people.rows=1000000"];
+        args.extend(slow);
+        let child = project.start_until(&args, event);
+        let pid = rustix::process::Pid::from_child(&child);
+        let start = std::time::Instant::now();
+        for _ in 0..interrupts {
+            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        expect_code(&child.wait_with_output().unwrap(), 130);
+        let took = start.elapsed();
+        assert!(took.as_secs() < if interrupts == 1 { 12 } else { 2 }, "{event}: {took:?}");
+        project.expect_nothing_left();
+    }
 }
 
 #[test]
