@@ -17,9 +17,9 @@ pub(super) fn check(global: &Global, args: &FilesArgs) -> Result<Exit, Exit> {
                         "event": "ok", "file": file, "variants": plan.variants.len(), "cells": plan.cells.len(),
                         "trials": plan.trials.len(), "warnings": plan.warnings,
                     });
-                    out::stdout(&format!("{ok}\n"))?;
+                    out::tell(&format!("{ok}\n"))?;
                 } else if !global.quiet {
-                    out::stdout(&format!(
+                    out::tell(&format!(
                         "{}: ok ({} variants, {} cells, {} trials)\n",
                         file.display(),
                         plan.variants.len(),

@@ -18,14 +18,27 @@ pub(super) fn list(args: &ListArgs) -> Result<Exit, Exit> {
 fn experiments(dir: &Path) -> Result<Exit, Exit> {
     let nested = dir.join("experiments");
     let dir = if nested.is_dir() { nested } else { dir.to_path_buf() };
-    let files = toml_files(&dir).map_err(|e| out::fail(Exit::Input, format!("cannot read {}: {e}", dir.display())))?;
+    let files = toml_files(&dir)
+        .map_err(|e| out::fail(Exit::Input, format!("cannot read {}: {e}", dir.display())))?;
     if files.is_empty() {
         let dir = dir.display();
-        return Err(out::fail(Exit::Input, format!("{dir} has no experiments: name a folder that has some")));
+        return Err(out::fail(
+            Exit::Input,
+            format!("{dir} has no experiments: name a folder that has some"),
+        ));
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(vec!["experiment", "question", "tags", "variants", "loads", "profiles", "claims", "thresholds"]);
+    table.set_header(vec![
+        "experiment",
+        "question",
+        "tags",
+        "variants",
+        "loads",
+        "profiles",
+        "claims",
+        "thresholds",
+    ]);
     let mut worst = Exit::Done;
     for file in files {
         match spec::load(&file, &Layers::default()) {
@@ -43,12 +56,19 @@ fn experiments(dir: &Path) -> Result<Exit, Exit> {
                 ]);
             }
             Err(problems) => {
-                out::fail(Exit::Input, format!("{}: {} mistakes (querylab check)", file.display(), problems.list.len()));
+                out::fail(
+                    Exit::Input,
+                    format!(
+                        "{}: {} mistakes (querylab check)",
+                        file.display(),
+                        problems.list.len()
+                    ),
+                );
                 worst = Exit::Input;
             }
         }
     }
-    out::stdout(&format!("{table}\n"))?;
+    out::tell(&format!("{table}\n"))?;
     Ok(worst)
 }
 
@@ -78,7 +98,7 @@ fn runs(dir: &Path) -> Result<Exit, Exit> {
             run.file.started_at.clone(),
         ]);
     }
-    out::stdout(&format!("{table}\n"))?;
+    out::tell(&format!("{table}\n"))?;
     Ok(Exit::Done)
 }
 

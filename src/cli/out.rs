@@ -66,6 +66,14 @@ pub(super) fn stdout(text: &str) -> Result<(), Exit> {
     }
 }
 
+/// Writes what was asked for, where a reader who has seen enough changes nothing about how the program ends.
+pub(super) fn tell(text: &str) -> Result<(), Exit> {
+    match stdout(text) {
+        Err(Exit::Done) => Ok(()),
+        told => told,
+    }
+}
+
 /// Writes a diagnostic; if even that fails there is nobody to tell.
 pub(super) fn stderr(text: &str) {
     let mut err = std::io::stderr().lock();
@@ -79,7 +87,8 @@ pub(super) fn fail(exit: Exit, text: impl std::fmt::Display) -> Exit {
         // Where nobody reads, the exit code still tells.
         stdout(&format!("{error}\n")).unwrap_or_default();
     }
-    let (red, reset) = if is_colored(Stream::Stderr) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    let (red, reset) =
+        if is_colored(Stream::Stderr) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     stderr(&format!("{red}error{reset}: {text}\n"));
     exit
 }

@@ -13,8 +13,8 @@ use super::made::BuiltIndex;
 use super::prepare::{Addresses, Progress};
 use crate::plan::IndexSetPlan;
 
-const CLONE_PATIENCE: Duration = Duration::from_secs(30 * 60);
-const BUILD_PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
+const CLONE_PATIENCE: Duration = Duration::from_mins(30);
+const BUILD_PATIENCE: Duration = Duration::from_hours(2);
 
 /// Clones the template into the set's database and builds its indexes.
 pub(super) async fn build(
@@ -37,13 +37,17 @@ pub(super) async fn build(
     let mut records = Vec::new();
     for index in &set.indexes {
         let start = Instant::now();
-        execute(&mut app, &index.sql, BUILD_PATIENCE).await.with_context(|| format!("index `{}`", index.name))?;
+        execute(&mut app, &index.sql, BUILD_PATIENCE)
+            .await
+            .with_context(|| format!("index `{}`", index.name))?;
         let build_ms = millis(start);
         let index_bytes: i64 = sqlx::query_scalar("SELECT pg_relation_size($1::regclass)")
             .bind(quote_ident(&index.name))
             .fetch_one(&mut app)
             .await
-            .with_context(|| format!("the size of index `{}`: did its statement make another name?", index.name))?;
+            .with_context(|| {
+                format!("the size of index `{}`: did its statement make another name?", index.name)
+            })?;
         let record = BuiltIndex {
             database: set.database.clone(),
             name: index.name.clone(),
@@ -51,7 +55,11 @@ pub(super) async fn build(
             build_ms,
             index_bytes: u64::try_from(index_bytes)?,
         };
-        progress(Progress::Indexed { index: index.name.clone(), ms: build_ms, bytes: record.index_bytes });
+        progress(Progress::Indexed {
+            index: index.name.clone(),
+            ms: build_ms,
+            bytes: record.index_bytes,
+        });
         records.push(record);
     }
     analyze_expressions(&mut app).await?;
@@ -71,7 +79,11 @@ async fn analyze_expressions(app: &mut PgConnection) -> Result<()> {
 }
 
 /// The set of indexes is the migrations' own and the declared ones, and no other.
-async fn verify(app: &mut PgConnection, before: &BTreeSet<String>, set: &IndexSetPlan) -> Result<()> {
+async fn verify(
+    app: &mut PgConnection,
+    before: &BTreeSet<String>,
+    set: &IndexSetPlan,
+) -> Result<()> {
     let now = indexes(app).await?;
     let declared: BTreeSet<String> = set.indexes.iter().map(|i| i.name.clone()).collect();
     let wanted: BTreeSet<String> = before.union(&declared).cloned().collect();
@@ -83,6 +95,7 @@ async fn verify(app: &mut PgConnection, before: &BTreeSet<String>, set: &IndexSe
 
 async fn indexes(app: &mut PgConnection) -> Result<BTreeSet<String>> {
     let sql = "SELECT indexname::text FROM pg_indexes WHERE schemaname NOT IN ('pg_catalog', 'information_schema')";
-    let names: Vec<String> = sqlx::query_scalar(sql).fetch_all(app).await.context("cannot list the indexes")?;
+    let names: Vec<String> =
+        sqlx::query_scalar(sql).fetch_all(app).await.context("cannot list the indexes")?;
     Ok(names.into_iter().collect())
 }

@@ -17,7 +17,7 @@ use crate::rows::{Rows, TableSpec, checksum};
 /// The database that the rows are loaded into, and that is only cloned afterwards.
 pub(super) const TEMPLATE: &str = "ql_template";
 
-const AFTER_LOAD_PATIENCE: Duration = Duration::from_secs(60 * 60);
+const AFTER_LOAD_PATIENCE: Duration = Duration::from_hours(1);
 
 /// How to reach Postgres, and as whom.
 #[derive(Debug, Clone)]
@@ -92,7 +92,7 @@ pub async fn prepare(
     let start = Instant::now();
     let mut admin = connect(&addresses.admin).await?;
     let create = format!("CREATE DATABASE {TEMPLATE} OWNER {}", quote_ident(&addresses.app.user));
-    execute(&mut admin, &create, Duration::from_secs(60)).await?;
+    execute(&mut admin, &create, Duration::from_mins(1)).await?;
     let mut record = Dataset::default();
     {
         let mut app = connect(&addresses.app_to(TEMPLATE)).await?;
@@ -115,7 +115,7 @@ pub async fn prepare(
     for set in &plan.index_sets {
         record.indexes.extend(index_sets::build(&mut admin, addresses, set, progress).await?);
     }
-    execute(&mut admin, "CHECKPOINT", Duration::from_secs(30 * 60)).await?;
+    execute(&mut admin, "CHECKPOINT", Duration::from_mins(30)).await?;
     record.prepare_ms = millis(start);
     Ok(record)
 }
@@ -135,8 +135,15 @@ async fn load(
     .await?;
     let load_ms = millis(start);
     advance_sequences(app, table).await?;
-    let generated = Rows::new(seed, table.clone()).map_err(|e| anyhow::anyhow!("table `{}`: {e}", table.name))?;
-    Ok(LoadedTable { name: table.name.clone(), rows, table_bytes: 0, load_ms, checksum: checksum(&generated) })
+    let generated = Rows::new(seed, table.clone())
+        .map_err(|e| anyhow::anyhow!("table `{}`: {e}", table.name))?;
+    Ok(LoadedTable {
+        name: table.name.clone(),
+        rows,
+        table_bytes: 0,
+        load_ms,
+        checksum: checksum(&generated),
+    })
 }
 
 async fn table_bytes(app: &mut PgConnection, table: &str) -> Result<u64> {
@@ -151,10 +158,11 @@ async fn table_bytes(app: &mut PgConnection, table: &str) -> Result<u64> {
 async fn wait_until_left(admin: &mut PgConnection) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let inside: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE datname = $1")
-            .bind(TEMPLATE)
-            .fetch_one(&mut *admin)
-            .await?;
+        let inside: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE datname = $1")
+                .bind(TEMPLATE)
+                .fetch_one(&mut *admin)
+                .await?;
         if inside == 0 {
             return Ok(());
         }
@@ -166,7 +174,10 @@ async fn wait_until_left(admin: &mut PgConnection) -> Result<()> {
 }
 
 /// A table comes after those that it refers to; otherwise in the order of the plan.
-async fn in_foreign_key_order<'a>(app: &mut PgConnection, tables: &'a [TableSpec]) -> Result<Vec<&'a TableSpec>> {
+async fn in_foreign_key_order<'a>(
+    app: &mut PgConnection,
+    tables: &'a [TableSpec],
+) -> Result<Vec<&'a TableSpec>> {
     let sql = "SELECT c.relname::text, f.relname::text FROM pg_constraint \
                JOIN pg_class c ON c.oid = conrelid JOIN pg_class f ON f.oid = confrelid WHERE contype = 'f'";
     let references: Vec<(String, String)> =

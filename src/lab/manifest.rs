@@ -30,7 +30,12 @@ pub(super) struct Gathered {
 }
 
 /// A run that is about to begin, owned by this process.
-pub(super) fn run_file(plan: &Plan, started: DateTime<Utc>, random: &str, trials: u32) -> anyhow::Result<RunFile> {
+pub(super) fn run_file(
+    plan: &Plan,
+    started: DateTime<Utc>,
+    random: &str,
+    trials: u32,
+) -> anyhow::Result<RunFile> {
     let pid = std::process::id();
     Ok(RunFile {
         format: crate::results::FORMAT,
@@ -79,14 +84,18 @@ pub fn git_revision(dir: &Path) -> Option<String> {
     let git = dir.ancestors().map(|d| d.join(".git")).find(|g| g.exists())?;
     let git = if git.is_dir() { git } else { linked_worktree(&git)? };
     let head = std::fs::read_to_string(git.join("HEAD")).ok()?;
-    let Some(reference) = head.trim().strip_prefix("ref: ") else { return Some(head.trim().to_owned()) };
+    let Some(reference) = head.trim().strip_prefix("ref: ") else {
+        return Some(head.trim().to_owned());
+    };
     let common = std::fs::read_to_string(git.join("commondir"))
         .map_or_else(|_| git.clone(), |common| git.join(common.trim()));
     if let Ok(commit) = std::fs::read_to_string(common.join(reference)) {
         return Some(commit.trim().to_owned());
     }
     let packed = std::fs::read_to_string(common.join("packed-refs")).ok()?;
-    packed.lines().find_map(|line| line.strip_suffix(reference)?.trim().split(' ').next().map(str::to_owned))
+    packed
+        .lines()
+        .find_map(|line| line.strip_suffix(reference)?.trim().split(' ').next().map(str::to_owned))
 }
 
 /// In a linked worktree `.git` is a file: `gitdir: <folder>`.

@@ -13,8 +13,9 @@ mod record;
 mod run;
 mod serve;
 mod trial;
+mod witness;
 
 pub use event::{Event, Interrupt, Stop};
 pub use manifest::git_revision;
 pub use run::{Ended, Options, run, stop_of};
-pub use serve::{Served, serve};
+pub use serve::{Listeners, Served, serve};

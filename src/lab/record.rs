@@ -10,7 +10,9 @@ use super::trial::Done;
 use crate::dataset::{self, Dataset};
 use crate::load::Slice;
 use crate::plan::{Plan, TrialPlan};
-use crate::results::{DatasetRecord, IndexRecord, Outcome, Run, SliceRecord, TableRecord, TrialRecord};
+use crate::results::{
+    DatasetRecord, IndexRecord, Outcome, Run, SliceRecord, TableRecord, TrialRecord,
+};
 
 /// The archive and whoever listens: what is said is also kept.
 pub(super) struct Recorder<'a> {
@@ -23,7 +25,10 @@ pub(super) struct Recorder<'a> {
 impl Recorder<'_> {
     /// Says an event, and keeps it if it is not fleeting.
     pub(super) fn say(&mut self, event: Event) {
-        let fleeting = matches!(event, Event::TrialProgress { .. } | Event::Dataset(dataset::Progress::Loading { .. }));
+        let fleeting = matches!(
+            event,
+            Event::TrialProgress { .. } | Event::Dataset(dataset::Progress::Loading { .. })
+        );
         if !fleeting
             && let Ok(json) = serde_json::to_value(&event)
             && let Err(e) = self.archive.event(&json)
@@ -55,7 +60,11 @@ pub(super) fn dataset(plan: &Plan, made: Dataset) -> DatasetRecord {
         build_ms: i.build_ms,
         index_bytes: i.index_bytes,
     });
-    DatasetRecord { tables: tables.collect(), indexes: indexes.collect(), prepare_ms: made.prepare_ms }
+    DatasetRecord {
+        tables: tables.collect(),
+        indexes: indexes.collect(),
+        prepare_ms: made.prepare_ms,
+    }
 }
 
 fn slice(slice: &Slice) -> SliceRecord {
@@ -105,7 +114,10 @@ pub(super) fn keep(
         recorder.archive.save_plan(&format!("{}-{endpoint}", cell.variant), &explained.plan)?;
     }
     for (server, settings) in &done.settings {
-        gathered.settings.entry(format!("{}/{server}", cell.variant)).or_insert_with(|| settings.clone());
+        gathered
+            .settings
+            .entry(format!("{}/{server}", cell.variant))
+            .or_insert_with(|| settings.clone());
     }
     recorder.say(Event::TrialEnded {
         number: trial.number + 1,

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::clock;
 use super::event::{Event, Interrupt, Stop};
 use super::manifest::{self, Gathered};
-use super::preflight;
 use super::record::{self, Recorder};
 use super::trial::{self, Again, Bench, Done, millis};
+use super::{clock, preflight};
 use crate::dataset;
 use crate::plan::{Plan, TrialPlan};
 use crate::results::{Failure, FailureKind, Manifest, Outcome, Run, State};
@@ -47,7 +46,9 @@ pub struct Ended {
 /// The exit reason that a failure of the servers stands for.
 pub fn stop_of(error: &StackError) -> Stop {
     match error {
-        StackError::Environment(text) | StackError::GuardLost(text) => Stop::Environment(text.clone()),
+        StackError::Environment(text) | StackError::GuardLost(text) => {
+            Stop::Environment(text.clone())
+        }
         StackError::Provisioning(text) => Stop::Provisioning(text.clone()),
     }
 }
@@ -61,7 +62,9 @@ pub async fn run(
     events: &mut (dyn FnMut(Event) + Send),
 ) -> Ended {
     let early = |stop| Ended { dir: None, manifest: None, stop: Some(stop) };
-    if let Err(stop) = preflight::check(&options.results_root, &scratch_base(options), &plan.estimate) {
+    if let Err(stop) =
+        preflight::check(&options.results_root, &scratch_base(options), &plan.estimate)
+    {
         return early(stop);
     }
     let lock = {
@@ -87,7 +90,9 @@ pub async fn run(
         estimate_ns: plan.estimate.time_ns,
     });
     let mut gathered = Gathered {
-        revision: manifest::git_revision(&spec.dir),
+        revision: manifest::git_revision(
+            &std::fs::canonicalize(&spec.dir).unwrap_or_else(|_| spec.dir.clone()),
+        ),
         host: crate::probe::host(),
         seeds: [
             ("root".to_owned(), plan.seed),
@@ -191,7 +196,12 @@ async fn prepare(
     session: &Session,
     recorder: &mut Recorder<'_>,
 ) -> Result<crate::results::DatasetRecord, Stop> {
-    let loading = &plan.cells.first().ok_or_else(|| Stop::Provisioning("no cell to run".into()))?.stack.postgres;
+    let loading = &plan
+        .cells
+        .first()
+        .ok_or_else(|| Stop::Provisioning("no cell to run".into()))?
+        .stack
+        .postgres;
     let mut notice = |text: String| recorder.say(Event::Notice { text });
     let postgres = session.start_postgres(loading, &mut notice).await.map_err(|e| stop_of(&e))?;
     let addresses = dataset::Addresses {
@@ -199,7 +209,10 @@ async fn prepare(
         app: postgres.address(crate::stack::Role::App, "postgres"),
     };
     let migrations = spec.dir.join(&plan.dataset.migrations);
-    let prepared = dataset::prepare(&addresses, &migrations, plan, &mut |step| recorder.say(Event::Dataset(step))).await;
+    let prepared = dataset::prepare(&addresses, &migrations, plan, &mut |step| {
+        recorder.say(Event::Dataset(step))
+    })
+    .await;
     let stopped = postgres.stop().await;
     let made = prepared.map_err(|e| Stop::Provisioning(format!("{e:#}")))?;
     let record = record::dataset(plan, made);
@@ -271,10 +284,18 @@ async fn trials(
             worst = Some(graver(worst, stop));
         }
         if let Some(stop) = done.stop {
-            return Some(graver(worst, in_trial(stop, trial, &cell.variant)));
+            let stop = in_trial(stop, trial, &cell.variant);
+            return Some(match worst {
+                Some(wrong @ Stop::Correctness(_)) => wrong,
+                _ => stop,
+            });
         }
     }
-    recorder.say(Event::Measured { ms: millis(measuring), trials: recorder.archive.trials_written(), failed });
+    recorder.say(Event::Measured {
+        ms: millis(measuring),
+        trials: recorder.archive.trials_written(),
+        failed,
+    });
     worst
 }
 
@@ -306,7 +327,11 @@ fn in_trial(stop: Stop, trial: &TrialPlan, variant: &str) -> Stop {
 /// Wrong is graver than broken; of two of a kind the first is the cause.
 fn graver(so_far: Option<Stop>, new: Stop) -> Stop {
     match so_far {
-        Some(old) if matches!(old, Stop::Correctness(_)) || !matches!(new, Stop::Correctness(_)) => old,
+        Some(old)
+            if matches!(old, Stop::Correctness(_)) || !matches!(new, Stop::Correctness(_)) =>
+        {
+            old
+        }
         _ => new,
     }
 }

@@ -1,4 +1,4 @@
-//! The window's histograms as an interval log (`.hlog`, V2 deflate), which other HdrHistogram tools read.
+//! The window's histograms as an interval log (`.hlog`, V2 deflate), which other tools of that format read.
 
 use std::time::{Duration, SystemTime};
 
@@ -21,7 +21,7 @@ impl WindowRecording {
         let mut bytes = Vec::new();
         let mut serializer = V2DeflateSerializer::new();
         let mut log = IntervalLogWriterBuilder::new()
-            .add_comment("values in nanoseconds; tags: response (from due), service (from sent), first_byte, lag")
+            .add_comment("one interval: the measured window, wherever in the trial it lay; values in nanoseconds; tags: response (from due), service (from sent), first_byte, lag")
             .with_start_time(started)
             .with_base_time(started)
             .with_max_value_divisor(MAX_VALUE_DIVISOR)
@@ -59,7 +59,8 @@ mod tests {
         for entry in IntervalLogIterator::new(&bytes) {
             if let LogEntry::Interval(interval) = entry.unwrap() {
                 let raw = base64_of(interval.encoded_histogram());
-                let read: Histogram<u64> = Deserializer::new().deserialize(&mut raw.as_slice()).unwrap();
+                let read: Histogram<u64> =
+                    Deserializer::new().deserialize(&mut raw.as_slice()).unwrap();
                 seen.push((interval.tag().unwrap().as_str().to_owned(), read.len()));
             }
         }

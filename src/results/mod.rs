@@ -10,6 +10,7 @@ mod read;
 mod run;
 mod timeline;
 mod trials_csv;
+mod trials_read;
 mod types;
 
 pub use digest::sha256_hex;
@@ -18,5 +19,6 @@ pub use publish::{Publication, publish, write_derived, write_into};
 pub use read::{read, read_run};
 pub use run::{Run, RunSummary, list_runs};
 pub use timeline::timeline;
-pub use trials_csv::{read_trials, trials_table};
+pub use trials_csv::trials_table;
+pub use trials_read::read_trials;
 pub use types::*;

@@ -37,9 +37,11 @@ pub fn publish(root: &Path, publication: &Publication<'_>) -> Result<PathBuf> {
     fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
     let target = parent.join(&results.plan.profile);
     refuse_foreign(&target)?;
-    let staging = parent.join(format!(".{}.{}.tmp", results.plan.profile, results.manifest.run.run));
+    let staging =
+        parent.join(format!(".{}.{}.tmp", results.plan.profile, results.manifest.run.run));
     remove_if_there(&staging)?;
-    fs::create_dir_all(staging.join("plans")).with_context(|| format!("cannot create {}", staging.display()))?;
+    fs::create_dir_all(staging.join("plans"))
+        .with_context(|| format!("cannot create {}", staging.display()))?;
     let written = write_all(&staging, publication).and_then(|()| exchange(&staging, &target));
     // After the exchange the staging name holds the old folder; after an error, the new one's debris.
     let removed = remove_if_there(&staging);
@@ -55,7 +57,8 @@ pub fn publish(root: &Path, publication: &Publication<'_>) -> Result<PathBuf> {
 ///
 /// If anything can't be written.
 pub fn write_into(dir: &Path, publication: &Publication<'_>) -> Result<()> {
-    fs::create_dir_all(dir.join("plans")).with_context(|| format!("cannot create {}", dir.display()))?;
+    fs::create_dir_all(dir.join("plans"))
+        .with_context(|| format!("cannot create {}", dir.display()))?;
     write_all(dir, publication)
 }
 
@@ -65,7 +68,12 @@ pub fn write_into(dir: &Path, publication: &Publication<'_>) -> Result<()> {
 /// # Errors
 ///
 /// If anything can't be written.
-pub fn write_derived(dir: &Path, results: &Results, tables: &[Table], markdown: &str) -> Result<bool> {
+pub fn write_derived(
+    dir: &Path,
+    results: &Results,
+    tables: &[Table],
+    markdown: &str,
+) -> Result<bool> {
     let mut manifest = results.manifest.clone();
     let mut changed = false;
     let mut files = vec![("report.md".to_owned(), markdown.as_bytes().to_vec())];
@@ -101,7 +109,8 @@ fn write_all(staging: &Path, publication: &Publication<'_>) -> Result<()> {
         files.insert(format!("plans/{name}.json"), json(plan)?);
     }
     let mut manifest = results.manifest.clone();
-    manifest.digests = files.iter().map(|(name, bytes)| (name.clone(), sha256_hex(bytes))).collect();
+    manifest.digests =
+        files.iter().map(|(name, bytes)| (name.clone(), sha256_hex(bytes))).collect();
     for (name, bytes) in &files {
         write_atomic(&staging.join(name), bytes)?;
     }
@@ -123,13 +132,24 @@ fn refuse_foreign(target: &Path) -> Result<()> {
 fn exchange(staging: &Path, target: &Path) -> Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     let done = if target.exists() {
-        renameat_with(CWD, staging, CWD, target, RenameFlags::EXCHANGE).map_err(std::io::Error::from)
+        match renameat_with(CWD, staging, CWD, target, RenameFlags::EXCHANGE) {
+            // Some file systems cannot exchange: then there is a moment without any results, but never a mixture.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::XDEV | rustix::io::Errno::NOSYS) => {
+                let old = staging.with_extension("old.tmp");
+                fs::rename(target, &old)
+                    .and_then(|()| fs::rename(staging, target))
+                    .and_then(|()| fs::rename(&old, staging))
+            }
+            done => done.map_err(std::io::Error::from),
+        }
     } else {
         fs::rename(staging, target)
     };
     done.with_context(|| format!("cannot put {} in its place", target.display()))?;
     let parent = target.parent().context("a folder of results has a parent")?;
-    fs::File::open(parent).and_then(|dir| dir.sync_all()).with_context(|| format!("cannot sync {}", parent.display()))
+    fs::File::open(parent)
+        .and_then(|dir| dir.sync_all())
+        .with_context(|| format!("cannot sync {}", parent.display()))
 }
 
 fn remove_if_there(dir: &Path) -> Result<()> {
@@ -143,7 +163,8 @@ fn remove_if_there(dir: &Path) -> Result<()> {
 
 /// One row a published run; what `history` reads later.
 fn append_history(parent: &Path, results: &Results) -> Result<()> {
-    const HEADER: &str = "format,run,profile,finished_at,fingerprint,querylab,revision,trials,blocks\n";
+    const HEADER: &str =
+        "format,run,profile,finished_at,fingerprint,querylab,revision,trials,blocks\n";
     let path = parent.join("history.csv");
     let mut text = match fs::read_to_string(&path) {
         Ok(text) => text,

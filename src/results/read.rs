@@ -7,7 +7,9 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
 
-use super::{DatasetRecord, Manifest, Results, RunFile, State, TrialRecord, read_trials, sha256_hex};
+use super::{
+    DatasetRecord, Manifest, Results, RunFile, State, TrialRecord, read_trials, sha256_hex,
+};
 use crate::plan::Plan;
 
 /// Reads a published folder, and refuses one that was edited, truncated or mixed.
@@ -20,11 +22,19 @@ pub fn read(dir: &Path) -> Result<Results> {
         return read_unfinished(dir);
     }
     if !dir.join("manifest.json").exists() {
-        bail!("{} is no results folder: it has no manifest.json; name one below `results/` or `.querylab/runs/`", dir.display());
+        bail!(
+            "{} is no results folder: it has no manifest.json; name one below `results/` or `.querylab/runs/`",
+            dir.display()
+        );
     }
     let manifest: Manifest = from_json(&dir.join("manifest.json"))?;
     if manifest.format > super::FORMAT {
-        bail!("{} is of format {}; this querylab reads up to {}", dir.display(), manifest.format, super::FORMAT);
+        bail!(
+            "{} is of format {}; this querylab reads up to {}",
+            dir.display(),
+            manifest.format,
+            super::FORMAT
+        );
     }
     for (file, digest) in &manifest.digests {
         // What is derived is rebuilt from the rest; it may be missing or old.
@@ -33,7 +43,10 @@ pub fn read(dir: &Path) -> Result<Results> {
         }
         let bytes = read_file(&dir.join(file))?;
         if sha256_hex(&bytes) != *digest {
-            bail!("{} was changed since it was published (its digest differs)", dir.join(file).display());
+            bail!(
+                "{} was changed since it was published (its digest differs)",
+                dir.join(file).display()
+            );
         }
     }
     let plan: Plan = from_json(&dir.join("plan.json"))?;
@@ -47,7 +60,8 @@ fn read_unfinished(dir: &Path) -> Result<Results> {
     let mut run: RunFile = from_json(&dir.join("run.json"))?;
     if run.state == State::Running {
         run.state = State::Interrupted;
-        run.reason = Some("its runner is gone, or still at it: this is what it had finished".into());
+        run.reason =
+            Some("its runner is gone, or still at it: this is what it had finished".into());
     }
     let dataset = dir.join("dataset.json");
     let manifest = Manifest {
@@ -61,7 +75,9 @@ fn read_unfinished(dir: &Path) -> Result<Results> {
         settings: BTreeMap::new(),
         host: BTreeMap::new(),
         dataset: if dataset.exists() { from_json(&dataset)? } else { DatasetRecord::default() },
-        notes: vec!["the run has no manifest: its versions, settings and machine are not known".into()],
+        notes: vec![
+            "the run has no manifest: its versions, settings and machine are not known".into(),
+        ],
         seeds: BTreeMap::new(),
         digests: BTreeMap::new(),
         run,
@@ -73,7 +89,12 @@ fn read_unfinished(dir: &Path) -> Result<Results> {
 pub(super) fn is_derived(file: &str) -> bool {
     matches!(
         file,
-        "report.md" | "summary.csv" | "comparisons.csv" | "claims.csv" | "resources.csv" | "indexes.csv"
+        "report.md"
+            | "summary.csv"
+            | "comparisons.csv"
+            | "claims.csv"
+            | "resources.csv"
+            | "indexes.csv"
     )
 }
 
@@ -122,5 +143,6 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn from_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    serde_json::from_slice(&read_file(path)?).with_context(|| format!("{} is not what it should be", path.display()))
+    serde_json::from_slice(&read_file(path)?)
+        .with_context(|| format!("{} is not what it should be", path.display()))
 }

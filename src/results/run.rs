@@ -26,12 +26,18 @@ impl Run {
     /// If the folder exists already or can't be written: then nothing has been started yet.
     pub fn create(root: &Path, file: RunFile, plan: &Plan, merged_toml: &str) -> Result<Self> {
         let parent = root.join(&file.experiment);
-        fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
+        fs::create_dir_all(&parent)
+            .with_context(|| format!("cannot create {}", parent.display()))?;
         let dir = parent.join(&file.run);
         fs::create_dir(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         for sub in ["trials", "plans", "logs"] {
             fs::create_dir(dir.join(sub))
                 .with_context(|| format!("cannot create {}", dir.join(sub).display()))?;
+        }
+        for folder in [&dir, &parent] {
+            fs::File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .with_context(|| format!("cannot sync {}", folder.display()))?;
         }
         let run = Self { dir, file, trials_written: 0 };
         run.save_state()?;

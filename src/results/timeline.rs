@@ -16,14 +16,30 @@ use crate::plan::Role;
 /// If a file of slices is there and can't be read.
 pub fn timeline(dir: &Path, trials: &[TrialRecord]) -> Result<Table> {
     let header = [
-        "format", "block", "order", "variant", "load", "role", "t_ms", "answered", "failed",
-        "response_time_p50_us", "response_time_p99_us",
+        "format",
+        "block",
+        "order",
+        "variant",
+        "load",
+        "role",
+        "t_ms",
+        "answered",
+        "failed",
+        "response_time_p50_us",
+        "response_time_p99_us",
     ];
-    let mut table =
-        Table { file: "timeline.csv".into(), header: header.map(str::to_owned).to_vec(), rows: Vec::new() };
+    let mut table = Table {
+        file: "timeline.csv".into(),
+        header: header.map(str::to_owned).to_vec(),
+        rows: Vec::new(),
+    };
     for trial in trials {
         let path = dir.join("trials").join(format!("{}.slices", stem(trial)));
-        let Ok(bytes) = fs::read(&path) else { continue };
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+        };
         let slices: Vec<SliceRecord> =
             serde_json::from_slice(&bytes).with_context(|| format!("{}", path.display()))?;
         table.rows.extend(slices.iter().map(|slice| row(trial, slice)));

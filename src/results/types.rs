@@ -82,9 +82,9 @@ pub struct Failure {
 pub enum FailureKind {
     /// A server did not start (exit 4).
     Provisioning,
-    /// A server died, a deadline passed, too many errors (exit 5).
+    /// A server died, a deadline passed, most requests failed (exit 5).
     Measurement,
-    /// Wrong answer, wrong plan, wrong index use, broken accounting (exit 6).
+    /// Wrong answer, wrong plan, wrong index use, an expectation that does not hold, broken accounting (exit 6).
     Correctness,
 }
 

@@ -71,7 +71,11 @@ fn mended(schema: &'static Value, value: &Value, depth: usize) -> Option<Value> 
     }
 }
 
-fn mended_table(schema: &'static Value, table: &Map<String, Value>, depth: usize) -> Map<String, Value> {
+fn mended_table(
+    schema: &'static Value,
+    table: &Map<String, Value>,
+    depth: usize,
+) -> Map<String, Value> {
     let mut kept = Map::new();
     let rest = &schema["additionalProperties"];
     for (key, value) in table {

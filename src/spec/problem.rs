@@ -43,9 +43,10 @@ impl Place {
     /// Whether two places share text, or are the same variable or flag.
     fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::File { path: a, start, end, .. }, Self::File { path: b, start: from, end: to, .. }) => {
-                a == b && start < to && from < end
-            }
+            (
+                Self::File { path: a, start, end, .. },
+                Self::File { path: b, start: from, end: to, .. },
+            ) => a == b && start < to && from < end,
             (Self::Nowhere, _) | (_, Self::Nowhere) => false,
             (a, b) => a == b,
         }
@@ -106,11 +107,8 @@ impl Problems {
     /// Adds what was found later, but not what follows from a mistake that is already here: a problem at a place that has
     /// one.
     pub fn add(&mut self, more: Vec<Problem>) {
-        for problem in more {
-            if !self.list.iter().any(|known| known.place.overlaps(&problem.place)) {
-                self.list.push(problem);
-            }
-        }
+        let known: Vec<Place> = self.list.iter().map(|p| p.place.clone()).collect();
+        self.list.extend(more.into_iter().filter(|p| !known.iter().any(|k| k.overlaps(&p.place))));
         self.list.sort_by(|a, b| (&a.place, a.code, &a.what).cmp(&(&b.place, b.code, &b.what)));
         self.list.dedup();
     }
