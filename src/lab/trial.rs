@@ -168,7 +168,7 @@ async fn attend(
     // What the client saw is kept and judged first: whatever the witnesses do, it was measured.
     let window = witness::window(&recording);
     witness::judge_client(cell, &recording, &window, done);
-    let sums = Sums { client_sent: checked.sent + recording.sent_total, ..Sums::ask(stack).await? };
+    let sums = Sums::ask(stack, checked.sent + recording.sent_total).await?;
     stack.stop_api().await.map_err(|e| anyhow::anyhow!("{e}"))?;
     session.wait_for_no_clients(&app.user).await?;
     let counted = session.database_stats().await?.since(&before);

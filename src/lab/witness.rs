@@ -52,20 +52,20 @@ pub(super) fn window(recording: &Recording) -> Window {
 /// What the other witnesses counted over the trial.
 pub(super) struct Sums {
     /// By the client, all phases.
-    pub(super) client_sent: u64,
+    client_sent: u64,
     counters: ApiCounters,
     redis: Option<RedisStats>,
 }
 
 impl Sums {
     /// Asks the API and Redis, each on its own socket.
-    pub(super) async fn ask(stack: &Stack) -> anyhow::Result<Self> {
+    pub(super) async fn ask(stack: &Stack, client_sent: u64) -> anyhow::Result<Self> {
         let counters = probe::counters(&stack.api_sockets()).await?;
         let redis = match stack.redis_address() {
             Some(address) => Some(probe::redis_stats(&address).await?),
             None => None,
         };
-        Ok(Self { client_sent: 0, counters, redis })
+        Ok(Self { client_sent, counters, redis })
     }
 
     /// All witnesses together.

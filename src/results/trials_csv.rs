@@ -6,9 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use super::{
-    Failure, FailureKind, Outcome, Quantiles, Resources, Table, TrialRecord, Window, Witness,
-};
+use super::{FailureKind, Outcome, Quantiles, Table, TrialRecord, Window, Witness};
 use crate::plan::Role;
 
 /// Components with columns of their own, in this order.
