@@ -114,6 +114,7 @@ pub(super) struct ToolArgs {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that is there or not")]
 pub(super) struct RunArgs {
     /// Experiment files
     #[arg(required = true, value_name = "FILE")]

@@ -1,6 +1,6 @@
 //! `querylab check FILE…`: every mistake of every file.
 
-use super::args::{FilesArgs, Global};
+use super::args::{FilesArgs, Global, MessageFormat};
 use super::exit::Exit;
 use super::{out, source};
 
@@ -12,8 +12,14 @@ pub(super) fn check(global: &Global, args: &FilesArgs) -> Result<Exit, Exit> {
                 for warning in &plan.warnings {
                     out::stderr(&format!("warning: {warning}\n"));
                 }
-                if !global.quiet {
-                    out::stdout(&format!(
+                if global.message_format == MessageFormat::Json {
+                    let ok = serde_json::json!({
+                        "event": "ok", "file": file, "variants": plan.variants.len(), "cells": plan.cells.len(),
+                        "trials": plan.trials.len(), "warnings": plan.warnings,
+                    });
+                    out::tell(&format!("{ok}\n"))?;
+                } else if !global.quiet {
+                    out::tell(&format!(
                         "{}: ok ({} variants, {} cells, {} trials)\n",
                         file.display(),
                         plan.variants.len(),

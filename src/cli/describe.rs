@@ -52,7 +52,10 @@ fn budget(plan: &Plan) -> String {
     match plan.design.time_budget_ns {
         None => String::new(),
         Some(ns) if ns < plan.estimate.time_ns => {
-            format!(" (over the budget of {}: it would stop after a whole block)", units::duration_ns(ns))
+            format!(
+                " (over the budget of {}: it would stop after a whole block)",
+                units::duration_ns(ns)
+            )
         }
         Some(ns) => format!(" (budget {})", units::duration_ns(ns)),
     }
@@ -65,12 +68,17 @@ fn table(header: &[&str]) -> Table {
 }
 
 fn cells(plan: &Plan) -> Table {
-    let mut t = table(&["variant", "load", "arrivals", "warm-up", "window", "database", "expected plan"]);
+    let mut t =
+        table(&["variant", "load", "arrivals", "warm-up", "window", "database", "expected plan"]);
     for cell in &plan.cells {
         let arrivals = match &cell.drive.model {
             ModelPlan::Closed { users, .. } => format!("closed, {users} users"),
             ModelPlan::Open { rate_per_s, arrival, .. } => {
-                format!("open, {}/s {}", units::sig3(*rate_per_s), format!("{arrival:?}").to_lowercase())
+                format!(
+                    "open, {}/s {}",
+                    units::sig3(*rate_per_s),
+                    format!("{arrival:?}").to_lowercase()
+                )
             }
         };
         let until = match &cell.drive.warmup.until {
@@ -78,7 +86,11 @@ fn cells(plan: &Plan) -> Table {
             Until::CacheHitRatioAtLeast(ratio) => format!("hit ratio ≥ {ratio}"),
         };
         let seconds = |ns: u64| units::sig3(ns as f64 / 1e9);
-        let warmup = format!("{}–{} s, {until}", seconds(cell.drive.warmup.min_ns), seconds(cell.drive.warmup.max_ns));
+        let warmup = format!(
+            "{}–{} s, {until}",
+            seconds(cell.drive.warmup.min_ns),
+            seconds(cell.drive.warmup.max_ns)
+        );
         let expected = cell.expect.plan.as_ref().map_or_else(String::new, |p| {
             let of = p.index.as_ref().or(p.relation.as_ref());
             format!("{} {}", p.node, of.map_or("", String::as_str))

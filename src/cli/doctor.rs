@@ -1,5 +1,6 @@
 //! `querylab doctor`, `setup`, `clean`: what is here, what is missing, what was left behind.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use super::args::{CleanArgs, SetupArgs, ToolArgs};
@@ -7,7 +8,10 @@ use super::exit::Exit;
 use super::{out, serve};
 use crate::plan::Plan;
 use crate::results;
-use crate::stack::{self, Cache, DoctorOptions, Health, Keep, Needs, Part, SessionOptions, Setup, StackError, Surroundings};
+use crate::stack::{
+    self, Cache, DoctorOptions, Health, Keep, Needs, Part, SessionOptions, Setup, StackError,
+    Surroundings,
+};
 
 pub(super) fn doctor(args: &ToolArgs) -> Result<Exit, Exit> {
     let options = DoctorOptions { run_as: args.run_as.clone(), surroundings: surroundings() };
@@ -23,12 +27,13 @@ pub(super) fn doctor(args: &ToolArgs) -> Result<Exit, Exit> {
                 "BAD "
             }
         };
-        text.push_str(&format!("{mark}  {:<12} {}\n", finding.part, finding.detail));
+        writeln!(text, "{mark}  {:<12} {}", finding.part, finding.detail)
+            .expect("a String takes all");
         if let Some(fix) = &finding.fix {
-            text.push_str(&format!("      {:<12} fix: {fix}\n", ""));
+            writeln!(text, "      {:<12} fix: {fix}", "").expect("a String takes all");
         }
     }
-    out::stdout(&text)?;
+    out::tell(&text)?;
     Ok(exit)
 }
 
@@ -38,7 +43,13 @@ pub(super) fn setup(args: &SetupArgs) -> Result<Exit, Exit> {
     for name in &args.parts {
         let part = Part::by_name(name).ok_or_else(|| {
             let known: Vec<&str> = Part::ALL.iter().map(|p| p.name()).collect();
-            out::fail(Exit::Input, format!("`{name}` is no part that can be fetched: write one of {}", known.join(", ")))
+            out::fail(
+                Exit::Input,
+                format!(
+                    "`{name}` is no part that can be fetched: write one of {}",
+                    known.join(", ")
+                ),
+            )
         })?;
         parts.push(Some(part));
     }
@@ -48,15 +59,18 @@ pub(super) fn setup(args: &SetupArgs) -> Result<Exit, Exit> {
     let runtime = serve::runtime()?;
     for part in parts {
         let mut notice = |text: String| out::stderr(&format!("{text}\n"));
-        let lines = runtime.block_on(stack::setup(part, &options, &mut notice)).map_err(|e| failed(&e))?;
-        out::stdout(&(lines.join("\n") + "\n"))?;
+        let lines =
+            runtime.block_on(stack::setup(part, &options, &mut notice)).map_err(|e| failed(&e))?;
+        out::tell(&(lines.join("\n") + "\n"))?;
     }
     Ok(Exit::Done)
 }
 
 pub(super) fn clean(args: &CleanArgs) -> Result<Exit, Exit> {
     let surroundings = surroundings();
-    let done = serve::runtime()?.block_on(stack::clean(&surroundings, if args.cache { Cache::Remove } else { Cache::Keep })).map_err(|e| failed(&e))?;
+    let done = serve::runtime()?
+        .block_on(stack::clean(&surroundings, if args.cache { Cache::Remove } else { Cache::Keep }))
+        .map_err(|e| failed(&e))?;
     let mut lines = done;
     if let Some(project) = &args.runs {
         lines.extend(remove_runs(project)?);
@@ -64,7 +78,7 @@ pub(super) fn clean(args: &CleanArgs) -> Result<Exit, Exit> {
     if lines.is_empty() {
         lines.push("nothing of ours was left".into());
     }
-    out::stdout(&(lines.join("\n") + "\n"))?;
+    out::tell(&(lines.join("\n") + "\n"))?;
     Ok(Exit::Done)
 }
 
@@ -76,8 +90,9 @@ fn remove_runs(project: &Path) -> Result<Vec<String>, Exit> {
             lines.push(format!("left {}: it is running", run.dir.display()));
             continue;
         }
-        std::fs::remove_dir_all(&run.dir)
-            .map_err(|e| out::fail(Exit::Environment, format!("cannot remove {}: {e}", run.dir.display())))?;
+        std::fs::remove_dir_all(&run.dir).map_err(|e| {
+            out::fail(Exit::Environment, format!("cannot remove {}: {e}", run.dir.display()))
+        })?;
         lines.push(format!("removed {}", run.dir.display()));
     }
     Ok(lines)
@@ -93,12 +108,21 @@ fn surroundings() -> Surroundings {
 }
 
 /// How servers are had, from the plan, flags and variables.
-pub(super) fn session_options(plan: &Plan, tools: &ToolArgs, keep: bool) -> Result<SessionOptions, Exit> {
-    let newest = |versions: &mut dyn Iterator<Item = &Vec<u32>>| versions.max().cloned().unwrap_or_default();
+pub(super) fn session_options(
+    plan: &Plan,
+    tools: &ToolArgs,
+    keep: bool,
+) -> Result<SessionOptions, Exit> {
+    let newest =
+        |versions: &mut dyn Iterator<Item = &Vec<u32>>| versions.max().cloned().unwrap_or_default();
     let cells = &plan.cells;
     let needs = Needs {
         postgres: newest(&mut cells.iter().map(|c| &c.stack.postgres.min_version)),
-        redis: cells.iter().filter_map(|c| c.stack.redis.as_ref()).map(|r| r.min_version.clone()).max(),
+        redis: cells
+            .iter()
+            .filter_map(|c| c.stack.redis.as_ref())
+            .map(|r| r.min_version.clone())
+            .max(),
         nginx: Some(newest(&mut cells.iter().map(|c| &c.stack.nginx.min_version))),
     };
     Ok(SessionOptions {
@@ -118,5 +142,8 @@ fn random_id() -> Result<String, Exit> {
     std::fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(|e| out::fail(Exit::Environment, format!("cannot read /dev/urandom: {e}")))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a String takes all");
+        hex
+    }))
 }

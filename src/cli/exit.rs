@@ -47,12 +47,21 @@ impl Exit {
 
     /// The graver of two, for several files in one call.
     pub(super) fn worst(self, other: Self) -> Self {
-        if other == Self::Done { self } else if self == Self::Done { other } else { self.min_number(other) }
+        if other.gravity() > self.gravity() { other } else { self }
     }
 
-    /// Input before environment before measurement: what has to be mended first.
-    fn min_number(self, other: Self) -> Self {
-        if other.number() < self.number() { other } else { self }
+    /// Who was interrupted wants to know that; then what is wrong, then what could not be done, then what did not hold.
+    fn gravity(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Gate => 1,
+            Self::Measurement => 2,
+            Self::Provisioning => 3,
+            Self::Environment => 4,
+            Self::Correctness => 5,
+            Self::Input => 6,
+            Self::Interrupted(_) => 7,
+        }
     }
 }
 

@@ -18,10 +18,27 @@ pub(super) fn list(args: &ListArgs) -> Result<Exit, Exit> {
 fn experiments(dir: &Path) -> Result<Exit, Exit> {
     let nested = dir.join("experiments");
     let dir = if nested.is_dir() { nested } else { dir.to_path_buf() };
-    let files = toml_files(&dir).map_err(|e| out::fail(Exit::Input, format!("cannot read {}: {e}", dir.display())))?;
+    let files = toml_files(&dir)
+        .map_err(|e| out::fail(Exit::Input, format!("cannot read {}: {e}", dir.display())))?;
+    if files.is_empty() {
+        let dir = dir.display();
+        return Err(out::fail(
+            Exit::Input,
+            format!("{dir} has no experiments: name a folder that has some"),
+        ));
+    }
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(vec!["experiment", "question", "variants", "loads", "profiles", "claims", "thresholds"]);
+    table.set_header(vec![
+        "experiment",
+        "question",
+        "tags",
+        "variants",
+        "loads",
+        "profiles",
+        "claims",
+        "thresholds",
+    ]);
     let mut worst = Exit::Done;
     for file in files {
         match spec::load(&file, &Layers::default()) {
@@ -30,6 +47,7 @@ fn experiments(dir: &Path) -> Result<Exit, Exit> {
                 table.add_row(vec![
                     d.experiment.id.clone(),
                     d.experiment.question.clone(),
+                    d.experiment.tags.join(", "),
                     spec.variant_order.join(", "),
                     d.design.loads.join(", "),
                     d.profiles.keys().cloned().collect::<Vec<_>>().join(", "),
@@ -38,12 +56,19 @@ fn experiments(dir: &Path) -> Result<Exit, Exit> {
                 ]);
             }
             Err(problems) => {
-                out::fail(Exit::Input, format!("{}: {} mistakes (querylab check)", file.display(), problems.list.len()));
+                out::fail(
+                    Exit::Input,
+                    format!(
+                        "{}: {} mistakes (querylab check)",
+                        file.display(),
+                        problems.list.len()
+                    ),
+                );
                 worst = Exit::Input;
             }
         }
     }
-    out::stdout(&format!("{table}\n"))?;
+    out::tell(&format!("{table}\n"))?;
     Ok(worst)
 }
 
@@ -51,6 +76,8 @@ fn toml_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?
         .filter_map(|entry| entry.ok().map(|e| e.path()))
         .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        // A project's other TOML files are none of ours.
+        .filter(|path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("[experiment]")))
         .collect();
     files.sort();
     Ok(files)
@@ -71,7 +98,7 @@ fn runs(dir: &Path) -> Result<Exit, Exit> {
             run.file.started_at.clone(),
         ]);
     }
-    out::stdout(&format!("{table}\n"))?;
+    out::tell(&format!("{table}\n"))?;
     Ok(Exit::Done)
 }
 

@@ -18,9 +18,8 @@ mod source;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use args::{Cli, Verb};
+use clap::Parser;
 use exit::Exit;
 
 /// The program. The hidden verbs come first, because a guard and a trampoline must not start a runtime or read flags.
@@ -32,13 +31,18 @@ pub fn main() -> ExitCode {
         _ => {}
     }
     if let Err(e) = crate::stack::relaunch_without_foreign_settings() {
-        return out::fail(Exit::Environment, format!("cannot start again without PG* variables: {e}")).code();
+        return out::fail(
+            Exit::Environment,
+            format!("cannot start again without PG* variables: {e}"),
+        )
+        .code();
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => return usage(&e),
     };
     out::set_color(cli.global.color);
+    out::set_format(cli.global.message_format);
     start_tracing(&cli);
     dispatch(cli).code()
 }
@@ -77,7 +81,8 @@ fn dispatch(cli: Cli) -> Exit {
 }
 
 fn schema() -> Result<Exit, Exit> {
-    let schema = serde_json::to_string_pretty(&crate::spec::json_schema()).expect("a schema is JSON");
+    let schema =
+        serde_json::to_string_pretty(&crate::spec::json_schema()).expect("a schema is JSON");
     out::stdout(&format!("{schema}\n"))?;
     Ok(Exit::Done)
 }
@@ -94,5 +99,10 @@ fn start_tracing(cli: &Cli) {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let ansi = out::is_colored(out::Stream::Stderr);
     // A second subscriber can't be set in one process; the first stays.
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).try_init().ok();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(ansi)
+        .with_writer(std::io::stderr)
+        .try_init()
+        .ok();
 }

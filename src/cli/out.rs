@@ -1,9 +1,9 @@
 //! The two streams, and whether they take colour. A reader who has seen enough (`| head`) is no error.
 
 use std::io::{IsTerminal, Write};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use super::args::When;
+use super::args::{MessageFormat, When};
 use super::exit::Exit;
 
 /// One of the two streams.
@@ -23,6 +23,13 @@ pub(super) fn set_color(when: When) {
         When::Never => 2,
     };
     COLOR.store(word, Ordering::Relaxed);
+}
+
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Remembers `--message-format` for errors, wherever they come from.
+pub(super) fn set_format(format: MessageFormat) {
+    JSON.store(format == MessageFormat::Json, Ordering::Relaxed);
 }
 
 /// Whether a stream takes colour: `--color`, then `NO_COLOR` and its like, then whether it is a terminal.
@@ -59,15 +66,29 @@ pub(super) fn stdout(text: &str) -> Result<(), Exit> {
     }
 }
 
+/// Writes what was asked for, where a reader who has seen enough changes nothing about how the program ends.
+pub(super) fn tell(text: &str) -> Result<(), Exit> {
+    match stdout(text) {
+        Err(Exit::Done) => Ok(()),
+        told => told,
+    }
+}
+
 /// Writes a diagnostic; if even that fails there is nobody to tell.
 pub(super) fn stderr(text: &str) {
     let mut err = std::io::stderr().lock();
     err.write_all(text.as_bytes()).and_then(|()| err.flush()).ok();
 }
 
-/// Prints `error: …` and returns the exit.
+/// Prints `error: …` and returns the exit; with `--message-format json` also as an object on standard output.
 pub(super) fn fail(exit: Exit, text: impl std::fmt::Display) -> Exit {
-    let (red, reset) = if is_colored(Stream::Stderr) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    if JSON.load(Ordering::Relaxed) {
+        let error = serde_json::json!({ "event": "error", "exit": exit.number(), "text": text.to_string() });
+        // Where nobody reads, the exit code still tells.
+        stdout(&format!("{error}\n")).unwrap_or_default();
+    }
+    let (red, reset) =
+        if is_colored(Stream::Stderr) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     stderr(&format!("{red}error{reset}: {text}\n"));
     exit
 }

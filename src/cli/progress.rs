@@ -89,15 +89,24 @@ impl Painter {
                 Some(self.doing.clone())
             }
             Event::TrialPhase { phase } => Some(format!("{} {phase}", self.doing)),
-            Event::TrialProgress { answered, rate_rps } => {
-                Some(format!("{} {} answers, {}/s", self.doing, units::count(*answered), units::sig3(*rate_rps)))
-            }
+            Event::TrialProgress { answered, rate_rps } => Some(format!(
+                "{} {} answers, {}/s",
+                self.doing,
+                units::count(*answered),
+                units::sig3(*rate_rps)
+            )),
             Event::Dataset(Data::Loading { table, done, rows, ms }) => {
                 let rate = *done as f64 / (*ms as f64 / 1e3).max(0.001);
                 let left_s = (rows - done) as f64 / rate.max(1.0);
                 let share = done * 10 / (*rows).max(1);
-                if self.last_share.replace(share) != Some(share) && !matches!(self.kind, Kind::Bar(_)) {
-                    self.print(&format!("  {table}: {} of {} rows", units::count(*done), units::count(*rows)));
+                if self.last_share.replace(share) != Some(share)
+                    && !matches!(self.kind, Kind::Bar(_))
+                {
+                    self.print(&format!(
+                        "  {table}: {} of {} rows",
+                        units::count(*done),
+                        units::count(*rows)
+                    ));
                 }
                 Some(format!(
                     "{table}: {} of {} rows, {}/s, {} s left",
@@ -114,9 +123,10 @@ impl Painter {
 
 fn bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(4));
-    let style = ProgressStyle::with_template("{spinner} [{bar:24}] {pos}/{len} {prefix}  {wide_msg}")
-        .expect("the template is right")
-        .progress_chars("━━ ");
+    let style =
+        ProgressStyle::with_template("{spinner} [{bar:24}] {pos}/{len} {prefix}  {wide_msg}")
+            .expect("the template is right")
+            .progress_chars("━━ ");
     bar.set_style(style);
     bar.enable_steady_tick(Duration::from_millis(500));
     bar
@@ -130,17 +140,29 @@ fn line(event: &Event) -> Option<String> {
             format!("{trials} trials, about {}; run folder {dir}", units::duration_ns(*estimate_ns))
         }
         Event::Provisioned { versions } => {
-            let list: Vec<String> = versions.iter().map(|(server, version)| format!("{server} {version}")).collect();
+            let list: Vec<String> =
+                versions.iter().map(|(server, version)| format!("{server} {version}")).collect();
             format!("servers: {}", list.join(", "))
         }
         Event::Dataset(Data::Migrated { migrations }) => format!("  {migrations} migrations"),
         Event::Dataset(Data::AfterLoad { ms }) => format!("  after load: {}", seconds(ms)),
-        Event::Dataset(Data::Cloned { database, ms }) => format!("  cloned {database}: {}", seconds(ms)),
+        Event::Dataset(Data::Cloned { database, ms }) => {
+            format!("  cloned {database}: {}", seconds(ms))
+        }
         Event::Dataset(Data::Indexed { index, ms, bytes }) => {
             format!("  built {index}: {}, {}", seconds(ms), units::bytes(*bytes as f64))
         }
         Event::DatasetReady { ms } => format!("data ready in {}", seconds(ms)),
-        Event::TrialEnded { number, of, block, variant, load, response_time_p50_us, rate_rps, failure } => {
+        Event::TrialEnded {
+            number,
+            of,
+            block,
+            variant,
+            load,
+            response_time_p50_us,
+            rate_rps,
+            failure,
+        } => {
             let what = match (failure, response_time_p50_us) {
                 (Some(reason), _) => format!("FAILED: {reason}"),
                 (None, Some(p50)) => format!(

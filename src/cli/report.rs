@@ -7,7 +7,8 @@ use crate::results;
 
 pub(super) fn report(args: &ReportArgs) -> Result<Exit, Exit> {
     let results = results::read(&args.dir).map_err(|e| out::fail(Exit::Input, format!("{e:#}")))?;
-    let report = crate::report::render(&results).map_err(|e| out::fail(Exit::Input, format!("{e:#}")))?;
+    let report =
+        crate::report::render(&results).map_err(|e| out::fail(Exit::Input, format!("{e:#}")))?;
     if args.stdout {
         out::stdout(&report.markdown)?;
         return Ok(Exit::Done);

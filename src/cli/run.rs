@@ -11,7 +11,7 @@ use super::{out, signals, source};
 use crate::lab::{self, Ended, Interrupt, Options, Stop};
 use crate::plan::Plan;
 use crate::report::Report;
-use crate::results::{self, Publication, Results, State};
+use crate::results::{self, Manifest, Publication, Results, State};
 use crate::spec::Spec;
 use crate::stack::Wait;
 
@@ -34,7 +34,8 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Exit> {
             .map_err(|e| out::fail(Exit::Environment, format!("cannot listen for signals: {e}")))?;
         let mut worst = Exit::Done;
         for (spec, plan) in &resolved {
-            let exit = one(global, args, spec, plan, interrupt.clone()).await.unwrap_or_else(|exit| exit);
+            let exit =
+                one(global, args, spec, plan, interrupt.clone()).await.unwrap_or_else(|exit| exit);
             worst = worst.worst(exit);
             if matches!(exit, Exit::Interrupted(_)) {
                 break;
@@ -74,9 +75,11 @@ async fn one(
 
 /// The command as one would type it again, from the project's folder.
 fn command(args: &RunArgs, file: &Path) -> Vec<String> {
+    let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf());
     let mut words = vec!["querylab".to_owned(), "run".to_owned()];
     let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let in_experiments = file.parent().and_then(Path::file_name).is_some_and(|d| d == "experiments");
+    let in_experiments =
+        file.parent().and_then(Path::file_name).is_some_and(|d| d == "experiments");
     words.push(if in_experiments { format!("experiments/{name}") } else { name });
     let layers = &args.layers;
     let mut flag = |name: &str, value: Option<String>| {
@@ -94,16 +97,47 @@ fn command(args: &RunArgs, file: &Path) -> Vec<String> {
     flag("time-budget", layers.time_budget.clone());
     flag("variant", layers.variant.clone());
     flag("load", layers.load.clone());
+    for (name, value) in source::overrides_of_environment().into_iter().rev() {
+        // As a variable, so that its value is read the same way; before the command, as one types it.
+        words.insert(0, format!("{name}={value}"));
+    }
     words
 }
 
 /// Renders, publishes, and says how it went.
-fn conclude(global: &Global, args: &RunArgs, spec: &Spec, root: &Path, ended: Ended) -> Result<Exit, Exit> {
+fn conclude(
+    global: &Global,
+    args: &RunArgs,
+    spec: &Spec,
+    root: &Path,
+    ended: Ended,
+) -> Result<Exit, Exit> {
     let stopped = ended.stop.as_ref();
     let (Some(dir), Some(manifest)) = (ended.dir, ended.manifest) else {
         let stop = stopped.cloned().unwrap_or(Stop::Environment("the run did not begin".into()));
         return Err(out::fail(Exit::from(&stop), stop));
     };
+    let written = write(args, spec, root, dir, manifest);
+    // Why it ended comes before what could not be written about it.
+    if let Some(stop) = stopped {
+        if let Ok((results, report, folder)) = &written {
+            summary(global, results, report, folder)?;
+        }
+        return Err(out::fail(Exit::from(stop), stop));
+    }
+    let (results, report, folder) = written?;
+    summary(global, &results, &report, &folder)?;
+    Ok(gate(args, &report))
+}
+
+/// Writes the run's tables and report, and publishes it if it is complete.
+fn write(
+    args: &RunArgs,
+    spec: &Spec,
+    root: &Path,
+    dir: PathBuf,
+    manifest: Manifest,
+) -> Result<(Results, Report, PathBuf), Exit> {
     let failed = |e: anyhow::Error| out::fail(Exit::Environment, format!("{e:#}"));
     let results = results::read_run(&dir, manifest).map_err(failed)?;
     let report = crate::report::render(&results)
@@ -112,20 +146,19 @@ fn conclude(global: &Global, args: &RunArgs, spec: &Spec, root: &Path, ended: En
         results: &results,
         merged_toml: &spec.merged_toml,
         tables: &report.tables,
-        timeline: None,
+        timeline: Some(results::timeline(&dir, &results.trials).map_err(failed)?),
         markdown: &report.markdown,
     };
     results::write_into(&dir, &publication).map_err(failed)?;
-    let complete = results.manifest.run.state == State::Complete;
     let mut folder = dir;
-    if complete && !args.no_publish && !source::is_partial(&args.layers) {
-        folder = results::publish(root, &publication).map_err(failed)?;
+    if results.manifest.run.state == State::Complete && !args.no_publish {
+        if source::is_partial(&args.layers) {
+            out::stderr("not published: only a part of the experiment was run\n");
+        } else {
+            folder = results::publish(root, &publication).map_err(failed)?;
+        }
     }
-    summary(global, &results, &report, &folder)?;
-    if let Some(stop) = stopped {
-        return Err(out::fail(Exit::from(stop), stop));
-    }
-    Ok(gate(args, &report))
+    Ok((results, report, folder))
 }
 
 fn summary(global: &Global, results: &Results, report: &Report, folder: &Path) -> Result<(), Exit> {
@@ -134,18 +167,19 @@ fn summary(global: &Global, results: &Results, report: &Report, folder: &Path) -
             "event": "finished", "state": results.manifest.run.state, "folder": folder,
             "thresholds_failed": report.thresholds_failed, "claims_refuted": report.claims_refuted,
         });
-        return out::stdout(&format!("{line}\n"));
+        return out::tell(&format!("{line}\n"));
     }
     if !global.quiet {
-        out::stdout(&format!("\n{}\n", report.headline.join("\n")))?;
+        out::tell(&format!("\n{}\n", report.headline.join("\n")))?;
     }
-    out::stdout(&format!("report: {}\n", relative(&folder.join("report.md")).display()))
+    out::tell(&format!("report: {}\n", relative(&folder.join("report.md")).display()))
 }
 
 /// Shorter to read, and still right, where the folder is below the current one.
 fn relative(path: &Path) -> PathBuf {
     let here = std::env::current_dir().ok();
-    here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf)).unwrap_or_else(|| path.to_path_buf())
+    here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf))
+        .unwrap_or_else(|| path.to_path_buf())
 }
 
 fn gate(args: &RunArgs, report: &Report) -> Exit {

@@ -1,5 +1,7 @@
 //! `querylab serve FILE --variant V`: the stack, up until Ctrl-C.
 
+use std::fmt::Write;
+
 use super::args::{Global, ProgressKind, ServeArgs, ToolArgs};
 use super::exit::Exit;
 use super::progress::Painter;
@@ -9,8 +11,25 @@ use crate::plan::Plan;
 use crate::stack::SessionOptions;
 
 pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Exit> {
-    let (spec, plan) = source::resolve(global, &args.file, &args.layers)?;
-    let variant = args.layers.variant.clone().unwrap_or_else(|| plan.design.baseline.clone());
+    let mut layers = args.layers.clone();
+    let wanted = layers.variant.take();
+    let (spec, plan) = source::resolve(global, &args.file, &layers)?;
+    let variant = wanted.unwrap_or_else(|| plan.design.baseline.clone());
+    if plan.variant(&variant).is_none() {
+        let names: Vec<&str> = plan.variants.iter().map(|v| v.name.as_str()).collect();
+        let hint = crate::spec::did_you_mean(&variant, names.iter().copied()).map_or_else(
+            || format!("it has {}", names.join(", ")),
+            |name| format!("did you mean `{name}`?"),
+        );
+        return Err(out::fail(
+            Exit::Input,
+            format!("this experiment has no variant `{variant}`: {hint}"),
+        ));
+    }
+    let baseline = plan.design.baseline.clone();
+    let plan = plan.restricted_to(|v, _| v == variant || v == baseline).ok_or_else(|| {
+        out::fail(Exit::Input, format!("variant `{variant}` has no cell in this plan"))
+    })?;
     let options = session_options(&plan, &args.tools, args.keep)?;
     let runtime = runtime()?;
     let served = runtime.block_on(async {
@@ -19,7 +38,7 @@ pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Exit> {
         let mut painter = Painter::new(global, ProgressKind::Auto);
         let mut draw = |event| painter.draw(&event);
         let mut ready = |served: Served| announce(&variant, &served);
-        lab::serve(&spec, &plan, &variant, options, interrupt.clone(), &mut draw, &mut ready)
+        lab::serve(&spec, &plan, &variant, options, interrupt.clone(), (&mut draw, &mut ready))
             .await
             .map_err(|stop| out::fail(Exit::from(&stop), &stop))?;
         Ok::<Exit, Exit>(match *interrupt.borrow() {
@@ -35,9 +54,11 @@ pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Exit> {
 fn announce(variant: &str, served: &Served) {
     let mut text = format!("\nserving variant {variant} at {}\n", served.url);
     for (name, method, path) in &served.endpoints {
-        text.push_str(&format!("  {name:<16} {method} {}{path}\n", served.url));
+        writeln!(text, "  {name:<16} {method} {}{path}", served.url).expect("a String takes all");
     }
-    text.push_str(&format!("  {:<16} socket in {}, database {}\n", "postgres", served.postgres_socket_dir, served.database));
+    let (socket, database) = (&served.postgres_socket_dir, &served.database);
+    writeln!(text, "  {:<16} socket in {socket}, database {database}", "postgres")
+        .expect("a String takes all");
     text.push_str("Ctrl-C stops it.\n");
     // Who closed the pipe does not want to read it.
     out::stdout(&text).unwrap_or_default();
@@ -53,6 +74,10 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Exit> {
 }
 
 /// How servers are had, from flags and variables.
-pub(super) fn session_options(plan: &Plan, tools: &ToolArgs, keep: bool) -> Result<SessionOptions, Exit> {
+pub(super) fn session_options(
+    plan: &Plan,
+    tools: &ToolArgs,
+    keep: bool,
+) -> Result<SessionOptions, Exit> {
     super::doctor::session_options(plan, tools, keep)
 }

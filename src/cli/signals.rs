@@ -21,7 +21,9 @@ pub(super) fn listen() -> std::io::Result<watch::Receiver<Interrupt>> {
         tokio::spawn(async move {
             while stream.recv().await.is_some() {
                 if *sender.borrow() == Interrupt::None {
-                    out::stderr("\nstopping: the servers are being stopped and finished trials are kept (again: stop at once)\n");
+                    out::stderr(
+                        "\nstopping: the servers are being stopped and finished trials are kept (again: stop at once)\n",
+                    );
                     sender.send_replace(Interrupt::Stop(number));
                 } else {
                     at_once(number);
@@ -32,7 +34,10 @@ pub(super) fn listen() -> std::io::Result<watch::Receiver<Interrupt>> {
     Ok(receiver)
 }
 
-#[expect(clippy::exit, reason = "asked for twice: nothing in this process may delay the end; the guard cleans up")]
+#[expect(
+    clippy::exit,
+    reason = "asked for twice: nothing in this process may delay the end; the guard cleans up"
+)]
 fn at_once(signal: i32) {
     std::process::exit(128 + signal);
 }

@@ -9,13 +9,19 @@ use crate::plan::{self, Plan};
 use crate::spec::{self, Layers, Problems, Spec};
 
 /// Reads, layers, checks and resolves one file.
-pub(super) fn resolve(global: &Global, path: &Path, args: &LayerArgs) -> Result<(Spec, Plan), Exit> {
+pub(super) fn resolve(
+    global: &Global,
+    path: &Path,
+    args: &LayerArgs,
+) -> Result<(Spec, Plan), Exit> {
     let layers = layers(args);
-    let spec = spec::load(path, &layers).map_err(|problems| refuse(global, &problems))?;
+    let spec = spec::load(path, &layers).map_err(|mut problems| {
+        if let Some(partial) = problems.partial.take() {
+            problems.add(plan::further_mistakes(&partial));
+        }
+        refuse(global, &problems)
+    })?;
     let mut plan = plan::resolve(&spec).map_err(|list| refuse(global, &spec.problems(list)))?;
-    if !spec.warnings.is_empty() {
-        say(global, &spec.problems(spec.warnings.clone()));
-    }
     if args.variant.is_some() || args.load.is_some() {
         let variant = pattern(args.variant.as_deref())?;
         let load = pattern(args.load.as_deref())?;
@@ -35,7 +41,8 @@ pub(super) fn is_partial(args: &LayerArgs) -> bool {
 
 fn pattern(glob: Option<&str>) -> Result<glob::Pattern, Exit> {
     let glob = glob.unwrap_or("*");
-    glob::Pattern::new(glob).map_err(|e| out::fail(Exit::Input, format!("`{glob}` is not a pattern: {e}")))
+    glob::Pattern::new(glob)
+        .map_err(|e| out::fail(Exit::Input, format!("`{glob}` is not a pattern: {e}")))
 }
 
 fn layers(args: &LayerArgs) -> Layers {
@@ -49,11 +56,19 @@ fn layers(args: &LayerArgs) -> Layers {
     if let Some(budget) = &args.time_budget {
         sets.push(format!("design.time_budget={budget:?}"));
     }
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+    Layers { profile: args.profile.clone(), environment: overrides_of_environment(), sets }
+}
+
+/// Variables that override keys of the file, sorted.
+pub(super) fn overrides_of_environment() -> Vec<(String, String)> {
+    let mut overrides: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        })
         .filter(|(name, _)| name.starts_with("QUERYLAB__"))
         .collect();
-    Layers { profile: args.profile.clone(), environment, sets }
+    overrides.sort();
+    overrides
 }
 
 fn refuse(global: &Global, problems: &Problems) -> Exit {
@@ -69,8 +84,11 @@ fn refuse(global: &Global, problems: &Problems) -> Exit {
 fn say(global: &Global, problems: &Problems) {
     match global.message_format {
         MessageFormat::Human => {
-            let color =
-                if out::is_colored(out::Stream::Stderr) { spec::Color::Ansi } else { spec::Color::Plain };
+            let color = if out::is_colored(out::Stream::Stderr) {
+                spec::Color::Ansi
+            } else {
+                spec::Color::Plain
+            };
             out::stderr(&spec::render(problems, color));
         }
         // A closed pipe ends the program soon enough; the exit code says what was found.
@@ -80,7 +98,7 @@ fn say(global: &Global, problems: &Problems) {
 
 /// The project that a file belongs to: the parent of a folder named `experiments`, else the file's own folder.
 pub(super) fn project_of(spec: &Spec) -> PathBuf {
-    let dir = std::path::absolute(&spec.dir).unwrap_or_else(|_| spec.dir.clone());
+    let dir = std::fs::canonicalize(&spec.dir).unwrap_or_else(|_| spec.dir.clone());
     match (dir.file_name(), dir.parent()) {
         (Some(name), Some(parent)) if name == "experiments" => parent.to_path_buf(),
         _ => dir,

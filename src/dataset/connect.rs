@@ -27,7 +27,11 @@ pub(super) async fn connect(address: &PostgresAddress) -> Result<PgConnection> {
 }
 
 /// Runs one statement and names it when it fails.
-pub(super) async fn execute(connection: &mut PgConnection, sql: &str, patience: Duration) -> Result<()> {
+pub(super) async fn execute(
+    connection: &mut PgConnection,
+    sql: &str,
+    patience: Duration,
+) -> Result<()> {
     timeout(patience, sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection))
         .await
         .with_context(|| format!("`{sql}` took longer than {} s", patience.as_secs()))?

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use sqlx::postgres::{PgConnection};
+use sqlx::postgres::PgConnection;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
@@ -15,7 +15,9 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// Chunks made ahead.
 const AHEAD: usize = 8;
 /// The server takes a chunk within this time, or it hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
+/// Constraints that are checked at the end may take their time.
+const LAST_PATIENCE: Duration = Duration::from_mins(30);
 
 /// Loads one table and returns the number of rows that Postgres took. `progress` hears of rows sent so far.
 pub(super) async fn copy_table(
@@ -24,9 +26,11 @@ pub(super) async fn copy_table(
     table: &TableSpec,
     progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<u64> {
-    let rows = Rows::new(seed, table.clone()).map_err(|e| anyhow::anyhow!("table `{}`: {e}", table.name))?;
+    let rows = Rows::new(seed, table.clone())
+        .map_err(|e| anyhow::anyhow!("table `{}`: {e}", table.name))?;
     let columns: Vec<String> = table.columns.iter().map(|c| quote_ident(&c.name)).collect();
-    let statement = format!("COPY {} ({}) FROM STDIN", quote_ident(&table.name), columns.join(", "));
+    let statement =
+        format!("COPY {} ({}) FROM STDIN", quote_ident(&table.name), columns.join(", "));
     let mut copy = connection
         .copy_in_raw(&statement)
         .await
@@ -52,7 +56,11 @@ pub(super) async fn copy_table(
         return Err(why).with_context(|| at(&table.name, sent, total));
     }
     maker.await.context("making rows failed")?;
-    let taken = copy.finish().await.map_err(|e| database_error(&e)).with_context(|| at(&table.name, sent, total))?;
+    let taken = timeout(LAST_PATIENCE, copy.finish())
+        .await
+        .context("Postgres did not end the COPY")?
+        .map_err(|e| database_error(&e))
+        .with_context(|| at(&table.name, sent, total))?;
     if taken != total {
         bail!("table `{}` took {taken} rows of {total}", table.name);
     }
@@ -60,7 +68,10 @@ pub(super) async fn copy_table(
 }
 
 fn at(table: &str, sent: u64, total: u64) -> String {
-    format!("table `{table}` failed at {}% of its rows", (sent * 100).checked_div(total).unwrap_or(100))
+    format!(
+        "table `{table}` failed at {}% of its rows",
+        (sent * 100).checked_div(total).unwrap_or(100)
+    )
 }
 
 fn make_rows(rows: &Rows, total: u64, sender: &mpsc::Sender<(u64, Vec<u8>)>) {
@@ -77,7 +88,10 @@ fn make_rows(rows: &Rows, total: u64, sender: &mpsc::Sender<(u64, Vec<u8>)>) {
 }
 
 /// Puts sequences behind the largest value that was loaded into their column, so that inserts go on from there.
-pub(super) async fn advance_sequences(connection: &mut PgConnection, table: &TableSpec) -> Result<()> {
+pub(super) async fn advance_sequences(
+    connection: &mut PgConnection,
+    table: &TableSpec,
+) -> Result<()> {
     for column in &table.columns {
         let owned: Option<String> = sqlx::query_scalar("SELECT pg_get_serial_sequence($1, $2)")
             .bind(quote_ident(&table.name))
@@ -91,7 +105,10 @@ pub(super) async fn advance_sequences(connection: &mut PgConnection, table: &Tab
                 quote_ident(&column.name),
                 quote_ident(&table.name)
             );
-            let set = timeout(PATIENCE, sqlx::query(sqlx::AssertSqlSafe(sql)).bind(sequence).execute(&mut *connection));
+            let set = timeout(
+                PATIENCE,
+                sqlx::query(sqlx::AssertSqlSafe(sql)).bind(sequence).execute(&mut *connection),
+            );
             set.await.context("setting a sequence took too long")??;
         }
     }

@@ -9,21 +9,20 @@ use tokio::time::Instant;
 
 use super::connect::{connect, execute, quote_ident};
 use super::copy::millis;
+use super::made::BuiltIndex;
 use super::prepare::{Addresses, Progress};
-use crate::plan::{IndexSetPlan, VariantPlan};
-use crate::results::IndexRecord;
+use crate::plan::IndexSetPlan;
 
-const CLONE_PATIENCE: Duration = Duration::from_secs(30 * 60);
-const BUILD_PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
+const CLONE_PATIENCE: Duration = Duration::from_mins(30);
+const BUILD_PATIENCE: Duration = Duration::from_hours(2);
 
 /// Clones the template into the set's database and builds its indexes.
 pub(super) async fn build(
     admin: &mut PgConnection,
     addresses: &Addresses,
     set: &IndexSetPlan,
-    variants: &[VariantPlan],
     progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Vec<IndexRecord>> {
+) -> Result<Vec<BuiltIndex>> {
     let start = Instant::now();
     let clone = format!(
         "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy OWNER {}",
@@ -38,22 +37,29 @@ pub(super) async fn build(
     let mut records = Vec::new();
     for index in &set.indexes {
         let start = Instant::now();
-        execute(&mut app, &index.sql, BUILD_PATIENCE).await.with_context(|| format!("index `{}`", index.name))?;
+        execute(&mut app, &index.sql, BUILD_PATIENCE)
+            .await
+            .with_context(|| format!("index `{}`", index.name))?;
         let build_ms = millis(start);
         let index_bytes: i64 = sqlx::query_scalar("SELECT pg_relation_size($1::regclass)")
             .bind(quote_ident(&index.name))
             .fetch_one(&mut app)
             .await
-            .with_context(|| format!("the size of index `{}`: did its statement make another name?", index.name))?;
-        let record = IndexRecord {
+            .with_context(|| {
+                format!("the size of index `{}`: did its statement make another name?", index.name)
+            })?;
+        let record = BuiltIndex {
             database: set.database.clone(),
-            variants: variants.iter().map(|v| v.name.clone()).collect(),
             name: index.name.clone(),
             sql: index.sql.clone(),
             build_ms,
             index_bytes: u64::try_from(index_bytes)?,
         };
-        progress(Progress::Indexed { index: index.name.clone(), ms: build_ms, bytes: record.index_bytes });
+        progress(Progress::Indexed {
+            index: index.name.clone(),
+            ms: build_ms,
+            bytes: record.index_bytes,
+        });
         records.push(record);
     }
     analyze_expressions(&mut app).await?;
@@ -73,7 +79,11 @@ async fn analyze_expressions(app: &mut PgConnection) -> Result<()> {
 }
 
 /// The set of indexes is the migrations' own and the declared ones, and no other.
-async fn verify(app: &mut PgConnection, before: &BTreeSet<String>, set: &IndexSetPlan) -> Result<()> {
+async fn verify(
+    app: &mut PgConnection,
+    before: &BTreeSet<String>,
+    set: &IndexSetPlan,
+) -> Result<()> {
     let now = indexes(app).await?;
     let declared: BTreeSet<String> = set.indexes.iter().map(|i| i.name.clone()).collect();
     let wanted: BTreeSet<String> = before.union(&declared).cloned().collect();
@@ -85,6 +95,7 @@ async fn verify(app: &mut PgConnection, before: &BTreeSet<String>, set: &IndexSe
 
 async fn indexes(app: &mut PgConnection) -> Result<BTreeSet<String>> {
     let sql = "SELECT indexname::text FROM pg_indexes WHERE schemaname NOT IN ('pg_catalog', 'information_schema')";
-    let names: Vec<String> = sqlx::query_scalar(sql).fetch_all(app).await.context("cannot list the indexes")?;
+    let names: Vec<String> =
+        sqlx::query_scalar(sql).fetch_all(app).await.context("cannot list the indexes")?;
     Ok(names.into_iter().collect())
 }

@@ -9,12 +9,13 @@ use sqlx::postgres::{PgConnection, PgDatabaseError, PgErrorPosition};
 use tokio::time::timeout;
 
 /// The longest that all migrations of an empty database may take.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Runs every migration of the folder; returns how many.
 pub(super) async fn migrate(connection: &mut PgConnection, dir: &Path) -> Result<usize> {
-    let migrator =
-        Migrator::new(dir).await.with_context(|| format!("cannot read the migrations in {}", dir.display()))?;
+    let migrator = Migrator::new(dir)
+        .await
+        .with_context(|| format!("cannot read the migrations in {}", dir.display()))?;
     timeout(PATIENCE, migrator.run_direct(None, connection, false))
         .await
         .context("the migrations took longer than 10 minutes")?
@@ -25,13 +26,18 @@ pub(super) async fn migrate(connection: &mut PgConnection, dir: &Path) -> Result
 /// `0002_add_index.sql:14: division by zero`.
 fn located(error: &MigrateError, dir: &Path, migrator: &Migrator) -> anyhow::Error {
     let MigrateError::ExecuteMigration(cause, version) = error else { return anyhow!("{error}") };
-    let Some(migration) = migrator.iter().find(|m| m.version == *version) else { return anyhow!("{error}") };
+    let Some(migration) = migrator.iter().find(|m| m.version == *version) else {
+        return anyhow!("{error}");
+    };
     let file = file_of(dir, *version).unwrap_or_else(|| format!("migration {version}"));
     let Some(database) = cause.as_database_error() else { return anyhow!("{file}: {cause}") };
-    let line = match database.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::position) {
-        Some(PgErrorPosition::Original(position)) => Some(line_of(migration.sql.as_str(), position)),
-        _ => None,
-    };
+    let line =
+        match database.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::position) {
+            Some(PgErrorPosition::Original(position)) => {
+                Some(line_of(migration.sql.as_str(), position))
+            }
+            _ => None,
+        };
     let at = line.map(|line| format!(":{line}")).unwrap_or_default();
     anyhow!("{file}{at}: {}", database.message())
 }

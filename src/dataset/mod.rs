@@ -6,7 +6,9 @@
 mod connect;
 mod copy;
 mod index_sets;
+mod made;
 mod migrate;
 mod prepare;
 
+pub use made::{BuiltIndex, Dataset, LoadedTable};
 pub use prepare::{Addresses, Progress, prepare};

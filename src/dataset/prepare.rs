@@ -9,15 +9,15 @@ use tokio::time::Instant;
 
 use super::connect::{connect, execute, quote_ident};
 use super::copy::{advance_sequences, copy_table, millis};
+use super::made::{Dataset, LoadedTable};
 use super::{index_sets, migrate};
 use crate::plan::{Plan, PostgresAddress};
-use crate::results::{DatasetRecord, TableRecord};
 use crate::rows::{Rows, TableSpec, checksum};
 
 /// The database that the rows are loaded into, and that is only cloned afterwards.
 pub(super) const TEMPLATE: &str = "ql_template";
 
-const AFTER_LOAD_PATIENCE: Duration = Duration::from_secs(60 * 60);
+const AFTER_LOAD_PATIENCE: Duration = Duration::from_hours(1);
 
 /// How to reach Postgres, and as whom.
 #[derive(Debug, Clone)]
@@ -88,12 +88,12 @@ pub async fn prepare(
     migrations: &Path,
     plan: &Plan,
     progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<DatasetRecord> {
+) -> Result<Dataset> {
     let start = Instant::now();
     let mut admin = connect(&addresses.admin).await?;
     let create = format!("CREATE DATABASE {TEMPLATE} OWNER {}", quote_ident(&addresses.app.user));
-    execute(&mut admin, &create, Duration::from_secs(60)).await?;
-    let mut record = DatasetRecord::default();
+    execute(&mut admin, &create, Duration::from_mins(1)).await?;
+    let mut record = Dataset::default();
     {
         let mut app = connect(&addresses.app_to(TEMPLATE)).await?;
         let count = migrate::migrate(&mut app, migrations).await?;
@@ -112,11 +112,10 @@ pub async fn prepare(
     }
     // A database can be cloned only while nobody is in it.
     wait_until_left(&mut admin).await?;
-    for (position, set) in plan.index_sets.iter().enumerate() {
-        let variants: Vec<_> = plan.variants.iter().filter(|v| v.index_set == position).cloned().collect();
-        record.indexes.extend(index_sets::build(&mut admin, addresses, set, &variants, progress).await?);
+    for set in &plan.index_sets {
+        record.indexes.extend(index_sets::build(&mut admin, addresses, set, progress).await?);
     }
-    execute(&mut admin, "CHECKPOINT", Duration::from_secs(30 * 60)).await?;
+    execute(&mut admin, "CHECKPOINT", Duration::from_mins(30)).await?;
     record.prepare_ms = millis(start);
     Ok(record)
 }
@@ -126,7 +125,7 @@ async fn load(
     seed: u64,
     table: &TableSpec,
     progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<TableRecord> {
+) -> Result<LoadedTable> {
     let start = Instant::now();
     let name = table.name.clone();
     let rows = table.rows;
@@ -136,8 +135,15 @@ async fn load(
     .await?;
     let load_ms = millis(start);
     advance_sequences(app, table).await?;
-    let generated = Rows::new(seed, table.clone()).map_err(|e| anyhow::anyhow!("table `{}`: {e}", table.name))?;
-    Ok(TableRecord { name: table.name.clone(), rows, table_bytes: 0, load_ms, checksum: checksum(&generated) })
+    let generated = Rows::new(seed, table.clone())
+        .map_err(|e| anyhow::anyhow!("table `{}`: {e}", table.name))?;
+    Ok(LoadedTable {
+        name: table.name.clone(),
+        rows,
+        table_bytes: 0,
+        load_ms,
+        checksum: checksum(&generated),
+    })
 }
 
 async fn table_bytes(app: &mut PgConnection, table: &str) -> Result<u64> {
@@ -152,10 +158,11 @@ async fn table_bytes(app: &mut PgConnection, table: &str) -> Result<u64> {
 async fn wait_until_left(admin: &mut PgConnection) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let inside: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE datname = $1")
-            .bind(TEMPLATE)
-            .fetch_one(&mut *admin)
-            .await?;
+        let inside: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE datname = $1")
+                .bind(TEMPLATE)
+                .fetch_one(&mut *admin)
+                .await?;
         if inside == 0 {
             return Ok(());
         }
@@ -167,7 +174,10 @@ async fn wait_until_left(admin: &mut PgConnection) -> Result<()> {
 }
 
 /// A table comes after those that it refers to; otherwise in the order of the plan.
-async fn in_foreign_key_order<'a>(app: &mut PgConnection, tables: &'a [TableSpec]) -> Result<Vec<&'a TableSpec>> {
+async fn in_foreign_key_order<'a>(
+    app: &mut PgConnection,
+    tables: &'a [TableSpec],
+) -> Result<Vec<&'a TableSpec>> {
     let sql = "SELECT c.relname::text, f.relname::text FROM pg_constraint \
                JOIN pg_class c ON c.oid = conrelid JOIN pg_class f ON f.oid = confrelid WHERE contype = 'f'";
     let references: Vec<(String, String)> =

@@ -120,9 +120,10 @@ pub enum Stop {
 impl std::fmt::Display for Stop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Environment(text) | Self::Provisioning(text) | Self::Measurement(text) | Self::Correctness(text) => {
-                f.write_str(text)
-            }
+            Self::Environment(text)
+            | Self::Provisioning(text)
+            | Self::Measurement(text)
+            | Self::Correctness(text) => f.write_str(text),
             Self::Interrupted(signal) => write!(f, "interrupted by signal {signal}"),
         }
     }

@@ -13,6 +13,12 @@ use crate::results::{DatasetRecord, Manifest, RunFile, State};
 /// What is gathered for the manifest while the run goes on.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Gathered {
+    /// The commit of the checkout, when the run began.
+    pub revision: Option<String>,
+    /// Stream and seed.
+    pub seeds: BTreeMap<String, u64>,
+    /// The machine, when the run began.
+    pub host: BTreeMap<String, String>,
     /// Server and version.
     pub versions: BTreeMap<String, String>,
     /// `<variant>/<server>` and its settings in force.
@@ -24,7 +30,12 @@ pub(super) struct Gathered {
 }
 
 /// A run that is about to begin, owned by this process.
-pub(super) fn run_file(plan: &Plan, started: DateTime<Utc>, random: &str, trials: u32) -> anyhow::Result<RunFile> {
+pub(super) fn run_file(
+    plan: &Plan,
+    started: DateTime<Utc>,
+    random: &str,
+    trials: u32,
+) -> anyhow::Result<RunFile> {
     let pid = std::process::id();
     Ok(RunFile {
         format: crate::results::FORMAT,
@@ -48,22 +59,22 @@ pub(super) fn manifest(
     gathered: &Gathered,
     started: DateTime<Utc>,
     command: &[String],
-    revision: Option<String>,
 ) -> Manifest {
     let now = clock::utc_now();
     Manifest {
         format: crate::results::FORMAT,
         querylab: env!("CARGO_PKG_VERSION").to_owned(),
-        revision,
+        revision: gathered.revision.clone(),
         command: command.to_vec(),
         run: run.clone(),
         finished_at: clock::rfc3339(now),
         wall_ms: u64::try_from((now - started).num_milliseconds()).unwrap_or(0),
         versions: gathered.versions.clone(),
         settings: gathered.settings.clone(),
-        host: probe::host(),
+        host: gathered.host.clone(),
         dataset: gathered.dataset.clone(),
         notes: gathered.notes.clone(),
+        seeds: gathered.seeds.clone(),
         digests: BTreeMap::new(),
     }
 }
@@ -73,14 +84,18 @@ pub fn git_revision(dir: &Path) -> Option<String> {
     let git = dir.ancestors().map(|d| d.join(".git")).find(|g| g.exists())?;
     let git = if git.is_dir() { git } else { linked_worktree(&git)? };
     let head = std::fs::read_to_string(git.join("HEAD")).ok()?;
-    let Some(reference) = head.trim().strip_prefix("ref: ") else { return Some(head.trim().to_owned()) };
+    let Some(reference) = head.trim().strip_prefix("ref: ") else {
+        return Some(head.trim().to_owned());
+    };
     let common = std::fs::read_to_string(git.join("commondir"))
         .map_or_else(|_| git.clone(), |common| git.join(common.trim()));
     if let Ok(commit) = std::fs::read_to_string(common.join(reference)) {
         return Some(commit.trim().to_owned());
     }
     let packed = std::fs::read_to_string(common.join("packed-refs")).ok()?;
-    packed.lines().find_map(|line| line.strip_suffix(reference)?.trim().split(' ').next().map(str::to_owned))
+    packed
+        .lines()
+        .find_map(|line| line.strip_suffix(reference)?.trim().split(' ').next().map(str::to_owned))
 }
 
 /// In a linked worktree `.git` is a file: `gitdir: <folder>`.

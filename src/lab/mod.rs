@@ -9,11 +9,13 @@ mod event;
 mod manifest;
 mod preflight;
 mod proof;
+mod record;
 mod run;
 mod serve;
 mod trial;
+mod witness;
 
 pub use event::{Event, Interrupt, Stop};
 pub use manifest::git_revision;
 pub use run::{Ended, Options, run, stop_of};
-pub use serve::{Served, serve};
+pub use serve::{Listeners, Served, serve};

@@ -22,13 +22,19 @@ fn writable(dir: &Path) -> Result<(), Stop> {
     fs::create_dir_all(dir)
         .and_then(|()| fs::write(&probe, b"querylab"))
         .and_then(|()| fs::remove_file(&probe))
-        .map_err(|e| Stop::Environment(format!("cannot write results to {}: {e}", dir.display())))
+        .map_err(|e| {
+            Stop::Environment(format!(
+                "cannot write results to {}: {e}; choose another folder with --out",
+                dir.display()
+            ))
+        })
 }
 
 fn room(dir: &Path, needed_bytes: u64) -> Result<(), Stop> {
     let Some(existing) = dir.ancestors().find(|d| d.exists()) else { return Ok(()) };
-    let stat = rustix::fs::statvfs(existing)
-        .map_err(|e| Stop::Environment(format!("cannot see how much room {} has: {e}", existing.display())))?;
+    let stat = rustix::fs::statvfs(existing).map_err(|e| {
+        Stop::Environment(format!("cannot see how much room {} has: {e}", existing.display()))
+    })?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     let needed = needed_bytes as f64 * SLACK;
     if (free as f64) < needed {
@@ -52,7 +58,9 @@ mod tests {
         let small = Estimate { disk_bytes: 1, ..Estimate::default() };
         let huge = Estimate { disk_bytes: u64::MAX / 4, ..Estimate::default() };
         assert_eq!(check(dir.path(), dir.path(), &small), Ok(()));
-        assert!(matches!(check(dir.path(), dir.path(), &huge), Err(Stop::Environment(t)) if t.contains("needs about")));
+        assert!(
+            matches!(check(dir.path(), dir.path(), &huge), Err(Stop::Environment(t)) if t.contains("needs about"))
+        );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "the probe file is gone");
     }
 
@@ -62,6 +70,9 @@ mod tests {
         let file = dir.path().join("file");
         fs::write(&file, b"x").unwrap();
         let none = Estimate::default();
-        assert!(matches!(check(&file.join("results"), dir.path(), &none), Err(Stop::Environment(_))));
+        assert!(matches!(
+            check(&file.join("results"), dir.path(), &none),
+            Err(Stop::Environment(_))
+        ));
     }
 }

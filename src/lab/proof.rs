@@ -1,8 +1,10 @@
 //! The proof that a variant does what it claims: its plans, before and after the window.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 
-use crate::plan::{CellPlan, PostgresAddress};
+use crate::plan::{CellPlan, Plan, PostgresAddress};
 use crate::probe::{self, Explained, Session};
 
 /// Plans of the cell's driven endpoints, by name.
@@ -27,8 +29,10 @@ pub(super) async fn explain_all(
     let mut connection = probe::connect(app).await?;
     let explained = explain_on(&mut connection, cell, params).await;
     // The connection must be gone before backends are counted, whatever became of the plans.
-    connection.close().await?;
-    explained
+    let closed = connection.close().await;
+    let plans = explained?;
+    closed?;
+    Ok(plans)
 }
 
 async fn explain_on(
@@ -43,6 +47,33 @@ async fn explain_on(
         }
     }
     Ok(Plans { by_endpoint })
+}
+
+/// What is wrong with the indexes that are there, if anything: one of the variant's own is missing, or one of another
+/// variant's is there too. Those of the migrations belong to all.
+pub(super) fn wrong_indexes(plan: &Plan, cell: &CellPlan, there: &[String]) -> Option<String> {
+    let own = plan.index_sets.iter().find(|set| set.database == cell.database)?;
+    let is_own = |name: &String| own.indexes.iter().any(|i| i.name == *name);
+    let missing: Vec<&str> = own
+        .indexes
+        .iter()
+        .map(|i| i.name.as_str())
+        .filter(|name| !there.iter().any(|t| t == name))
+        .collect();
+    let declared = plan.index_sets.iter().flat_map(|set| &set.indexes);
+    let foreign: BTreeSet<&str> = declared
+        .filter(|index| !is_own(&index.name) && there.contains(&index.name))
+        .map(|index| index.name.as_str())
+        .collect();
+    if missing.is_empty() && foreign.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "variant `{}`: its database lacks the indexes [{}] and has those of other variants [{}]",
+        cell.variant,
+        missing.join(", "),
+        foreign.into_iter().collect::<Vec<_>>().join(", ")
+    ))
 }
 
 /// What is wrong with the plans, if anything: expected node, and what came instead.

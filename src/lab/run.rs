@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::clock;
 use super::event::{Event, Interrupt, Stop};
 use super::manifest::{self, Gathered};
-use super::preflight;
-use super::trial::{self, Bench, Done, millis};
+use super::record::{self, Recorder};
+use super::trial::{self, Again, Bench, Done, millis};
+use super::{clock, preflight};
 use crate::dataset;
 use crate::plan::{Plan, TrialPlan};
-use crate::results::{Failure, FailureKind, Manifest, Outcome, Run, State, TrialRecord};
+use crate::results::{Failure, FailureKind, Manifest, Outcome, Run, State};
 use crate::spec::Spec;
 use crate::stack::{MeasuringLock, Session, SessionOptions, StackError, Wait};
 
@@ -46,7 +46,9 @@ pub struct Ended {
 /// The exit reason that a failure of the servers stands for.
 pub fn stop_of(error: &StackError) -> Stop {
     match error {
-        StackError::Environment(text) | StackError::GuardLost(text) => Stop::Environment(text.clone()),
+        StackError::Environment(text) | StackError::GuardLost(text) => {
+            Stop::Environment(text.clone())
+        }
         StackError::Provisioning(text) => Stop::Provisioning(text.clone()),
     }
 }
@@ -60,7 +62,9 @@ pub async fn run(
     events: &mut (dyn FnMut(Event) + Send),
 ) -> Ended {
     let early = |stop| Ended { dir: None, manifest: None, stop: Some(stop) };
-    if let Err(stop) = preflight::check(&options.results_root, &scratch_base(options), &plan.estimate) {
+    if let Err(stop) =
+        preflight::check(&options.results_root, &scratch_base(options), &plan.estimate)
+    {
         return early(stop);
     }
     let lock = {
@@ -85,7 +89,19 @@ pub async fn run(
         trials: u32::try_from(plan.trials.len()).unwrap_or(u32::MAX),
         estimate_ns: plan.estimate.time_ns,
     });
-    let mut gathered = Gathered { notes: plan.warnings.clone(), ..Gathered::default() };
+    let mut gathered = Gathered {
+        revision: manifest::git_revision(
+            &std::fs::canonicalize(&spec.dir).unwrap_or_else(|_| spec.dir.clone()),
+        ),
+        host: crate::probe::host(),
+        seeds: [
+            ("root".to_owned(), plan.seed),
+            ("data".to_owned(), plan.dataset.data_seed),
+            ("order".to_owned(), crate::plan::seeds::derive(plan.seed, "order")),
+        ]
+        .into(),
+        ..Gathered::default()
+    };
     let stop = {
         let mut recorder = Recorder { archive: &mut archive, events };
         conduct(spec, plan, options, &interrupt, &mut recorder, &mut gathered).await
@@ -97,8 +113,7 @@ pub async fn run(
         Some(stop) => (State::Failed, Some(stop.to_string())),
     };
     let finished = archive.finish(state, reason);
-    let revision = manifest::git_revision(&spec.dir);
-    let manifest = manifest::manifest(archive.file(), &gathered, started, &options.command, revision);
+    let manifest = manifest::manifest(archive.file(), &gathered, started, &options.command);
     let stop = stop.or_else(|| finished.err().map(|e| Stop::Environment(format!("{e:#}"))));
     Ended { dir: Some(archive.dir().to_path_buf()), manifest: Some(manifest), stop }
 }
@@ -117,25 +132,6 @@ fn open_archive(
     let trials = u32::try_from(plan.trials.len())?;
     let file = manifest::run_file(plan, started, &options.session.run_id, trials)?;
     Run::create(&options.runs_root, file, plan, &spec.merged_toml)
-}
-
-/// The archive and whoever listens: what is said is also kept.
-struct Recorder<'a> {
-    archive: &'a mut Run,
-    events: &'a mut (dyn FnMut(Event) + Send),
-}
-
-impl Recorder<'_> {
-    fn say(&mut self, event: Event) {
-        let fleeting = matches!(event, Event::TrialProgress { .. } | Event::Dataset(dataset::Progress::Loading { .. }));
-        if !fleeting
-            && let Ok(json) = serde_json::to_value(&event)
-            && let Err(e) = self.archive.event(&json)
-        {
-            tracing::warn!("{e:#}");
-        }
-        (self.events)(event);
-    }
 }
 
 async fn interrupted(mut interrupt: watch::Receiver<Interrupt>) -> i32 {
@@ -200,7 +196,12 @@ async fn prepare(
     session: &Session,
     recorder: &mut Recorder<'_>,
 ) -> Result<crate::results::DatasetRecord, Stop> {
-    let loading = &plan.cells.first().ok_or_else(|| Stop::Provisioning("no cell to run".into()))?.stack.postgres;
+    let loading = &plan
+        .cells
+        .first()
+        .ok_or_else(|| Stop::Provisioning("no cell to run".into()))?
+        .stack
+        .postgres;
     let mut notice = |text: String| recorder.say(Event::Notice { text });
     let postgres = session.start_postgres(loading, &mut notice).await.map_err(|e| stop_of(&e))?;
     let addresses = dataset::Addresses {
@@ -208,9 +209,13 @@ async fn prepare(
         app: postgres.address(crate::stack::Role::App, "postgres"),
     };
     let migrations = spec.dir.join(&plan.dataset.migrations);
-    let prepared = dataset::prepare(&addresses, &migrations, plan, &mut |step| recorder.say(Event::Dataset(step))).await;
+    let prepared = dataset::prepare(&addresses, &migrations, plan, &mut |step| {
+        recorder.say(Event::Dataset(step))
+    })
+    .await;
     let stopped = postgres.stop().await;
-    let record = prepared.map_err(|e| Stop::Provisioning(format!("{e:#}")))?;
+    let made = prepared.map_err(|e| Stop::Provisioning(format!("{e:#}")))?;
+    let record = record::dataset(plan, made);
     stopped.map_err(|e| stop_of(&e))?;
     recorder.archive.save_dataset(&record).map_err(|e| Stop::Environment(format!("{e:#}")))?;
     recorder.say(Event::DatasetReady { ms: record.prepare_ms });
@@ -255,7 +260,7 @@ async fn trials(
             left_ns: left_ns(plan, index, measuring),
         });
         let began = Instant::now();
-        let started_at = clock::rfc3339(clock::utc_now());
+        let at = clock::utc_now();
         let done = if hopeless.contains(&trial.cell) {
             skipped()
         } else {
@@ -266,40 +271,39 @@ async fn trials(
         if matches!(done.stop, Some(Stop::Interrupted(_))) {
             return done.stop;
         }
-        let kept = keep(plan, trial, &done, &started_at, millis(began), recorder, gathered);
+        let kept = record::keep(plan, trial, &done, (at, millis(began)), recorder, gathered);
         if let Err(e) = kept {
             return Some(Stop::Environment(format!("{e:#}")));
         }
         if let Outcome::Failed(failure) = &done.outcome {
             failed += 1;
-            if failure.kind == FailureKind::Correctness {
+            if done.again == Again::Useless {
                 hopeless.insert(trial.cell);
             }
             let stop = stop_for(failure, trial, &cell.variant, &cell.load);
             worst = Some(graver(worst, stop));
         }
         if let Some(stop) = done.stop {
-            return Some(in_trial(stop, trial, &cell.variant));
+            let stop = in_trial(stop, trial, &cell.variant);
+            return Some(match worst {
+                Some(wrong @ Stop::Correctness(_)) => wrong,
+                _ => stop,
+            });
         }
     }
-    recorder.say(Event::Measured { ms: millis(measuring), trials: recorder.archive.trials_written(), failed });
+    recorder.say(Event::Measured {
+        ms: millis(measuring),
+        trials: recorder.archive.trials_written(),
+        failed,
+    });
     worst
 }
 
-/// A cell that was wrong once is wrong each time: its later trials are rows, but take no time.
+/// A wrong plan, index set or answer is wrong each time: later trials of the cell are rows, but take no time.
 fn skipped() -> Done {
-    let reason = "not run: an earlier trial of this cell was wrong".to_owned();
-    let outcome = Outcome::Failed(Failure { kind: FailureKind::Correctness, reason });
-    Done {
-        outcome,
-        recording: None,
-        window: None,
-        witness: None,
-        plans: None,
-        settings: std::collections::BTreeMap::new(),
-        notes: Vec::new(),
-        stop: None,
-    }
+    let mut done = Done::new();
+    done.fail(FailureKind::Correctness, "not run: an earlier trial of this cell was wrong");
+    done
 }
 
 fn stop_for(failure: &Failure, trial: &TrialPlan, variant: &str, load: &str) -> Stop {
@@ -323,7 +327,11 @@ fn in_trial(stop: Stop, trial: &TrialPlan, variant: &str) -> Stop {
 /// Wrong is graver than broken; of two of a kind the first is the cause.
 fn graver(so_far: Option<Stop>, new: Stop) -> Stop {
     match so_far {
-        Some(old) if matches!(old, Stop::Correctness(_)) || !matches!(new, Stop::Correctness(_)) => old,
+        Some(old)
+            if matches!(old, Stop::Correctness(_)) || !matches!(new, Stop::Correctness(_)) =>
+        {
+            old
+        }
         _ => new,
     }
 }
@@ -345,58 +353,4 @@ fn left_ns(plan: &Plan, done: usize, measuring: Instant) -> u64 {
     }
     let left = (plan.trials.len() - done) as u128;
     u64::try_from(measuring.elapsed().as_nanos() * left / done as u128).unwrap_or(u64::MAX)
-}
-
-/// Writes the trial's files before anything else can go wrong.
-fn keep(
-    plan: &Plan,
-    trial: &TrialPlan,
-    done: &Done,
-    started_at: &str,
-    wall_ms: u64,
-    recorder: &mut Recorder<'_>,
-    gathered: &mut Gathered,
-) -> anyhow::Result<()> {
-    let cell = &plan.cells[trial.cell];
-    let to_ms = |ns: u64| ns / 1_000_000;
-    let record = TrialRecord {
-        format: crate::results::FORMAT,
-        number: trial.number,
-        block: trial.block,
-        order: trial.order,
-        variant: cell.variant.clone(),
-        load: cell.load.clone(),
-        role: trial.role,
-        outcome: done.outcome.clone(),
-        started_at: started_at.to_owned(),
-        wall_ms,
-        fill_ms: done.recording.as_ref().and_then(|r| r.fill_ns).map(to_ms),
-        warmup_ms: done.recording.as_ref().map(|r| to_ms(r.warmup_ns)),
-        warmup_reached: done.recording.as_ref().map(|r| r.warmup_reached),
-        window: done.window.clone(),
-        witness: done.witness.clone(),
-        plan_hash: done.plans.as_ref().map(super::proof::Plans::hash),
-        notes: done.notes.clone(),
-    };
-    recorder.archive.append(&record, None, None)?;
-    for (endpoint, explained) in done.plans.iter().flat_map(|plans| &plans.by_endpoint) {
-        recorder.archive.save_plan(&format!("{}-{endpoint}", cell.variant), &explained.plan)?;
-    }
-    for (server, settings) in &done.settings {
-        gathered.settings.entry(format!("{}/{server}", cell.variant)).or_insert_with(|| settings.clone());
-    }
-    recorder.say(Event::TrialEnded {
-        number: trial.number + 1,
-        of: u32::try_from(plan.trials.len()).unwrap_or(u32::MAX),
-        block: trial.block,
-        variant: cell.variant.clone(),
-        load: cell.load.clone(),
-        response_time_p50_us: record.window.as_ref().and_then(|w| w.response_time.p50_us),
-        rate_rps: record.window.as_ref().map(|w| w.rate_rps),
-        failure: match &record.outcome {
-            Outcome::Failed(failure) => Some(failure.reason.clone()),
-            _ => None,
-        },
-    });
-    Ok(())
 }

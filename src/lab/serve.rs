@@ -22,6 +22,9 @@ pub struct Served {
     pub database: String,
 }
 
+/// Who hears what happens, and who is told when all is up.
+pub type Listeners<'a> = (&'a mut (dyn FnMut(Event) + Send), &'a mut (dyn FnMut(Served) + Send));
+
 /// Boots the stack of a variant under its first load, says where it is, and stays until interrupted.
 ///
 /// # Errors
@@ -33,17 +36,21 @@ pub async fn serve(
     variant: &str,
     options: SessionOptions,
     mut interrupt: watch::Receiver<Interrupt>,
-    events: &mut (dyn FnMut(Event) + Send),
-    ready: &mut (dyn FnMut(Served) + Send),
+    (events, ready): Listeners<'_>,
 ) -> Result<(), Stop> {
-    let cell = plan
-        .cells
-        .iter()
-        .find(|cell| cell.variant == variant)
-        .ok_or_else(|| Stop::Environment(format!("variant `{variant}` has no cell in this plan")))?;
+    let cell = plan.cells.iter().find(|cell| cell.variant == variant).ok_or_else(|| {
+        Stop::Environment(format!("variant `{variant}` has no cell in this plan"))
+    })?;
     let session = {
         let mut notice = |text: String| events(Event::Notice { text });
-        Box::pin(Session::open(options, &mut notice)).await.map_err(|e| stop_of(&e))?
+        let mut interrupt = interrupt.clone();
+        tokio::select! {
+            opened = Box::pin(Session::open(options, &mut notice)) => opened.map_err(|e| stop_of(&e))?,
+            wish = interrupt.wait_for(|wish| *wish != Interrupt::None) => {
+                drop(wish);
+                return Ok(());
+            }
+        }
     };
     let outcome = tokio::select! {
         outcome = boot(spec, plan, cell, &session, events, ready) => outcome,
@@ -65,7 +72,8 @@ async fn boot(
     ready: &mut (dyn FnMut(Served) + Send),
 ) -> Result<(), Stop> {
     let mut notice = |text: String| events(Event::Notice { text });
-    let postgres = session.start_postgres(&cell.stack.postgres, &mut notice).await.map_err(|e| stop_of(&e))?;
+    let postgres =
+        session.start_postgres(&cell.stack.postgres, &mut notice).await.map_err(|e| stop_of(&e))?;
     let addresses = dataset::Addresses {
         admin: postgres.address(Role::Admin, "postgres"),
         app: postgres.address(Role::App, "postgres"),
@@ -82,8 +90,17 @@ async fn boot(
         .map_err(|e| stop_of(&e))?;
     ready(Served {
         url: format!("http://{}", stack.address),
-        endpoints: cell.api.endpoints.iter().map(|e| (e.name.clone(), e.method.clone(), e.path.clone())).collect(),
-        postgres_socket_dir: stack.postgres_address(Role::App, &cell.database).socket_dir.display().to_string(),
+        endpoints: cell
+            .api
+            .endpoints
+            .iter()
+            .map(|e| (e.name.clone(), e.method.clone(), e.path.clone()))
+            .collect(),
+        postgres_socket_dir: stack
+            .postgres_address(Role::App, &cell.database)
+            .socket_dir
+            .display()
+            .to_string(),
         database: cell.database.clone(),
     });
     let died = stack.died().await;

@@ -5,14 +5,26 @@ use std::collections::BTreeMap;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::accounting;
 use super::event::{Event, Interrupt, Stop};
 use super::proof::{self, Plans};
+use super::witness::{self, Sums};
 use crate::load::{self, Job, PhaseEvent, Recording};
-use crate::plan::{ApiCounters, CellPlan, Plan, TrialPlan};
-use crate::probe::{self, DatabaseStats, Memory, RedisStats, Snapshot};
-use crate::results::{Failure, FailureKind, Outcome, Quantiles, Resources, Window, Witness};
-use crate::stack::{Role, Session, Stack};
+use crate::plan::{CellPlan, Plan, TrialPlan};
+use crate::probe::{self, Memory, Snapshot};
+use crate::results::{Failure, FailureKind, Outcome, Window, Witness};
+use crate::stack::{Role, Session, Stack, StackError};
+
+/// Requests before the load.
+const CHECKS: u64 = 3;
+
+/// Whether the same cell can do better in another block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It may.
+    Possible,
+    /// A wrong plan, index set or answer comes again.
+    Useless,
+}
 
 /// What a trial gives back.
 pub(super) struct Done {
@@ -32,10 +44,13 @@ pub(super) struct Done {
     pub notes: Vec<String>,
     /// Why the whole run must end, if it must.
     pub stop: Option<Stop>,
+    /// Whether to try the cell again in the next block.
+    pub again: Again,
 }
 
 impl Done {
-    fn new() -> Self {
+    /// Nothing wrong so far.
+    pub(super) fn new() -> Self {
         Self {
             outcome: Outcome::Ok,
             recording: None,
@@ -45,10 +60,12 @@ impl Done {
             settings: BTreeMap::new(),
             notes: Vec::new(),
             stop: None,
+            again: Again::Possible,
         }
     }
 
-    fn fail(&mut self, kind: FailureKind, reason: impl Into<String>) {
+    /// Notes why the trial is not valid.
+    pub(super) fn fail(&mut self, kind: FailureKind, reason: impl Into<String>) {
         // The first reason is the cause; what follows from it is not worth a row.
         if !matches!(self.outcome, Outcome::Failed(_)) {
             self.outcome = Outcome::Failed(Failure { kind, reason: reason.into() });
@@ -75,7 +92,12 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
     let mut done = Done::new();
     let mut notices = Vec::new();
     let mut notice = |text: String| notices.push(text);
-    let mut stack = match bench.session.start_stack(&cell.stack, &cell.api, &cell.database, &mut notice).await {
+    let started =
+        bench.session.start_stack(&cell.stack, &cell.api, &cell.database, &mut notice).await;
+    for text in notices {
+        (bench.events)(Event::Notice { text });
+    }
+    let mut stack = match started {
         Ok(stack) => stack,
         Err(e) => {
             done.fail(FailureKind::Provisioning, e.to_string());
@@ -83,9 +105,6 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
             return done;
         }
     };
-    for text in notices {
-        (bench.events)(Event::Notice { text });
-    }
     done.settings = stack.settings();
     let attended = attend(bench, trial, cell, &mut stack, &mut done).await;
     if let Err(e) = attended {
@@ -94,7 +113,10 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
     }
     if let Err(e) = stack.stop().await {
         done.fail(FailureKind::Measurement, e.to_string());
-        done.stop.get_or_insert(super::run::stop_of(&e));
+        // A lost guard is why the servers died, whatever was noticed first.
+        if done.stop.is_none() || matches!(e, StackError::GuardLost(_)) {
+            done.stop = Some(super::run::stop_of(&e));
+        }
     }
     done
 }
@@ -108,66 +130,97 @@ async fn attend(
     done: &mut Done,
 ) -> anyhow::Result<()> {
     let app = stack.postgres_address(Role::App, &cell.database);
-    let mut witness = probe::connect(&stack.postgres_address(Role::Admin, &cell.database)).await?;
+    let mut session = probe::connect(&stack.postgres_address(Role::Admin, &cell.database)).await?;
+    if let Some(wrong) = proof::wrong_indexes(bench.plan, cell, &session.index_names().await?) {
+        done.fail(FailureKind::Correctness, wrong);
+        done.again = Again::Useless;
+        return Ok(());
+    }
     let job = job(bench.plan, trial, cell, stack);
     let sample = load::Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?.get(0);
     let plans = proof::explain_all(cell, &app, &sample.params).await?;
     if let Some(wrong) = proof::wrong_plan(cell, &plans, "before") {
         done.plans = Some(plans);
         done.fail(FailureKind::Correctness, wrong);
+        done.again = Again::Useless;
         return Ok(());
     }
     let shape = plans.hash();
     done.plans = Some(plans);
-    let before = witness.database_stats().await?;
+    let before = session.database_stats().await?;
 
     (bench.events)(Event::TrialPhase { phase: "check" });
-    let checked = load::check_once(job.clone(), 3).await?;
-    if let Some(first) = checked.mismatches.first() {
-        done.fail(FailureKind::Correctness, format!("a wrong answer before any load: {first}"));
-        return Ok(());
-    }
+    let Some(checked) = check(bench, job.clone(), stack, done).await? else { return Ok(()) };
     let driven = drive(bench, job, stack).await?;
-    if let Some(stop) = driven.stop {
-        if let Stop::Measurement(text) = &stop {
-            done.fail(FailureKind::Measurement, text.clone());
-        } else {
+    let recording = match (driven.stop, driven.recording) {
+        (Some(stop), recording) => {
             done.fail(FailureKind::Measurement, stop.to_string());
+            done.stop = Some(stop);
+            done.recording = recording.ok();
+            return Ok(());
         }
-        done.stop = Some(stop);
-        return Ok(());
-    }
-    let recording = match driven.recording {
-        Ok(recording) => recording,
-        Err(e) => {
+        (None, Ok(recording)) => recording,
+        (None, Err(e)) => {
             done.fail(FailureKind::Measurement, format!("{e:#}"));
             return Ok(());
         }
     };
-    let counters = probe::counters(&stack.api_sockets()).await?;
-    let redis = match stack.redis_address() {
-        Some(address) => Some(probe::redis_stats(&address).await?),
-        None => None,
-    };
-    let after_plans = proof::explain_all(cell, &app, &sample.params).await?;
-    if let Some(wrong) = proof::wrong_plan(cell, &after_plans, "after") {
-        done.fail(FailureKind::Correctness, wrong);
-    } else if after_plans.hash() != shape {
-        done.notes.push("the plan's shape changed between the start and the end of the trial".into());
-    }
+    // What the client saw is kept and judged first: whatever the witnesses do, it was measured.
+    let window = witness::window(&recording);
+    witness::judge_client(cell, &recording, &window, done);
+    let sums = Sums::ask(stack, checked.sent + recording.sent_total).await?;
     stack.stop_api().await.map_err(|e| anyhow::anyhow!("{e}"))?;
-    witness.wait_for_no_clients(&app.user).await?;
-    let counted = witness.database_stats().await?.since(&before);
-    witness.close().await?;
-
-    let window = window(&recording);
-    let sums = Sums { client_sent: checked.sent + recording.sent_total, counters, redis, counted };
-    let witness = sums.witness(&recording, driven.snapshots.as_ref());
-    judge(cell, &recording, &window, &witness, done);
+    session.wait_for_no_clients(&app.user).await?;
+    let counted = session.database_stats().await?.since(&before);
+    session.close().await?;
+    let witness = sums.witness(bench.plan, cell, &recording, &counted, driven.snapshots.as_ref());
+    witness::judge_sums(cell, &recording, &window, &witness, done);
     done.window = Some(window);
     done.witness = Some(witness);
     done.recording = Some(recording);
+    // Last, because planning may itself look into an index and be counted.
+    let after = proof::explain_all(cell, &app, &sample.params).await?;
+    if let Some(wrong) = proof::wrong_plan(cell, &after, "after") {
+        done.fail(FailureKind::Correctness, wrong);
+    } else if after.hash() != shape {
+        done.notes
+            .push("the plan's shape changed between the start and the end of the trial".into());
+    }
     Ok(())
+}
+
+/// Requests one by one before any load: answers come right before they come fast. None where the trial ends here.
+async fn check(
+    bench: &Bench<'_>,
+    job: Job,
+    stack: &Stack,
+    done: &mut Done,
+) -> anyhow::Result<Option<load::Checked>> {
+    let mut interrupt = bench.interrupt.clone();
+    let checked = tokio::select! {
+        checked = load::check_once(job, CHECKS) => checked?,
+        text = stack.died() => {
+            done.fail(FailureKind::Measurement, text.clone());
+            done.stop = Some(Stop::Measurement(text));
+            return Ok(None);
+        }
+        Ok(wish) = interrupt.wait_for(|wish| *wish != Interrupt::None) => {
+            if let Interrupt::Stop(signal) = *wish {
+                done.stop = Some(Stop::Interrupted(signal));
+            }
+            return Ok(None);
+        }
+    };
+    if let Some(wrong) = checked.mismatches.first() {
+        done.fail(FailureKind::Correctness, format!("a wrong answer before any load: {wrong}"));
+        done.again = Again::Useless;
+        return Ok(None);
+    }
+    if let Some(fault) = checked.faults.first() {
+        done.fail(FailureKind::Measurement, format!("no answer before any load: {fault}"));
+        return Ok(None);
+    }
+    Ok(Some(checked))
 }
 
 fn job(plan: &Plan, trial: &TrialPlan, cell: &CellPlan, stack: &Stack) -> Job {
@@ -201,7 +254,8 @@ async fn drive(bench: &mut Bench<'_>, job: Job, stack: &mut Stack) -> anyhow::Re
     let mut stop = None;
     let recording = loop {
         tokio::select! {
-            recording = &mut load => break recording,
+            // What was said comes before the end: the window's edges must not be missed.
+            biased;
             Some(phase) = heard.recv() => {
                 match phase {
                     PhaseEvent::WindowStarted => start = Some(probe::snapshot(&pids, Memory::Skip)?),
@@ -210,6 +264,7 @@ async fn drive(bench: &mut Bench<'_>, job: Job, stack: &mut Stack) -> anyhow::Re
                 }
                 (bench.events)(said(&phase));
             }
+            recording = &mut load => break recording,
             text = stack.died(), if stop.is_none() => {
                 stop = Some(Stop::Measurement(text));
                 cancel.send_replace(true);
@@ -237,122 +292,6 @@ fn said(phase: &PhaseEvent) -> Event {
         }
     };
     Event::TrialPhase { phase }
-}
-
-/// The client's side of the window.
-fn window(recording: &Recording) -> Window {
-    let w = &recording.window;
-    Window {
-        duration_ns: w.duration_ns,
-        due: w.due,
-        sent: w.sent,
-        dropped: w.dropped,
-        answered: w.answered,
-        failed: w.failed,
-        failures: w.failures.clone(),
-        cache: w.cache.clone(),
-        response_bytes: w.response_bytes,
-        rate_rps: w.rate_rps(),
-        response_time: Quantiles {
-            p50_us: w.quantile_response_us(0.5),
-            p90_us: w.quantile_response_us(0.9),
-            p95_us: w.quantile_response_us(0.95),
-            p99_us: w.quantile_response_us(0.99),
-            p999_us: w.quantile_response_us(0.999),
-            max_us: w.max_response_us(),
-            mean_us: w.mean_response_us(),
-        },
-        service_time: Quantiles {
-            p50_us: w.quantile_service_us(0.5),
-            p90_us: w.quantile_service_us(0.9),
-            p95_us: w.quantile_service_us(0.95),
-            p99_us: w.quantile_service_us(0.99),
-            p999_us: w.quantile_service_us(0.999),
-            max_us: w.max_service_us(),
-            mean_us: w.mean_service_us(),
-        },
-        lag_p99_us: w.lag_p99_us(),
-        generator_cpu_share: w.generator_cpu_share(),
-    }
-}
-
-/// What the other witnesses counted over the trial.
-struct Sums {
-    client_sent: u64,
-    counters: ApiCounters,
-    redis: Option<RedisStats>,
-    counted: DatabaseStats,
-}
-
-impl Sums {
-    fn witness(&self, recording: &Recording, snapshots: Option<&(Snapshot, Snapshot)>) -> Witness {
-        let mut resources: BTreeMap<String, Resources> = BTreeMap::new();
-        let mut steal_share = 0.0;
-        if let Some((start, end)) = snapshots {
-            steal_share = end.steal_share_since(start);
-            for (component, used) in end.since(start) {
-                let used = Resources {
-                    cpu_us: used.cpu_us,
-                    pss_bytes: used.pss_bytes,
-                    context_switches: Some(used.context_switches),
-                    disk_bytes: Some(used.disk_bytes),
-                };
-                resources.insert(component, used);
-            }
-        }
-        let generator = Resources { cpu_us: recording.window.generator_cpu_ns / 1000, ..Resources::default() };
-        resources.insert("generator".into(), generator);
-        Witness {
-            client_sent: self.client_sent,
-            api_requests: self.counters.requests,
-            api_statements: self.counters.statements,
-            api_cache_hits: self.counters.cache_hits,
-            api_cache_misses: self.counters.cache_misses,
-            api_cache_errors: self.counters.cache_errors,
-            index_scans: self.counted.index_scans.clone(),
-            seq_scans: self.counted.seq_scans.clone(),
-            buffers_hit: self.counted.buffers_hit,
-            buffers_read: self.counted.buffers_read,
-            temp_bytes: self.counted.temp_bytes,
-            redis_hits: self.redis.map(|r| r.hits),
-            redis_misses: self.redis.map(|r| r.misses),
-            redis_evicted: self.redis.map(|r| r.evicted),
-            redis_memory_bytes: self.redis.map(|r| r.memory_bytes),
-            resources,
-            steal_share,
-        }
-    }
-}
-
-/// Decides whether the trial is valid, without looking at its latencies.
-fn judge(cell: &CellPlan, recording: &Recording, window: &Window, witness: &Witness, done: &mut Done) {
-    if let Some(failure) = &recording.failure {
-        done.fail(FailureKind::Measurement, failure.clone());
-    }
-    if let Some(wrong) = recording.wrong_answers.first() {
-        done.fail(FailureKind::Correctness, format!("a wrong answer under load: {wrong}"));
-    }
-    for broken in accounting::broken_identities(cell, window, witness, recording.failed_total) {
-        done.fail(FailureKind::Correctness, broken);
-    }
-    if let Some(errors) = accounting::too_many_errors(&cell.expect, window) {
-        done.fail(FailureKind::Measurement, errors);
-    }
-    for unmet in accounting::unmet_expectations(&cell.expect, window, witness) {
-        done.fail(FailureKind::Correctness, unmet);
-    }
-    if window.dropped > 0 && !matches!(done.outcome, Outcome::Failed(_)) {
-        done.outcome = Outcome::Overloaded;
-    }
-    if window.generator_cpu_share > 0.85 {
-        done.notes.push(format!(
-            "the load generator used {:.0} % of a core: it may itself be the limit",
-            window.generator_cpu_share * 100.0
-        ));
-    }
-    if witness.steal_share > 0.02 {
-        done.notes.push(format!("{:.1} % of the machine's time was stolen", witness.steal_share * 100.0));
-    }
 }
 
 /// How long something took, in milliseconds.

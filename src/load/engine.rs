@@ -326,13 +326,27 @@ impl Engine {
     }
 
     /// Sends the next request of the check phase and says what was wrong with its answer.
-    pub(super) async fn shoot_once(&self, wire: &mut Wire) -> Option<String> {
+    pub(super) async fn shoot_once(&self, wire: &mut Wire) -> Option<(Wrong, String)> {
         let order = self.order(self.clock.now());
         self.enter(&order);
         let uri = check::shown(order.shot.uri.as_bytes());
         let fault = self.shoot(wire, order).await?;
         // The text of this very answer, if it was a wrong one.
         let kept = self.ledger.borrow_mut().wrong_answers.pop();
-        Some(kept.unwrap_or_else(|| format!("{uri}: {}", fault.word())))
+        let kind = match fault {
+            Fault::WrongAnswer => Wrong::Answer,
+            Fault::Status(status) if status < 500 => Wrong::Answer,
+            _ => Wrong::Exchange,
+        };
+        Some((kind, kept.unwrap_or_else(|| format!("{uri}: {}", fault.word()))))
     }
+}
+
+/// What is wrong with a single request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// It was answered, and the answer is not the right one.
+    Answer,
+    /// There was no answer, or an error instead of one.
+    Exchange,
 }

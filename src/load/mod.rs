@@ -10,6 +10,7 @@ mod engine;
 mod fault;
 #[cfg(test)]
 mod fixtures;
+mod hlog;
 mod keys;
 mod ledger;
 mod phases;

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
 use super::clock::{Clock, Waits};
-use super::engine::Engine;
+use super::engine::{Engine, Wrong};
 use super::phases::{Caller, Conductor, PhaseEvent};
 use super::recording::Recording;
 use super::shots::Shots;
@@ -40,6 +40,8 @@ pub struct Checked {
     pub sent: u64,
     /// What was wrong, for people: one text for each request that failed.
     pub mismatches: Vec<String>,
+    /// Why requests were not answered at all, or with an error of the server.
+    pub faults: Vec<String>,
 }
 
 /// Drives a load and gives its recording. Dropped before its end, or told so by `cancel`, the load stops.
@@ -84,13 +86,16 @@ pub async fn check_once(job: Job, count: u64) -> anyhow::Result<Checked> {
         let checked = LocalSet::new().block_on(runtime, async {
             let engine = engine(&job, door, Clock::start(Waits::Kernel))?;
             let mut wire = Wire::default();
-            let mut mismatches = Vec::new();
-            let mut sent = 0;
-            while sent < count && !answer.is_closed() {
-                sent += 1;
-                mismatches.extend(engine.shoot_once(&mut wire).await);
+            let mut checked = Checked { sent: 0, mismatches: Vec::new(), faults: Vec::new() };
+            while checked.sent < count && !answer.is_closed() {
+                checked.sent += 1;
+                match engine.shoot_once(&mut wire).await {
+                    Some((Wrong::Answer, text)) => checked.mismatches.push(text),
+                    Some((Wrong::Exchange, text)) => checked.faults.push(text),
+                    None => {}
+                }
             }
-            Ok(Checked { sent, mismatches })
+            Ok(checked)
         });
         drop(answer.send(checked));
     })?;

@@ -42,3 +42,7 @@ pub(super) const TOO_MUCH: &str = "QL0619";
 pub(super) const GENERATOR: &str = "QL0620";
 /// A path that leaves the place where files may be.
 pub(super) const PATH: &str = "QL0621";
+
+/// Mistakes that are found in a file with other mistakes too, because they do not follow from them.
+pub(super) const STANDS_ALONE: &[&str] =
+    &[UNKNOWN_NAME, UNBOUND, UNUSED_BIND, ROUTE, STATEMENT, CACHE, INDEX, MIGRATION, SETTING];

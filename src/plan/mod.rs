@@ -36,7 +36,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use resolve::resolve;
+pub use resolve::{further_mistakes, resolve};
 pub use types::*;
 
 /// A text short enough for a line of a table or a message.

@@ -20,6 +20,14 @@ const LONGEST_NS: u64 = 6 * 3600 * 1_000_000_000;
 /// A file without a profile's name is of this size.
 const FULL: &str = "full";
 
+/// Looks through a file that has mistakes already, for names that nothing has, placeholders and routes: what does not
+/// follow from the other mistakes.
+pub fn further_mistakes(partial: &Spec) -> Vec<Problem> {
+    let mut found = resolve(partial).err().unwrap_or_default();
+    found.retain(|problem| codes::STANDS_ALONE.contains(&problem.code));
+    found
+}
+
 /// Decides everything about an experiment: reads its migrations, starts nothing.
 ///
 /// # Errors
@@ -28,6 +36,9 @@ const FULL: &str = "full";
 pub fn resolve(spec: &Spec) -> Result<Plan, Vec<Problem>> {
     let mut notes = Notes::new(spec);
     notes.warnings.extend(spec.warnings.iter().map(|w| w.what.clone()));
+    if spec.document.regression.is_some() {
+        notes.warnings.push("`[regression]` is read and checked, and not judged yet".into());
+    }
     let file = &spec.document;
     indexes::check_all(&mut notes, file);
     let (dataset, migrations) = dataset::resolve(&mut notes, spec);

@@ -17,15 +17,23 @@ impl Plan {
         self.trials.retain(|trial| kept.contains(&trial.cell));
         let mut in_block = (0, 0);
         for (number, trial) in (0..).zip(&mut self.trials) {
-            in_block = if in_block.0 == trial.block { (trial.block, in_block.1 + 1) } else { (trial.block, 1) };
+            in_block = if in_block.0 == trial.block {
+                (trial.block, in_block.1 + 1)
+            } else {
+                (trial.block, 1)
+            };
             trial.number = number;
             trial.order = in_block.1;
             trial.cell = kept.iter().position(|&c| c == trial.cell)?;
         }
         self.cells = kept.iter().map(|&c| self.cells[c].clone()).collect();
         let has = |variant: &str| self.cells.iter().any(|c| c.variant == variant);
-        let loads: Vec<String> =
-            self.loads.iter().filter(|l| self.cells.iter().any(|c| c.load == **l)).cloned().collect();
+        let loads: Vec<String> = self
+            .loads
+            .iter()
+            .filter(|l| self.cells.iter().any(|c| c.load == **l))
+            .cloned()
+            .collect();
         self.variants.retain(|v| has(&v.name));
         self.deltas.retain(|d| has(&d.variant));
         self.claims.retain(|claim| {

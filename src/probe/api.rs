@@ -37,13 +37,18 @@ pub async fn counters(sockets: &[std::path::PathBuf]) -> Result<ApiCounters> {
 }
 
 async fn ask(socket: &Path) -> Result<ApiCounters> {
-    let mut stream =
-        UnixStream::connect(socket).await.with_context(|| format!("cannot connect to {}", socket.display()))?;
-    stream.write_all(b"GET /__querylab/counters HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n").await?;
+    let mut stream = UnixStream::connect(socket)
+        .await
+        .with_context(|| format!("cannot connect to {}", socket.display()))?;
+    stream
+        .write_all(b"GET /__querylab/counters HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n")
+        .await?;
     let mut answer = Vec::new();
     stream.take(LONGEST_ANSWER_BYTES).read_to_end(&mut answer).await?;
     let text = String::from_utf8(answer).context("the API's counters are not text")?;
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { bail!("the API's counters were cut short") };
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        bail!("the API's counters were cut short")
+    };
     if !head.starts_with("HTTP/1.1 200") {
         bail!("the API refused to say its counters: {}", head.lines().next().unwrap_or(""));
     }

@@ -4,6 +4,7 @@
 //! one from its sixth execution on, so the statement is prepared with the same parameter types and explained seven times;
 //! the last plan is the one that the API's connections have settled on.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -35,10 +36,16 @@ impl Session {
     /// # Errors
     ///
     /// If Postgres refuses the statement, or takes more than 30 s.
-    pub async fn explain(&mut self, endpoint: &EndpointPlan, params: &[(String, String)]) -> Result<Explained> {
+    pub async fn explain(
+        &mut self,
+        endpoint: &EndpointPlan,
+        params: &[(String, String)],
+    ) -> Result<Explained> {
         let plan = timeout(Duration::from_secs(30), explain_last(&mut self.0, endpoint, params))
             .await
-            .with_context(|| format!("explaining endpoint `{}` took longer than 30 s", endpoint.name))?
+            .with_context(|| {
+                format!("explaining endpoint `{}` took longer than 30 s", endpoint.name)
+            })?
             .with_context(|| format!("cannot explain endpoint `{}`", endpoint.name))?;
         let shape = shape_hash(&plan);
         Ok(Explained { plan, shape })
@@ -50,11 +57,15 @@ async fn explain_last(
     endpoint: &EndpointPlan,
     params: &[(String, String)],
 ) -> Result<Value> {
-    let types: Vec<&str> = endpoint.bind.iter().map(|bind| sql_type(type_of(endpoint, bind))).collect();
+    let types: Vec<&str> =
+        endpoint.bind.iter().map(|bind| sql_type(type_of(endpoint, bind))).collect();
     let declared = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
-    sqlx::raw_sql(AssertSqlSafe(format!("PREPARE querylab_probe {declared} AS {}", endpoint.query)))
-        .execute(&mut *connection)
-        .await?;
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "PREPARE querylab_probe {declared} AS {}",
+        endpoint.query
+    )))
+    .execute(&mut *connection)
+    .await?;
     let values: Vec<Option<String>> =
         endpoint.bind.iter().map(|bind| value_of(endpoint, bind, params)).collect();
     // Postgres itself quotes the values: nothing is pasted into a statement here.
@@ -68,9 +79,11 @@ async fn explain_last(
         .await?;
     let mut plan = Value::Null;
     for _ in 0..EXECUTIONS {
-        let row = sqlx::raw_sql(AssertSqlSafe(statement.clone())).fetch_one(&mut *connection).await?;
+        let row =
+            sqlx::raw_sql(AssertSqlSafe(statement.clone())).fetch_one(&mut *connection).await?;
         let text: String = row.try_get_unchecked(0)?;
-        let all: Value = serde_json::from_str(&text).context("EXPLAIN (FORMAT JSON) was no JSON")?;
+        let all: Value =
+            serde_json::from_str(&text).context("EXPLAIN (FORMAT JSON) was no JSON")?;
         plan = all.get(0).cloned().unwrap_or(all);
     }
     sqlx::raw_sql("DEALLOCATE querylab_probe").execute(&mut *connection).await?;
@@ -84,12 +97,17 @@ fn type_of(endpoint: &EndpointPlan, bind: &BindPlan) -> ParamType {
     }
 }
 
-fn value_of(endpoint: &EndpointPlan, bind: &BindPlan, params: &[(String, String)]) -> Option<String> {
+fn value_of(
+    endpoint: &EndpointPlan,
+    bind: &BindPlan,
+    params: &[(String, String)],
+) -> Option<String> {
     match bind {
         BindPlan::Value { text, .. } => Some(text.clone()),
         BindPlan::Param(position) => {
             let param = &endpoint.params[*position];
-            let sent = params.iter().find(|(name, _)| *name == param.name).map(|(_, value)| value.clone());
+            let sent =
+                params.iter().find(|(name, _)| *name == param.name).map(|(_, value)| value.clone());
             sent.or_else(|| param.default.clone())
         }
     }
@@ -138,7 +156,10 @@ pub fn find_node(plan: &Value, expected: &PlanNode) -> Result<(), String> {
     let matches = |node: &&Value| {
         text(node, "Node Type") == expected.node
             && expected.index.as_ref().is_none_or(|index| text(node, "Index Name") == index)
-            && expected.relation.as_ref().is_none_or(|relation| text(node, "Relation Name") == relation)
+            && expected
+                .relation
+                .as_ref()
+                .is_none_or(|relation| text(node, "Relation Name") == relation)
     };
     let all = nodes(plan);
     if all.iter().any(matches) {
@@ -165,7 +186,10 @@ fn describe(node: &Value) -> String {
 pub fn shape_hash(plan: &Value) -> String {
     let shape: Vec<String> = nodes(plan).iter().map(|node| describe(node)).collect();
     let digest = Sha256::digest(shape.join("\n"));
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(8).fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a String takes all");
+        hex
+    })
 }
 
 #[cfg(test)]
@@ -186,7 +210,10 @@ mod tests {
     #[test]
     fn a_node_is_found_by_type_and_index_at_any_depth() {
         assert_eq!(find_node(&scan("a"), &wanted("a")), Ok(()));
-        assert_eq!(find_node(&scan("b"), &wanted("a")), Err("Limit > Index Scan using b on users".into()));
+        assert_eq!(
+            find_node(&scan("b"), &wanted("a")),
+            Err("Limit > Index Scan using b on users".into())
+        );
     }
 
     #[test]

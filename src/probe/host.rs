@@ -12,7 +12,8 @@ use procfs::process::Process;
 ///
 /// If the kernel does not say.
 pub fn boot_id() -> Result<String> {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").context("cannot read the boot id")?;
+    let id =
+        fs::read_to_string("/proc/sys/kernel/random/boot_id").context("cannot read the boot id")?;
     Ok(id.trim().to_owned())
 }
 
@@ -28,7 +29,8 @@ pub fn host() -> BTreeMap<String, String> {
     let mut host = BTreeMap::new();
     let read = |path: &str| fs::read_to_string(path).ok();
     if let Some(cpuinfo) = read("/proc/cpuinfo") {
-        let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+        let model =
+            cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
         if let Some((_, model)) = model {
             host.insert("cpu_model".into(), model.trim().to_owned());
         }

@@ -32,7 +32,9 @@ impl DatabaseStats {
     /// What was counted between `before` and this one.
     pub fn since(&self, before: &Self) -> Self {
         let minus = |now: &BTreeMap<String, u64>, then: &BTreeMap<String, u64>| {
-            now.iter().map(|(k, v)| (k.clone(), v.saturating_sub(then.get(k).copied().unwrap_or(0)))).collect()
+            now.iter()
+                .map(|(k, v)| (k.clone(), v.saturating_sub(then.get(k).copied().unwrap_or(0))))
+                .collect()
         };
         Self {
             index_scans: minus(&self.index_scans, &before.index_scans),
@@ -76,7 +78,9 @@ impl Session {
     ///
     /// If a view can't be read within 10 s.
     pub async fn database_stats(&mut self) -> Result<DatabaseStats> {
-        timeout(PATIENCE, read_stats(&mut self.0)).await.context("Postgres' statistics took longer than 10 s")?
+        timeout(PATIENCE, read_stats(&mut self.0))
+            .await
+            .context("Postgres' statistics took longer than 10 s")?
     }
 
     /// Names of all indexes of user tables, sorted.
@@ -86,7 +90,10 @@ impl Session {
     /// If the catalogue can't be read.
     pub async fn index_names(&mut self) -> Result<Vec<String>> {
         let sql = "SELECT indexrelname::text FROM pg_stat_user_indexes ORDER BY 1";
-        let rows = sqlx::query(sql).fetch_all(&mut self.0).await.context("cannot list the indexes")?;
+        let rows = timeout(PATIENCE, sqlx::query(sql).fetch_all(&mut self.0))
+            .await
+            .context("Postgres did not list its indexes within 10 s")?
+            .context("cannot list the indexes")?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
@@ -99,10 +106,11 @@ impl Session {
     pub async fn wait_for_no_clients(&mut self, role: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let left: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE usename = $1")
-                .bind(role)
-                .fetch_one(&mut self.0)
+            let sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1";
+            let asked = sqlx::query_scalar(sql).bind(role).fetch_one(&mut self.0);
+            let left: i64 = timeout(PATIENCE, asked)
                 .await
+                .context("Postgres did not list its backends within 10 s")?
                 .context("cannot list the backends")?;
             if left == 0 {
                 return Ok(());
@@ -141,9 +149,10 @@ async fn read_stats(connection: &mut PgConnection) -> Result<DatabaseStats> {
     let row = sqlx::query(buffers).fetch_one(&mut *connection).await?;
     stats.buffers_hit = count(&row, 0)?;
     stats.buffers_read = count(&row, 1)?;
-    let row = sqlx::query("SELECT temp_bytes FROM pg_stat_database WHERE datname = current_database()")
-        .fetch_one(&mut *connection)
-        .await?;
+    let row =
+        sqlx::query("SELECT temp_bytes FROM pg_stat_database WHERE datname = current_database()")
+            .fetch_one(&mut *connection)
+            .await?;
     stats.temp_bytes = count(&row, 0)?;
     Ok(stats)
 }

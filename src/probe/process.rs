@@ -88,9 +88,12 @@ fn used_by(members: &[&Stat], memory: Memory) -> Used {
         let ended_children = u64::try_from(stat.cutime + stat.cstime).unwrap_or(0);
         used.cpu_us += (stat.utime + stat.stime + ended_children) * us_per_tick;
         let Ok(process) = Process::new(stat.pid) else { continue };
-        if let Ok(status) = process.status() {
-            used.context_switches += status.voluntary_ctxt_switches.unwrap_or(0)
-                + status.nonvoluntary_ctxt_switches.unwrap_or(0);
+        // Of each thread: the process' own status tells only of its first one.
+        for task in process.tasks().into_iter().flatten().filter_map(Result::ok) {
+            if let Ok(status) = task.status() {
+                used.context_switches += status.voluntary_ctxt_switches.unwrap_or(0)
+                    + status.nonvoluntary_ctxt_switches.unwrap_or(0);
+            }
         }
         if let Ok(io) = process.io() {
             used.disk_bytes += io.read_bytes + io.write_bytes;
@@ -131,7 +134,11 @@ impl Snapshot {
     /// Share of the machine's time that the hypervisor gave to others since `before`.
     pub fn steal_share_since(&self, before: &Self) -> f64 {
         let all = self.all_ticks.saturating_sub(before.all_ticks);
-        if all == 0 { 0.0 } else { self.steal_ticks.saturating_sub(before.steal_ticks) as f64 / all as f64 }
+        if all == 0 {
+            0.0
+        } else {
+            self.steal_ticks.saturating_sub(before.steal_ticks) as f64 / all as f64
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo,
+};
 
 use crate::plan::RedisAddress;
 
@@ -37,9 +39,12 @@ pub async fn redis_stats(address: &RedisAddress) -> Result<RedisStats> {
         .set_connection_timeout(Some(Duration::from_secs(5)))
         .set_response_timeout(Some(Duration::from_secs(5)));
     let client = Client::open(info).context("the address of Redis")?;
-    let mut connection =
-        client.get_multiplexed_async_connection_with_config(&config).await.context("cannot connect to Redis")?;
-    let text: String = redis::cmd("INFO").query_async(&mut connection).await.context("Redis INFO")?;
+    let mut connection = client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
+        .context("cannot connect to Redis")?;
+    let text: String =
+        redis::cmd("INFO").query_async(&mut connection).await.context("Redis INFO")?;
     parse(&text)
 }
 
@@ -69,7 +74,10 @@ mod tests {
     fn counters_are_read_by_their_whole_name() {
         let info = "used_memory_rss:9\r\nused_memory:5\r\nkeyspace_hits:1\r\nkeyspace_misses:2\r\nevicted_keys:3\r\nexpired_keys:4\r\n";
         let stats = parse(info).unwrap();
-        assert_eq!(stats, RedisStats { hits: 1, misses: 2, evicted: 3, expired: 4, memory_bytes: 5 });
+        assert_eq!(
+            stats,
+            RedisStats { hits: 1, misses: 2, evicted: 3, expired: 4, memory_bytes: 5 }
+        );
         assert!(parse("used_memory:5").unwrap_err().to_string().contains("keyspace_hits"));
     }
 }

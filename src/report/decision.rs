@@ -7,7 +7,7 @@ use super::loads::{one, range, ratio};
 use super::markdown::{Align, cell as escaped, code, table};
 use super::values::{Missing, name};
 use crate::plan::ModelPlan;
-use crate::results::Results;
+use crate::results::{BROKEN_ACCOUNTS, Outcome, Results};
 use crate::spec::Metric;
 use crate::units::{bytes, count, latency_ns, sig3};
 
@@ -180,6 +180,11 @@ pub(super) fn noise_floor(results: &Results, noise: Option<&Noise>) -> String {
 pub(super) fn accounting(results: &Results) -> String {
     let (mut due, mut windows, mut broken) = (0_u64, 0_u32, Vec::new());
     for trial in &results.trials {
+        if let Outcome::Failed(failure) = &trial.outcome
+            && let Some(sums) = failure.reason.strip_prefix(BROKEN_ACCOUNTS)
+        {
+            broken.push(format!("trial {}: {sums}", trial.number));
+        }
         let Some(w) = &trial.window else { continue };
         windows += 1;
         due += w.due;
@@ -195,7 +200,8 @@ pub(super) fn accounting(results: &Results) -> String {
     }
     if broken.is_empty() {
         return format!(
-            "yes (n = {}): due = sent + dropped and sent = answered + failed in each of {windows} windows.",
+            "yes (n = {}): due = sent + dropped and sent = answered + failed in each of {windows} windows, and client, \
+             API, Redis and Postgres agree over each trial.",
             count(due)
         );
     }

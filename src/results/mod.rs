@@ -8,7 +8,9 @@ mod files;
 mod publish;
 mod read;
 mod run;
+mod timeline;
 mod trials_csv;
+mod trials_read;
 mod types;
 
 pub use digest::sha256_hex;
@@ -16,5 +18,7 @@ pub use files::{write_atomic, write_table};
 pub use publish::{Publication, publish, write_derived, write_into};
 pub use read::{read, read_run};
 pub use run::{Run, RunSummary, list_runs};
-pub use trials_csv::{read_trials, trials_table};
+pub use timeline::timeline;
+pub use trials_csv::trials_table;
+pub use trials_read::read_trials;
 pub use types::*;

@@ -36,9 +36,12 @@ pub fn publish(root: &Path, publication: &Publication<'_>) -> Result<PathBuf> {
     let parent = root.join(&results.plan.experiment.id);
     fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
     let target = parent.join(&results.plan.profile);
-    let staging = parent.join(format!(".{}.{}.tmp", results.plan.profile, results.manifest.run.run));
+    refuse_foreign(&target)?;
+    let staging =
+        parent.join(format!(".{}.{}.tmp", results.plan.profile, results.manifest.run.run));
     remove_if_there(&staging)?;
-    fs::create_dir_all(staging.join("plans")).with_context(|| format!("cannot create {}", staging.display()))?;
+    fs::create_dir_all(staging.join("plans"))
+        .with_context(|| format!("cannot create {}", staging.display()))?;
     let written = write_all(&staging, publication).and_then(|()| exchange(&staging, &target));
     // After the exchange the staging name holds the old folder; after an error, the new one's debris.
     let removed = remove_if_there(&staging);
@@ -54,7 +57,8 @@ pub fn publish(root: &Path, publication: &Publication<'_>) -> Result<PathBuf> {
 ///
 /// If anything can't be written.
 pub fn write_into(dir: &Path, publication: &Publication<'_>) -> Result<()> {
-    fs::create_dir_all(dir.join("plans")).with_context(|| format!("cannot create {}", dir.display()))?;
+    fs::create_dir_all(dir.join("plans"))
+        .with_context(|| format!("cannot create {}", dir.display()))?;
     write_all(dir, publication)
 }
 
@@ -64,7 +68,12 @@ pub fn write_into(dir: &Path, publication: &Publication<'_>) -> Result<()> {
 /// # Errors
 ///
 /// If anything can't be written.
-pub fn write_derived(dir: &Path, results: &Results, tables: &[Table], markdown: &str) -> Result<bool> {
+pub fn write_derived(
+    dir: &Path,
+    results: &Results,
+    tables: &[Table],
+    markdown: &str,
+) -> Result<bool> {
     let mut manifest = results.manifest.clone();
     let mut changed = false;
     let mut files = vec![("report.md".to_owned(), markdown.as_bytes().to_vec())];
@@ -80,7 +89,7 @@ pub fn write_derived(dir: &Path, results: &Results, tables: &[Table], markdown: 
         manifest.digests.insert(name, sha256_hex(&bytes));
         changed = true;
     }
-    if manifest != results.manifest {
+    if manifest != results.manifest && dir.join("manifest.json").exists() {
         write_atomic(&dir.join("manifest.json"), &json(&manifest)?)?;
     }
     Ok(changed)
@@ -100,23 +109,47 @@ fn write_all(staging: &Path, publication: &Publication<'_>) -> Result<()> {
         files.insert(format!("plans/{name}.json"), json(plan)?);
     }
     let mut manifest = results.manifest.clone();
-    manifest.digests = files.iter().map(|(name, bytes)| (name.clone(), sha256_hex(bytes))).collect();
+    manifest.digests =
+        files.iter().map(|(name, bytes)| (name.clone(), sha256_hex(bytes))).collect();
     for (name, bytes) in &files {
         write_atomic(&staging.join(name), bytes)?;
     }
     write_atomic(&staging.join("manifest.json"), &json(&manifest)?)
 }
 
+/// Only a folder of ours is replaced: an empty one, or one with a manifest.
+fn refuse_foreign(target: &Path) -> Result<()> {
+    let Ok(mut entries) = fs::read_dir(target) else { return Ok(()) };
+    if entries.next().is_some() && !target.join("manifest.json").is_file() {
+        anyhow::bail!(
+            "{} holds files, but no manifest.json: it is not a results folder and stays as it is; publish elsewhere with --out",
+            target.display()
+        );
+    }
+    Ok(())
+}
+
 fn exchange(staging: &Path, target: &Path) -> Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     let done = if target.exists() {
-        renameat_with(CWD, staging, CWD, target, RenameFlags::EXCHANGE).map_err(std::io::Error::from)
+        match renameat_with(CWD, staging, CWD, target, RenameFlags::EXCHANGE) {
+            // Some file systems cannot exchange: then there is a moment without any results, but never a mixture.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::XDEV | rustix::io::Errno::NOSYS) => {
+                let old = staging.with_extension("old.tmp");
+                fs::rename(target, &old)
+                    .and_then(|()| fs::rename(staging, target))
+                    .and_then(|()| fs::rename(&old, staging))
+            }
+            done => done.map_err(std::io::Error::from),
+        }
     } else {
         fs::rename(staging, target)
     };
     done.with_context(|| format!("cannot put {} in its place", target.display()))?;
     let parent = target.parent().context("a folder of results has a parent")?;
-    fs::File::open(parent).and_then(|dir| dir.sync_all()).with_context(|| format!("cannot sync {}", parent.display()))
+    fs::File::open(parent)
+        .and_then(|dir| dir.sync_all())
+        .with_context(|| format!("cannot sync {}", parent.display()))
 }
 
 fn remove_if_there(dir: &Path) -> Result<()> {
@@ -130,7 +163,8 @@ fn remove_if_there(dir: &Path) -> Result<()> {
 
 /// One row a published run; what `history` reads later.
 fn append_history(parent: &Path, results: &Results) -> Result<()> {
-    const HEADER: &str = "format,run,profile,finished_at,fingerprint,querylab,revision,trials,blocks\n";
+    const HEADER: &str =
+        "format,run,profile,finished_at,fingerprint,querylab,revision,trials,blocks\n";
     let path = parent.join("history.csv");
     let mut text = match fs::read_to_string(&path) {
         Ok(text) => text,

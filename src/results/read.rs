@@ -7,7 +7,9 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
 
-use super::{Manifest, Results, TrialRecord, read_trials, sha256_hex};
+use super::{
+    DatasetRecord, Manifest, Results, RunFile, State, TrialRecord, read_trials, sha256_hex,
+};
 use crate::plan::Plan;
 
 /// Reads a published folder, and refuses one that was edited, truncated or mixed.
@@ -16,9 +18,23 @@ use crate::plan::Plan;
 ///
 /// If a file is missing, of a newer format, or differs from its digest in the manifest.
 pub fn read(dir: &Path) -> Result<Results> {
+    if !dir.join("manifest.json").exists() && dir.join("run.json").exists() {
+        return read_unfinished(dir);
+    }
+    if !dir.join("manifest.json").exists() {
+        bail!(
+            "{} is no results folder: it has no manifest.json; name one below `results/` or `.querylab/runs/`",
+            dir.display()
+        );
+    }
     let manifest: Manifest = from_json(&dir.join("manifest.json"))?;
     if manifest.format > super::FORMAT {
-        bail!("{} is of format {}; this querylab reads up to {}", dir.display(), manifest.format, super::FORMAT);
+        bail!(
+            "{} is of format {}; this querylab reads up to {}",
+            dir.display(),
+            manifest.format,
+            super::FORMAT
+        );
     }
     for (file, digest) in &manifest.digests {
         // What is derived is rebuilt from the rest; it may be missing or old.
@@ -27,7 +43,10 @@ pub fn read(dir: &Path) -> Result<Results> {
         }
         let bytes = read_file(&dir.join(file))?;
         if sha256_hex(&bytes) != *digest {
-            bail!("{} was changed since it was published (its digest differs)", dir.join(file).display());
+            bail!(
+                "{} was changed since it was published (its digest differs)",
+                dir.join(file).display()
+            );
         }
     }
     let plan: Plan = from_json(&dir.join("plan.json"))?;
@@ -36,11 +55,46 @@ pub fn read(dir: &Path) -> Result<Results> {
     Ok(Results { manifest, plan, trials, plans: read_plans(dir)? })
 }
 
+/// Reads what a runner left that was killed: every trial that it had finished.
+fn read_unfinished(dir: &Path) -> Result<Results> {
+    let mut run: RunFile = from_json(&dir.join("run.json"))?;
+    if run.state == State::Running {
+        run.state = State::Interrupted;
+        run.reason =
+            Some("its runner is gone, or still at it: this is what it had finished".into());
+    }
+    let dataset = dir.join("dataset.json");
+    let manifest = Manifest {
+        format: super::FORMAT,
+        querylab: env!("CARGO_PKG_VERSION").to_owned(),
+        revision: None,
+        command: Vec::new(),
+        finished_at: run.started_at.clone(),
+        wall_ms: 0,
+        versions: BTreeMap::new(),
+        settings: BTreeMap::new(),
+        host: BTreeMap::new(),
+        dataset: if dataset.exists() { from_json(&dataset)? } else { DatasetRecord::default() },
+        notes: vec![
+            "the run has no manifest: its versions, settings and machine are not known".into(),
+        ],
+        seeds: BTreeMap::new(),
+        digests: BTreeMap::new(),
+        run,
+    };
+    read_run(dir, manifest)
+}
+
 /// Files that a report is rebuilt into.
 pub(super) fn is_derived(file: &str) -> bool {
     matches!(
         file,
-        "report.md" | "summary.csv" | "comparisons.csv" | "claims.csv" | "resources.csv" | "indexes.csv"
+        "report.md"
+            | "summary.csv"
+            | "comparisons.csv"
+            | "claims.csv"
+            | "resources.csv"
+            | "indexes.csv"
     )
 }
 
@@ -89,5 +143,6 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn from_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    serde_json::from_slice(&read_file(path)?).with_context(|| format!("{} is not what it should be", path.display()))
+    serde_json::from_slice(&read_file(path)?)
+        .with_context(|| format!("{} is not what it should be", path.display()))
 }

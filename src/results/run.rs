@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::files::write_atomic;
-use super::{DatasetRecord, Outcome, RunFile, State, TrialRecord};
+use super::{DatasetRecord, Outcome, RunFile, SliceRecord, State, TrialRecord};
 use crate::plan::Plan;
 
 /// A run folder that this process owns.
@@ -26,12 +26,18 @@ impl Run {
     /// If the folder exists already or can't be written: then nothing has been started yet.
     pub fn create(root: &Path, file: RunFile, plan: &Plan, merged_toml: &str) -> Result<Self> {
         let parent = root.join(&file.experiment);
-        fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
+        fs::create_dir_all(&parent)
+            .with_context(|| format!("cannot create {}", parent.display()))?;
         let dir = parent.join(&file.run);
         fs::create_dir(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         for sub in ["trials", "plans", "logs"] {
             fs::create_dir(dir.join(sub))
                 .with_context(|| format!("cannot create {}", dir.join(sub).display()))?;
+        }
+        for folder in [&dir, &parent] {
+            fs::File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .with_context(|| format!("cannot sync {}", folder.display()))?;
         }
         let run = Self { dir, file, trials_written: 0 };
         run.save_state()?;
@@ -60,15 +66,19 @@ impl Run {
     /// # Errors
     ///
     /// If the disk refuses; trials kept before are intact.
-    pub fn append(&mut self, trial: &TrialRecord, hlog: Option<&[u8]>, slices_csv: Option<&[u8]>) -> Result<()> {
-        let twin = if trial.role == crate::plan::Role::Twin { "-twin" } else { "" };
-        let stem = format!("{:03}-{:02}-{}-{}{twin}", trial.block, trial.order, trial.variant, trial.load);
+    pub fn append(
+        &mut self,
+        trial: &TrialRecord,
+        hlog: Option<&[u8]>,
+        slices: Option<&[SliceRecord]>,
+    ) -> Result<()> {
+        let stem = stem(trial);
         let trials = self.dir.join("trials");
         if let Some(hlog) = hlog {
             write_atomic(&trials.join(format!("{stem}.hlog")), hlog)?;
         }
-        if let Some(slices) = slices_csv {
-            write_atomic(&trials.join(format!("{stem}.timeline.csv")), slices)?;
+        if let Some(slices) = slices {
+            write_atomic(&trials.join(format!("{stem}.slices")), &json(&slices)?)?;
         }
         write_atomic(&trials.join(format!("{stem}.json")), &json(trial)?)?;
         self.trials_written += 1;
@@ -124,6 +134,12 @@ impl Run {
     fn save_state(&self) -> Result<()> {
         write_atomic(&self.dir.join("run.json"), &json(&self.file)?)
     }
+}
+
+/// `001-03-btree-steady`, the name of a trial's files.
+pub(super) fn stem(trial: &TrialRecord) -> String {
+    let twin = if trial.role == crate::plan::Role::Twin { "-twin" } else { "" };
+    format!("{:03}-{:02}-{}-{}{twin}", trial.block, trial.order, trial.variant, trial.load)
 }
 
 /// Pretty JSON with a last line end.

@@ -5,46 +5,29 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::str::FromStr;
 
-use anyhow::{Context, Result, anyhow, bail};
-
-use super::{Failure, FailureKind, Outcome, Quantiles, Resources, Table, TrialRecord, Window, Witness};
+use super::{FailureKind, Outcome, Quantiles, Table, TrialRecord, Window, Witness};
 use crate::plan::Role;
 
 /// Components with columns of their own, in this order.
-const COMPONENTS: [&str; 5] = ["postgres", "redis", "nginx", "api", "generator"];
+pub(super) const COMPONENTS: [&str; 5] = ["postgres", "redis", "nginx", "api", "generator"];
 
 /// The trials as a table.
 pub fn trials_table(trials: &[TrialRecord]) -> Table {
     let rows: Vec<Cells> = trials.iter().map(cells).collect();
-    let header = rows.first().map_or_else(|| header_of_nothing(), |row| row.names());
+    let header = rows.first().map_or_else(header_of_nothing, Cells::names);
     Table {
         file: "trials.csv".into(),
         header,
-        rows: rows.into_iter().map(|row| row.0.into_iter().map(|(_, value)| value).collect()).collect(),
+        rows: rows
+            .into_iter()
+            .map(|row| row.0.into_iter().map(|(_, value)| value).collect())
+            .collect(),
     }
 }
 
 fn header_of_nothing() -> Vec<String> {
     vec!["format".into(), "number".into()]
-}
-
-/// Reads `trials.csv`.
-///
-/// # Errors
-///
-/// If it is no CSV, lacks a column, or a cell is not what its column says; names line and column.
-pub fn read_trials(bytes: &[u8]) -> Result<Vec<TrialRecord>> {
-    let mut reader = csv::Reader::from_reader(bytes);
-    let header = reader.headers()?.clone();
-    let mut trials = Vec::new();
-    for (n, record) in reader.records().enumerate() {
-        let record = record?;
-        let row: Row<'_> = header.iter().zip(record.iter()).collect();
-        trials.push(trial(&row).with_context(|| format!("line {}", n + 2))?);
-    }
-    Ok(trials)
 }
 
 struct Cells(Vec<(String, String)>);
@@ -59,7 +42,8 @@ impl Cells {
     }
 
     fn put_map(&mut self, name: &str, map: Option<&BTreeMap<String, u64>>) {
-        let joined = map.map(|m| m.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(";"));
+        let joined =
+            map.map(|m| m.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(";"));
         self.put_some(name, joined);
     }
 
@@ -76,7 +60,13 @@ fn cells(t: &TrialRecord) -> Cells {
     c.put("order", t.order);
     c.put("variant", &t.variant);
     c.put("load", &t.load);
-    c.put("role", match t.role { Role::Variant => "variant", Role::Twin => "twin" });
+    c.put(
+        "role",
+        match t.role {
+            Role::Variant => "variant",
+            Role::Twin => "twin",
+        },
+    );
     let (outcome, kind, reason) = match &t.outcome {
         Outcome::Ok => ("ok", None, None),
         Outcome::Overloaded => ("overloaded", None, None),
@@ -158,81 +148,12 @@ fn witness_cells(c: &mut Cells, w: Option<&Witness>) {
     c.put_some("steal_share", w.map(|w| w.steal_share));
 }
 
-type Row<'a> = BTreeMap<&'a str, &'a str>;
-
-fn cell<T: FromStr>(row: &Row<'_>, name: &str) -> Result<Option<T>> {
-    let text = *row.get(name).ok_or_else(|| anyhow!("column `{name}` is missing"))?;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|_| anyhow!("column `{name}`: `{text}` is not what it should be"))
-}
-
-fn needed<T: FromStr>(row: &Row<'_>, name: &str) -> Result<T> {
-    cell(row, name)?.ok_or_else(|| anyhow!("column `{name}` is empty"))
-}
-
-fn map_cell(row: &Row<'_>, name: &str) -> Result<BTreeMap<String, u64>> {
-    let joined: Option<String> = cell(row, name)?;
-    let mut map = BTreeMap::new();
-    for pair in joined.iter().flat_map(|j| j.split(';')) {
-        let (key, count) = pair.rsplit_once('=').ok_or_else(|| anyhow!("column `{name}`: `{pair}`"))?;
-        map.insert(key.to_owned(), count.parse().with_context(|| format!("column `{name}`: `{pair}`"))?);
-    }
-    Ok(map)
-}
-
-fn trial(row: &Row<'_>) -> Result<TrialRecord> {
-    let format: u32 = needed(row, "format")?;
-    if format > super::FORMAT {
-        bail!("a row of format {format}; this querylab reads up to {}", super::FORMAT);
-    }
-    let notes: Option<String> = cell(row, "notes")?;
-    Ok(TrialRecord {
-        format,
-        number: needed(row, "number")?,
-        block: needed(row, "block")?,
-        order: needed(row, "order")?,
-        variant: needed(row, "variant")?,
-        load: needed(row, "load")?,
-        role: match needed::<String>(row, "role")?.as_str() {
-            "variant" => Role::Variant,
-            "twin" => Role::Twin,
-            other => bail!("column `role`: `{other}`"),
-        },
-        outcome: outcome(row)?,
-        started_at: needed(row, "started_at")?,
-        wall_ms: needed(row, "wall_ms")?,
-        fill_ms: cell(row, "fill_ms")?,
-        warmup_ms: cell(row, "warmup_ms")?,
-        warmup_reached: cell(row, "warmup_reached")?,
-        window: window(row)?,
-        witness: witness(row)?,
-        plan_hash: cell(row, "plan_hash")?,
-        notes: notes.map(|n| n.split('\n').map(str::to_owned).collect()).unwrap_or_default(),
-    })
-}
-
-fn outcome(row: &Row<'_>) -> Result<Outcome> {
-    Ok(match needed::<String>(row, "outcome")?.as_str() {
-        "ok" => Outcome::Ok,
-        "overloaded" => Outcome::Overloaded,
-        "failed" => {
-            let word: String = needed(row, "failure_kind")?;
-            let kind = KINDS
-                .into_iter()
-                .find(|kind| kind_word(*kind) == word)
-                .ok_or_else(|| anyhow!("column `failure_kind`: `{word}`"))?;
-            Outcome::Failed(Failure { kind, reason: needed(row, "failure_reason")? })
-        }
-        other => bail!("column `outcome`: `{other}`"),
-    })
-}
-
-const KINDS: [FailureKind; 3] =
+/// Kinds of failure, as their words are read back.
+pub(super) const KINDS: [FailureKind; 3] =
     [FailureKind::Provisioning, FailureKind::Measurement, FailureKind::Correctness];
 
-fn kind_word(kind: FailureKind) -> &'static str {
+/// The word of a kind.
+pub(super) fn kind_word(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::Provisioning => "provisioning",
         FailureKind::Measurement => "measurement",
@@ -240,80 +161,13 @@ fn kind_word(kind: FailureKind) -> &'static str {
     }
 }
 
-fn window(row: &Row<'_>) -> Result<Option<Window>> {
-    let Some(duration_ns) = cell(row, "window_ns")? else { return Ok(None) };
-    Ok(Some(Window {
-        duration_ns,
-        due: needed(row, "requests_due")?,
-        sent: needed(row, "requests_sent")?,
-        dropped: needed(row, "requests_dropped")?,
-        answered: needed(row, "requests_answered")?,
-        failed: needed(row, "requests_failed")?,
-        failures: map_cell(row, "failures")?,
-        cache: map_cell(row, "cache")?,
-        response_bytes: needed(row, "response_bytes")?,
-        rate_rps: needed(row, "rate_rps")?,
-        response_time: quantiles(row, "response_time")?,
-        service_time: quantiles(row, "service_time")?,
-        lag_p99_us: needed(row, "lag_p99_us")?,
-        generator_cpu_share: needed(row, "generator_cpu_share")?,
-    }))
-}
-
-fn quantiles(row: &Row<'_>, prefix: &str) -> Result<Quantiles> {
-    let get = |name: &str| cell::<f64>(row, &format!("{prefix}_{name}_us"));
-    Ok(Quantiles {
-        p50_us: get("p50")?,
-        p90_us: get("p90")?,
-        p95_us: get("p95")?,
-        p99_us: get("p99")?,
-        p999_us: get("p999")?,
-        max_us: get("max")?,
-        mean_us: get("mean")?,
-    })
-}
-
-fn witness(row: &Row<'_>) -> Result<Option<Witness>> {
-    let Some(client_sent) = cell(row, "client_sent")? else { return Ok(None) };
-    let mut resources = BTreeMap::new();
-    for component in COMPONENTS {
-        if let Some(cpu_us) = cell(row, &format!("{component}_cpu_us"))? {
-            let used = Resources {
-                cpu_us,
-                pss_bytes: cell(row, &format!("{component}_pss_bytes"))?,
-                context_switches: cell(row, &format!("{component}_context_switches"))?,
-                disk_bytes: cell(row, &format!("{component}_disk_bytes"))?,
-            };
-            resources.insert(component.to_owned(), used);
-        }
-    }
-    Ok(Some(Witness {
-        client_sent,
-        api_requests: needed(row, "api_requests")?,
-        api_statements: needed(row, "api_statements")?,
-        api_cache_hits: needed(row, "api_cache_hits")?,
-        api_cache_misses: needed(row, "api_cache_misses")?,
-        api_cache_errors: needed(row, "api_cache_errors")?,
-        index_scans: map_cell(row, "index_scans")?,
-        seq_scans: map_cell(row, "seq_scans")?,
-        buffers_hit: needed(row, "buffers_hit")?,
-        buffers_read: needed(row, "buffers_read")?,
-        temp_bytes: needed(row, "temp_bytes")?,
-        redis_hits: cell(row, "redis_hits")?,
-        redis_misses: cell(row, "redis_misses")?,
-        redis_evicted: cell(row, "redis_evicted")?,
-        redis_memory_bytes: cell(row, "redis_memory_bytes")?,
-        resources,
-        steal_share: needed(row, "steal_share")?,
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::files::table_bytes;
     use super::*;
+    use crate::results::files::table_bytes;
+    use crate::results::{Failure, Resources, read_trials};
 
     fn counts() -> impl Strategy<Value = BTreeMap<String, u64>> {
         proptest::collection::btree_map("[a-z_-]{1,12}", any::<u64>(), 0..3)
@@ -336,8 +190,17 @@ mod tests {
                 cache,
                 response_bytes: n[6],
                 rate_rps: x[0],
-                response_time: Quantiles { p50_us: Some(x[1]), p99_us: None, max_us: Some(x[2]), ..Quantiles::default() },
-                service_time: Quantiles { p50_us: Some(x[3]), mean_us: Some(x[4]), ..Quantiles::default() },
+                response_time: Quantiles {
+                    p50_us: Some(x[1]),
+                    p99_us: None,
+                    max_us: Some(x[2]),
+                    ..Quantiles::default()
+                },
+                service_time: Quantiles {
+                    p50_us: Some(x[3]),
+                    mean_us: Some(x[4]),
+                    ..Quantiles::default()
+                },
                 lag_p99_us: x[5],
                 generator_cpu_share: x[6],
             },
@@ -354,7 +217,12 @@ mod tests {
                 redis_hits,
                 resources: BTreeMap::from([(
                     "api".to_owned(),
-                    Resources { cpu_us: n[3], pss_bytes: Some(n[4]), context_switches: None, disk_bytes: Some(n[5]) },
+                    Resources {
+                        cpu_us: n[3],
+                        pss_bytes: Some(n[4]),
+                        context_switches: None,
+                        disk_bytes: Some(n[5]),
+                    },
                 )]),
                 steal_share,
                 ..Witness::default()

@@ -64,6 +64,9 @@ pub enum Outcome {
     Failed(Failure),
 }
 
+/// The reason of a trial whose sums do not agree begins with this.
+pub const BROKEN_ACCOUNTS: &str = "the accounts do not balance: ";
+
 /// Why a trial failed: it becomes a row, and an exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -79,9 +82,9 @@ pub struct Failure {
 pub enum FailureKind {
     /// A server did not start (exit 4).
     Provisioning,
-    /// A server died, a deadline passed, too many errors (exit 5).
+    /// A server died, a deadline passed, most requests failed (exit 5).
     Measurement,
-    /// Wrong answer, wrong plan, wrong index use, broken accounting (exit 6).
+    /// Wrong answer, wrong plan, wrong index use, an expectation that does not hold, broken accounting (exit 6).
     Correctness,
 }
 
@@ -229,6 +232,21 @@ pub struct Resources {
     pub disk_bytes: Option<u64>,
 }
 
+/// One second of a trial, all phases: a row of `timeline.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliceRecord {
+    /// Its start, since the load began.
+    pub t_ms: u64,
+    /// Right answers.
+    pub answered: u64,
+    /// Failures.
+    pub failed: u64,
+    /// Median of the right answers.
+    pub response_time_p50_us: Option<f64>,
+    /// 99th percentile of the right answers, however few.
+    pub response_time_p99_us: Option<f64>,
+}
+
 /// What the data cost, once per run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DatasetRecord {
@@ -279,7 +297,7 @@ pub struct Manifest {
     pub format: u32,
     /// Version of querylab.
     pub querylab: String,
-    /// Git revision of the checkout that holds the experiment, and whether it was changed.
+    /// Commit that the checkout around the experiment stood at when the run began (its files may have been changed since).
     pub revision: Option<String>,
     /// The command, as typed.
     pub command: Vec<String>,
@@ -299,6 +317,9 @@ pub struct Manifest {
     pub dataset: DatasetRecord,
     /// What a reader should know about this run, generated from what happened.
     pub notes: Vec<String>,
+    /// Stream to its seed: `root`, `data`, `order`; those of a block are in `plan.json`.
+    #[serde(default)]
+    pub seeds: BTreeMap<String, u64>,
     /// File to its SHA-256, for every other file of the folder.
     pub digests: BTreeMap<String, String>,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::mend::{mend, partial};
 use super::merge::{Layer, Merged, Origin, Places, merge};
 use super::parse::{self, Mark, Parsed};
 use super::source::Source;
@@ -52,7 +53,18 @@ pub struct Spec {
     /// Warnings found while reading.
     pub warnings: Vec<Problem>,
     /// Where each value came from.
-    merged: Merged,
+    pub(super) merged: Merged,
+    /// Whether it is the author's file, or one that is only looked through.
+    pub(super) trust: Trust,
+}
+
+/// How much a file may be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Every check was passed.
+    Checked,
+    /// It had mistakes, and was mended.
+    Mended,
 }
 
 impl Spec {
@@ -75,6 +87,12 @@ impl Spec {
     /// Every mistake of the merged tree.
     pub fn decode_variant(&self, variant: &str, tree: &Value) -> Result<Document, Vec<Problem>> {
         let places = self.places(Some(variant));
+        if self.trust == Trust::Mended {
+            // Its mistakes have been reported; here it is only looked through for more.
+            let mended = mend(tree);
+            let place = places.key(&owned(&["variants", variant]));
+            return decode(&mended, place).map_err(|problem| vec![*problem]);
+        }
         let mut found = Vec::new();
         walk(tree, schema::shared(), places, &mut found);
         meaning::check(tree, places, &mut found);
@@ -96,7 +114,7 @@ impl Spec {
     }
 }
 
-fn owned(path: &[&str]) -> parse::Path {
+pub(super) fn owned(path: &[&str]) -> parse::Path {
     path.iter().map(|p| (*p).to_owned()).collect()
 }
 
@@ -108,7 +126,7 @@ fn owned(path: &[&str]) -> parse::Path {
 pub fn load(path: &Path, layers: &Layers) -> Result<Spec, Problems> {
     match file::read(path) {
         Ok(text) => load_text(path, text, layers),
-        Err(problem) => Err(Problems { list: vec![*problem], sources: Vec::new() }),
+        Err(problem) => Err(Problems { list: vec![*problem], ..Problems::default() }),
     }
 }
 
@@ -137,7 +155,8 @@ pub fn load_text(path: &Path, text: String, layers: &Layers) -> Result<Spec, Pro
     }
     let found = in_order(found);
     if found.iter().any(|p| p.severity == Severity::Error) {
-        return Err(problems(found, &source));
+        let partial = partial(path, stack.chosen, merged);
+        return Err(Problems { partial, ..problems(found, &source) });
     }
     let start = source.place(0..0);
     let one = |problem| problems(vec![problem], &source);
@@ -156,10 +175,11 @@ pub fn load_text(path: &Path, text: String, layers: &Layers) -> Result<Spec, Pro
         document,
         merged_toml,
         merged,
+        trust: Trust::Checked,
     })
 }
 
-fn folder(path: &Path) -> PathBuf {
+pub(super) fn folder(path: &Path) -> PathBuf {
     let folder = path.parent().unwrap_or(Path::new("."));
     if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() }
 }
@@ -373,5 +393,6 @@ fn without_profile(what: &str) -> String {
 }
 
 fn problems(list: Vec<Problem>, source: &Source) -> Problems {
-    Problems { list, sources: vec![(source.path().to_owned(), source.text().to_owned())] }
+    let sources = vec![(source.path().to_owned(), source.text().to_owned())];
+    Problems { list, sources, partial: None }
 }

@@ -5,6 +5,7 @@ mod document;
 mod file;
 mod load;
 mod meaning;
+mod mend;
 mod merge;
 mod metric;
 mod overrides;

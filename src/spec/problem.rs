@@ -39,6 +39,20 @@ pub enum Place {
     Nowhere,
 }
 
+impl Place {
+    /// Whether two places share text, or are the same variable or flag.
+    fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::File { path: a, start, end, .. },
+                Self::File { path: b, start: from, end: to, .. },
+            ) => a == b && start < to && from < end,
+            (Self::Nowhere, _) | (_, Self::Nowhere) => false,
+            (a, b) => a == b,
+        }
+    }
+}
+
 /// One mistake of the author. Printed as `error[QL0207]: …`, `--> file:line:column`, the source line and a help.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -85,9 +99,20 @@ pub struct Problems {
     pub list: Vec<Problem>,
     /// Texts by path, for source lines.
     pub sources: Vec<(String, String)>,
+    /// The file without its mistakes, where there is enough of it: only for finding more of them.
+    pub partial: Option<Box<super::Spec>>,
 }
 
 impl Problems {
+    /// Adds what was found later, but not what follows from a mistake that is already here: a problem at a place that has
+    /// one.
+    pub fn add(&mut self, more: Vec<Problem>) {
+        let known: Vec<Place> = self.list.iter().map(|p| p.place.clone()).collect();
+        self.list.extend(more.into_iter().filter(|p| !known.iter().any(|k| k.overlaps(&p.place))));
+        self.list.sort_by(|a, b| (&a.place, a.code, &a.what).cmp(&(&b.place, b.code, &b.what)));
+        self.list.dedup();
+    }
+
     /// Whether any of them is an error.
     pub fn any_error(&self) -> bool {
         self.list.iter().any(|p| p.severity == Severity::Error)

@@ -80,7 +80,9 @@ fn without_null(schema: &mut Value) {
             for (key, value) in map.iter_mut() {
                 // The members of `properties` are named by authors' keys, one of which is `default`.
                 match (key.as_str(), value) {
-                    ("properties", Value::Object(members)) => members.values_mut().for_each(without_null),
+                    ("properties", Value::Object(members)) => {
+                        members.values_mut().for_each(without_null)
+                    }
                     (_, value) => without_null(value),
                 }
             }

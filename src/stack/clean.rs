@@ -4,9 +4,8 @@
 use std::fs;
 
 use super::error::{StackError, environment};
-use super::janitor;
-use super::scratch;
 use super::surroundings::Surroundings;
+use super::{janitor, scratch};
 
 /// Whether the servers that were fetched stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,9 +26,21 @@ fn eight_different_mistakes_are_eight_located_messages_and_nothing_is_started() 
     let output = project.output(&["run", TINY]);
     expect_code(&output, 2);
     let said = text_of(&output.stderr);
-    let located = said.lines().filter(|line| line.trim_start().starts_with("--> experiments/tiny.toml:")).count();
-    assert!(located >= 4, "{said}");
-    for part in ["durtion", "did you mean `duration`", "experiment.seed"] {
+    let located = said
+        .lines()
+        .filter(|line| line.trim_start().starts_with("--> experiments/tiny.toml:"))
+        .count();
+    assert!(located >= 8, "{said}");
+    for part in [
+        "`experiment.seed` must be",
+        "did you mean `duration`",
+        "`load.one.warmup.max` must be a text",
+        "`load.one.users` must be",
+        "did you mean `one`",
+        "did you mean `find`",
+        "did you mean `idx_people_email`",
+        "$2",
+    ] {
         assert!(said.contains(part), "`{part}` in:\n{said}");
     }
     assert!(!project.dir.join(".querylab").exists(), "nothing was started, nothing written");
@@ -60,13 +72,18 @@ fn the_checked_in_schema_is_what_the_program_prints_and_accepts_every_experiment
     let printed = project.output(&["schema"]);
     expect_code(&printed, 0);
     let kept = std::fs::read_to_string(root.join("infra/schema/experiment.schema.json")).unwrap();
-    assert_eq!(text_of(&printed.stdout), kept, "run `querylab schema > infra/schema/experiment.schema.json`");
+    assert_eq!(
+        text_of(&printed.stdout),
+        kept,
+        "run `querylab schema > infra/schema/experiment.schema.json`"
+    );
     let schema: serde_json::Value = serde_json::from_str(&kept).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for entry in std::fs::read_dir(root.join("experiments")).unwrap().flatten() {
         let text = std::fs::read_to_string(entry.path()).unwrap();
         let value: serde_json::Value = toml::from_str(&text).unwrap();
-        let errors: Vec<String> = validator.iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        let errors: Vec<String> =
+            validator.iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
         assert!(errors.is_empty(), "{}: {errors:#?}", entry.path().display());
     }
     let wrong: serde_json::Value = toml::from_str("[experiment]\nfrmat = 1").unwrap();
@@ -90,7 +107,13 @@ fn the_same_file_and_seed_give_the_same_plan_and_another_seed_another() {
 #[test]
 fn wrong_flags_are_exit_2_and_help_is_exit_0() {
     let project = Project::new();
-    for args in [&["rnu"][..], &["run"], &["run", TINY, "--blocks", "-3"], &["run", TINY, "--blocks", "1000000000"], &["run", "no-such-file.toml"]] {
+    for args in [
+        &["rnu"][..],
+        &["run"],
+        &["run", TINY, "--blocks", "-3"],
+        &["run", TINY, "--blocks", "1000000000"],
+        &["run", "no-such-file.toml"],
+    ] {
         expect_code(&project.output(args), 2);
     }
     let help = project.output(&["--help"]);
@@ -102,8 +125,12 @@ fn wrong_flags_are_exit_2_and_help_is_exit_0() {
 #[test]
 fn a_reader_that_has_seen_enough_is_no_panic_and_a_full_disk_is_exit_3() {
     let project = Project::new();
-    let mut child =
-        project.querylab(&["plan", TINY, "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = project
+        .querylab(&["plan", TINY, "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut first = [0; 1];
     child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
     drop(child.stdout.take());
@@ -119,10 +146,16 @@ fn a_reader_that_has_seen_enough_is_no_panic_and_a_full_disk_is_exit_3() {
 #[test]
 fn an_override_from_the_environment_that_means_nothing_is_refused_by_name() {
     let project = Project::new();
-    let output = project.querylab(&["check", TINY]).env("QUERYLAB__DESIGN__BLOKCS", "3").output().unwrap();
+    let output =
+        project.querylab(&["check", TINY]).env("QUERYLAB__DESIGN__BLOKCS", "3").output().unwrap();
     expect_code(&output, 2);
-    assert!(text_of(&output.stderr).contains("QUERYLAB__DESIGN__BLOKCS"), "{}", text_of(&output.stderr));
-    let output = project.querylab(&["plan", TINY]).env("QUERYLAB__DESIGN__BLOCKS", "3").output().unwrap();
+    assert!(
+        text_of(&output.stderr).contains("QUERYLAB__DESIGN__BLOKCS"),
+        "{}",
+        text_of(&output.stderr)
+    );
+    let output =
+        project.querylab(&["plan", TINY]).env("QUERYLAB__DESIGN__BLOCKS", "3").output().unwrap();
     expect_code(&output, 0);
     assert!(text_of(&output.stdout).contains("3 blocks"), "{}", text_of(&output.stdout));
 }
@@ -134,4 +167,35 @@ fn colours_are_for_terminals_unless_they_are_asked_for() {
     assert!(!text_of(&plain.stderr).contains('\x1b'));
     let coloured = project.output(&["check", "no-such-file.toml", "--color", "always"]);
     assert!(text_of(&coloured.stderr).contains('\x1b'));
+}
+
+#[test]
+fn the_readme_shows_the_table_of_the_published_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let report =
+        std::fs::read_to_string(root.join("results/0001-email-lookup/full/report.md")).unwrap();
+    let (_, after) = readme.split_once("<!-- querylab:0001 -->").unwrap();
+    let (shown, _) = after.split_once("<!-- /querylab:0001 -->").unwrap();
+    let rows: Vec<&str> = shown.lines().filter(|line| line.starts_with('|')).collect();
+    assert!(rows.len() >= 7, "a header and five variants");
+    for row in rows {
+        assert!(report.lines().any(|line| line == row), "not in the report: {row}");
+    }
+}
+
+#[test]
+fn the_published_run_is_whole_and_its_report_is_what_it_renders_to() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/0001-email-lookup/full");
+    let project = Project::new();
+    let copy = project.dir.join("full");
+    std::fs::create_dir_all(copy.join("plans")).unwrap();
+    for (path, bytes) in crate::lab::files(&root) {
+        std::fs::write(copy.join(path.strip_prefix(&root).unwrap()), bytes).unwrap();
+    }
+    let before = crate::lab::files(&copy);
+    let rendered = project.output(&["report", "full"]);
+    expect_code(&rendered, 0);
+    assert!(text_of(&rendered.stdout).contains("byte for byte"), "{}", text_of(&rendered.stdout));
+    assert_eq!(crate::lab::files(&copy), before);
 }

@@ -19,7 +19,8 @@ impl Project {
     pub(crate) fn new() -> Self {
         let temporary = tempfile::Builder::new().prefix("querylab test ").tempdir().unwrap();
         // The unprivileged user must be able to come by.
-        fs::set_permissions(temporary.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        fs::set_permissions(temporary.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
         let dir = temporary.path().join("a project");
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny"), &dir);
         let scratch = PathBuf::from("/var/tmp").join(format!("qlt-{}", unique()));
@@ -29,20 +30,31 @@ impl Project {
     /// `querylab …` in the project's folder.
     pub(crate) fn querylab(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_querylab"));
-        command.args(args).current_dir(&self.dir).env("QUERYLAB_SCRATCH_DIR", &self.scratch).stdin(Stdio::null());
+        command
+            .args(args)
+            .current_dir(&self.dir)
+            .env("QUERYLAB_SCRATCH_DIR", &self.scratch)
+            .stdin(Stdio::null());
         command
     }
 
-    /// Runs to the end, or panics after two minutes.
+    /// Runs to the end; what takes more than ten minutes hangs, and is ended.
     pub(crate) fn output(&self, args: &[&str]) -> Output {
-        self.querylab(args).output().unwrap()
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=10", "600", env!("CARGO_BIN_EXE_querylab")]).args(args);
+        command
+            .current_dir(&self.dir)
+            .env("QUERYLAB_SCRATCH_DIR", &self.scratch)
+            .stdin(Stdio::null());
+        command.output().unwrap()
     }
 
     /// Starts a run and reads its events until one contains `text`.
     pub(crate) fn start_until(&self, args: &[&str], text: &str) -> Child {
         let mut all = vec!["run", "--message-format", "json"];
         all.extend(args);
-        let mut child = self.querylab(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            self.querylab(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut seen = Vec::new();
         loop {
@@ -50,7 +62,8 @@ impl Project {
                 Some(Ok(line)) if line.contains(text) => break,
                 Some(Ok(line)) => seen.push(line),
                 _ => {
-                    let said = child.wait_with_output().map(|o| text_of(&o.stderr)).unwrap_or_default();
+                    let said =
+                        child.wait_with_output().map(|o| text_of(&o.stderr)).unwrap_or_default();
                     panic!("`{text}` never came; events:\n{}\nstderr:\n{said}", seen.join("\n"));
                 }
             }
@@ -73,10 +86,15 @@ impl Project {
             if matches!(state, None | Some('Z' | 'X')) {
                 continue;
             }
-            let line = text_of(&fs::read(dir.join("cmdline")).unwrap_or_default()).replace('\0', " ");
+            let line =
+                text_of(&fs::read(dir.join("cmdline")).unwrap_or_default()).replace('\0', " ");
             let cwd = fs::read_link(dir.join("cwd")).unwrap_or_default();
             if line.contains(self.scratch.to_str().unwrap()) || cwd.starts_with(&self.scratch) {
-                alive.push(format!("{} {line} (in {})", entry.file_name().to_string_lossy(), cwd.display()));
+                alive.push(format!(
+                    "{} {line} (in {})",
+                    entry.file_name().to_string_lossy(),
+                    cwd.display()
+                ));
             }
         }
         alive
@@ -167,6 +185,8 @@ pub(crate) fn servers() -> bool {
     if has_postgres || can_fetch || std::env::var_os("QUERYLAB_REQUIRE_SERVERS").is_some() {
         return true;
     }
-    eprintln!("SKIPPED: no servers here and no way to fetch them; set QUERYLAB_REQUIRE_SERVERS to make this an error");
+    eprintln!(
+        "SKIPPED: no servers here and no way to fetch them; set QUERYLAB_REQUIRE_SERVERS to make this an error"
+    );
     false
 }

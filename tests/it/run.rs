@@ -15,10 +15,19 @@ fn a_file_reaches_a_published_report_and_the_report_is_rebuilt_byte_for_byte() {
     let output = project.output(&["run", TINY]);
     expect_code(&output, 0);
     let published = project.dir.join("results/tiny/full");
-    for file in
-        ["manifest.json", "plan.json", "experiment.merged.toml", "trials.csv", "summary.csv", "comparisons.csv",
-         "claims.csv", "indexes.csv", "report.md", "plans/btree-find.json", "plans/cached-cached.json"]
-    {
+    for file in [
+        "manifest.json",
+        "plan.json",
+        "experiment.merged.toml",
+        "trials.csv",
+        "summary.csv",
+        "comparisons.csv",
+        "claims.csv",
+        "indexes.csv",
+        "report.md",
+        "plans/btree-find.json",
+        "plans/cached-cached.json",
+    ] {
         assert!(published.join(file).is_file(), "{file} is missing");
     }
     let before = files(&published);
@@ -48,7 +57,10 @@ fn sums_are_exact(trials: &str) {
             cells[column].parse().unwrap_or_else(|_| panic!("{name}: {}", cells[column]))
         };
         assert_eq!(number("requests_due"), number("requests_sent") + number("requests_dropped"));
-        assert_eq!(number("requests_sent"), number("requests_answered") + number("requests_failed"));
+        assert_eq!(
+            number("requests_sent"),
+            number("requests_answered") + number("requests_failed")
+        );
         assert_eq!(number("client_sent"), number("api_requests"));
         assert!(number("requests_answered") > 0);
         seen += 1;
@@ -62,7 +74,8 @@ fn a_wrong_index_set_is_exit_6_and_says_which_plan_came_instead() {
         return;
     }
     let project = Project::new();
-    let output = project.output(&["run", TINY, "--set", "variants.btree.indexes=[]", "--blocks", "1"]);
+    let output =
+        project.output(&["run", TINY, "--set", "variants.btree.indexes=[]", "--blocks", "1"]);
     expect_code(&output, 6);
     let said = text_of(&output.stderr);
     assert!(said.contains("should have Index Scan using idx_people_email, but is"), "{said}");
@@ -103,7 +116,14 @@ fn a_runner_killed_in_any_phase_leaves_nothing_and_the_next_run_works() {
     let project = Project::new();
     expect_code(&project.output(&["run", TINY, "--blocks", "1"]), 0);
     let earlier = files(&project.dir.join("results"));
-    let slow = ["--set", "load.one.warmup.min=3s", "--set", "load.one.warmup.max=4s", "--set", "load.one.duration=5s"];
+    let slow = [
+        "--set",
+        "load.one.warmup.min=3s",
+        "--set",
+        "load.one.warmup.max=4s",
+        "--set",
+        "load.one.duration=5s",
+    ];
     for (phase, event) in [
         ("provisioning", "run-started"),
         ("seeding", "\"loading\""),
@@ -120,7 +140,40 @@ fn a_runner_killed_in_any_phase_leaves_nothing_and_the_next_run_works() {
     }
     let listed = text_of(&project.output(&["list", "--runs"]).stdout);
     assert!(listed.contains("crashed"), "{listed}");
+    let killed = fs::read_dir(project.dir.join(".querylab/runs/tiny")).unwrap().flatten();
+    let killed = killed.map(|e| e.path()).find(|run| !run.join("manifest.json").exists()).unwrap();
+    expect_code(&project.output(&["report", killed.to_str().unwrap()]), 0);
+    assert!(fs::read_to_string(killed.join("report.md")).unwrap().contains("INCOMPLETE"));
     expect_code(&project.output(&["run", TINY, "--blocks", "1"]), 0);
+}
+
+#[test]
+fn an_interrupt_in_any_phase_ends_within_ten_seconds_and_a_second_one_at_once() {
+    if !servers() {
+        return;
+    }
+    let project = Project::new();
+    let slow = ["--set", "load.one.warmup.min=20s", "--set", "load.one.warmup.max=20s"];
+    for (event, interrupts) in [
+        ("run-started", 1),
+        ("\"loading\"", 1),
+        ("\"phase\":\"warm-up\"", 1),
+        ("\"phase\":\"warm-up\"", 2),
+    ] {
+        let mut args = vec![TINY, "--blocks", "1", "--set", "dataset.tables.people.rows=1000000"];
+        args.extend(slow);
+        let child = project.start_until(&args, event);
+        let pid = rustix::process::Pid::from_child(&child);
+        let start = std::time::Instant::now();
+        for _ in 0..interrupts {
+            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        expect_code(&child.wait_with_output().unwrap(), 130);
+        let took = start.elapsed();
+        assert!(took.as_secs() < if interrupts == 1 { 12 } else { 2 }, "{event}: {took:?}");
+        project.expect_nothing_left();
+    }
 }
 
 #[test]
@@ -135,7 +188,12 @@ fn one_interrupt_stops_cleanly_and_keeps_finished_trials() {
     let output = child.wait_with_output().unwrap();
     expect_code(&output, 130);
     project.expect_nothing_left();
-    let run = fs::read_dir(project.dir.join(".querylab/runs/tiny")).unwrap().next().unwrap().unwrap().path();
+    let run = fs::read_dir(project.dir.join(".querylab/runs/tiny"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let state = fs::read_to_string(run.join("run.json")).unwrap();
     assert!(state.contains("interrupted"), "{state}");
     assert!(fs::read_to_string(run.join("report.md")).unwrap().contains("INCOMPLETE"));
@@ -148,7 +206,8 @@ fn a_server_too_old_is_exit_3_with_a_fix_and_nothing_is_left() {
         return;
     }
     let project = Project::new();
-    let output = project.output(&["run", TINY, "--no-setup", "--set", "services.nginx.version=\">=99\""]);
+    let output =
+        project.output(&["run", TINY, "--no-setup", "--set", "services.nginx.version=\">=99\""]);
     expect_code(&output, 3);
     let said = text_of(&output.stderr);
     assert!(said.contains("nginx") && said.contains("fix:"), "{said}");

@@ -91,7 +91,7 @@ impl Runner {
         let out = tempfile::NamedTempFile::new().expect("a file");
         #[expect(clippy::disallowed_methods, reason = "the runner has to be a process of its own")]
         let child = Command::new(std::env::current_exe().expect("known"))
-            .args(["--exact", "stack_faults::runner_that_is_killed", "--nocapture", "--ignored"])
+            .args(["--exact", "stack_faults::runner_that_is_killed", "--nocapture"])
             .env(RUNNER, format!("{upto} {}", out.path().display()))
             .stdout(Stdio::null())
             .spawn()

@@ -105,7 +105,7 @@ async fn nobody_listening_is_a_failure_of_the_run_that_names_the_kind() {
 async fn answers_are_checked_one_by_one_before_the_load() {
     let address = server(u64::MAX).await;
     let right = check_once(job(closed(1, 0), address), 20).await.expect("checked");
-    assert_eq!(right, Checked { sent: 20, mismatches: vec![] });
+    assert_eq!(right, Checked { sent: 20, mismatches: vec![], faults: vec![] });
     let mut plan = closed(1, 0);
     plan.targets[0].check.rows = Some(2);
     let wrong = check_once(job(plan, address), 5).await.expect("checked");

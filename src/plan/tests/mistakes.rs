@@ -221,10 +221,6 @@ fn routes_caches_params_and_expectations_are_checked() {
             "the values of `users.created_at` are not all of its type",
         ),
         (
-            &[("indexes  = [\"idx_users_email_active\"]", "indexes = []")],
-            "expects index `idx_users_email_active`, which it does not have",
-        ),
-        (
             &[(
                 "cache = { strategy = \"cache-aside\", key = \"user:email:{email}\", ttl = \"300s\" }",
                 "",

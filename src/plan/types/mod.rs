@@ -5,14 +5,19 @@ mod drive;
 mod judge;
 mod launch;
 
+pub use cell::{
+    ApiPlan, BindPlan, CachePlan, CellPlan, EndpointPlan, ExpectPlan, KeyPiece, ParamPlan,
+    PlanNode, PoolPlan, ServerPlan, StackPlan,
+};
+pub use drive::{
+    CheckPlan, DistributionPlan, DrawPlan, DrawSource, FieldCheck, FillPlan, LoadPlan, ModelPlan,
+    TargetPlan, Until, WarmupPlan,
+};
+pub use judge::{ClaimPlan, DeltaPlan, DesignPlan, RegressionPlan, ThresholdPlan};
+pub use launch::{ApiCounters, ApiLaunch, PostgresAddress, RedisAddress};
 use serde::{Deserialize, Serialize};
 
 use crate::rows::TableSpec;
-
-pub use cell::{ApiPlan, BindPlan, CachePlan, CellPlan, EndpointPlan, ExpectPlan, KeyPiece, ParamPlan, PlanNode, PoolPlan, ServerPlan, StackPlan};
-pub use drive::{CheckPlan, DistributionPlan, DrawPlan, DrawSource, FieldCheck, FillPlan, LoadPlan, ModelPlan, TargetPlan, Until, WarmupPlan};
-pub use judge::{ClaimPlan, DeltaPlan, DesignPlan, RegressionPlan, ThresholdPlan};
-pub use launch::{ApiCounters, ApiLaunch, PostgresAddress, RedisAddress};
 
 /// Version of `plan.json`.
 pub const FORMAT: u32 = 1;

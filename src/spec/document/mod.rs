@@ -14,15 +14,16 @@ mod variant;
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 pub use claim::{Claim, ClaimExpect, Regression, Threshold};
 pub use dataset::{Column, Dataset, GeneratorKind, Table};
 pub use design::{Design, Exclude, Primary};
-pub use endpoint::{Bind, Cache, CacheStrategy, Check, Distribution, DistributionKind, Endpoint, Param, ParamType};
+pub use endpoint::{
+    Bind, Cache, CacheStrategy, Check, Distribution, DistributionKind, Endpoint, Param, ParamType,
+};
 pub use load::{Arrival, Fill, Load, LoadModel, Warmup};
 pub use scalar::Scalar;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 pub use services::{ApiService, Pool, Server, Services, Transport};
 pub use variant::{Expect, ExpectPlan, Limits, Variant};
 

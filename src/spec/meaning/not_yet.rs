@@ -8,6 +8,9 @@ pub(super) fn check(look: &mut Look<'_>) {
         if look.get(&path).is_some_and(|v| v == "tcp") {
             let help = "leave it out: servers are reached through unix sockets";
             look.bad(codes::NOT_YET, &path, "= \"tcp\" is not supported yet", help);
+        } else if path.iter().any(|part| part == "nginx") {
+            let help = "leave it out: Nginx is reached through TCP on 127.0.0.1";
+            look.bad(codes::NOT_YET, &path, "is not supported yet for Nginx", help);
         }
     }
     for path in look.both(&["endpoints", "*", "cache", "strategy"]) {

@@ -121,7 +121,11 @@ fn holds(text: &str, layers: &Layers) -> Result<(), TestCaseError> {
     for problem in &problems.list {
         if let Place::File { line, column, start, end, .. } = &problem.place {
             prop_assert!(start <= end && *end <= text.len());
-            let one = Problems { list: vec![problem.clone()], sources: problems.sources.clone() };
+            let one = Problems {
+                list: vec![problem.clone()],
+                sources: problems.sources.clone(),
+                partial: None,
+            };
             let text = render(&one, Color::Plain);
             let wanted = format!("0001-email-lookup.toml:{line}:{column}\n");
             prop_assert!(text.contains(&wanted), "{} not in\n{}", wanted, text);

@@ -70,7 +70,7 @@ fn odd_spans_and_lines_are_drawn() {
     let missing = Place::File { path: "gone".into(), start: 1, end: 2, line: 7, column: 8 };
     list.push(Problem::error("QL0105", "no source", missing));
     list.push(Problem::error("QL0105", "", Place::Nowhere));
-    let problems = Problems { list, sources };
+    let problems = Problems { list, sources, partial: None };
     assert!(render(&problems, Color::Plain).contains("gone:7:8"));
     assert!(render(&problems, Color::Ansi).contains("\u{1b}["));
     assert_eq!(render_json(&problems).lines().count(), problems.list.len());

@@ -76,7 +76,8 @@ fn programs(name: &str) -> Option<PathBuf> {
 #[expect(clippy::disallowed_methods, reason = "tests start the real binary")]
 fn fetched(name: &str) -> Option<PathBuf> {
     let part = name.split('-').next()?;
-    let output = Command::new(env!("CARGO_BIN_EXE_querylab")).args(["setup", part]).output().ok()?;
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_querylab")).args(["setup", part]).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let path = PathBuf::from(text.lines().last()?.rsplit_once(": ")?.1);
     Some(path.with_file_name(name)).filter(|path| path.is_file())
@@ -84,7 +85,9 @@ fn fetched(name: &str) -> Option<PathBuf> {
 
 /// Folders of libraries that a fetched program brought with it.
 fn libraries(program: &Path) -> Vec<PathBuf> {
-    let Some(root) = program.ancestors().find(|a| a.join("usr/lib").is_dir() && a.parent().is_some()) else {
+    let Some(root) =
+        program.ancestors().find(|a| a.join("usr/lib").is_dir() && a.parent().is_some())
+    else {
         return Vec::new();
     };
     fs::read_dir(root.join("usr/lib")).into_iter().flatten().flatten().map(|e| e.path()).collect()

@@ -1,0 +1,42 @@
+//! What was made, and what it cost: plain values for whoever asked for the data.
+
+/// The data of a plan, ready.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dataset {
+    /// In the order in which they were loaded.
+    pub tables: Vec<LoadedTable>,
+    /// By database, in the order in which they were built.
+    pub indexes: Vec<BuiltIndex>,
+    /// Time for all of it.
+    pub prepare_ms: u64,
+}
+
+/// One table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadedTable {
+    /// Name.
+    pub name: String,
+    /// Rows, as Postgres counted them.
+    pub rows: u64,
+    /// Heap with its maps and its TOAST table.
+    pub table_bytes: u64,
+    /// Time of the COPY.
+    pub load_ms: u64,
+    /// Checksum of the first and last rows as generated.
+    pub checksum: String,
+}
+
+/// One index of one database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BuiltIndex {
+    /// Database.
+    pub database: String,
+    /// Index.
+    pub name: String,
+    /// Its statement.
+    pub sql: String,
+    /// Time of CREATE INDEX.
+    pub build_ms: u64,
+    /// Size.
+    pub index_bytes: u64,
+}

@@ -1,0 +1,136 @@
+//! From what was measured to what is kept: records of the archive, and events that are also written down.
+
+use chrono::{DateTime, Utc};
+
+use super::clock;
+use super::event::Event;
+use super::manifest::Gathered;
+use super::proof::Plans;
+use super::trial::Done;
+use crate::dataset::{self, Dataset};
+use crate::load::Slice;
+use crate::plan::{Plan, TrialPlan};
+use crate::results::{
+    DatasetRecord, IndexRecord, Outcome, Run, SliceRecord, TableRecord, TrialRecord,
+};
+
+/// The archive and whoever listens: what is said is also kept.
+pub(super) struct Recorder<'a> {
+    /// The run's folder.
+    pub(super) archive: &'a mut Run,
+    /// Who listens.
+    pub(super) events: &'a mut (dyn FnMut(Event) + Send),
+}
+
+impl Recorder<'_> {
+    /// Says an event, and keeps it if it is not fleeting.
+    pub(super) fn say(&mut self, event: Event) {
+        let fleeting = matches!(
+            event,
+            Event::TrialProgress { .. } | Event::Dataset(dataset::Progress::Loading { .. })
+        );
+        if !fleeting
+            && let Ok(json) = serde_json::to_value(&event)
+            && let Err(e) = self.archive.event(&json)
+        {
+            tracing::warn!("{e:#}");
+        }
+        (self.events)(event);
+    }
+}
+
+/// What the data cost, with the variants that each index serves.
+pub(super) fn dataset(plan: &Plan, made: Dataset) -> DatasetRecord {
+    let variants_of = |database: &str| {
+        let uses = |set: usize| plan.index_sets.get(set).is_some_and(|s| s.database == database);
+        plan.variants.iter().filter(|v| uses(v.index_set)).map(|v| v.name.clone()).collect()
+    };
+    let tables = made.tables.into_iter().map(|t| TableRecord {
+        name: t.name,
+        rows: t.rows,
+        table_bytes: t.table_bytes,
+        load_ms: t.load_ms,
+        checksum: t.checksum,
+    });
+    let indexes = made.indexes.into_iter().map(|i| IndexRecord {
+        variants: variants_of(&i.database),
+        database: i.database,
+        name: i.name,
+        sql: i.sql,
+        build_ms: i.build_ms,
+        index_bytes: i.index_bytes,
+    });
+    DatasetRecord {
+        tables: tables.collect(),
+        indexes: indexes.collect(),
+        prepare_ms: made.prepare_ms,
+    }
+}
+
+fn slice(slice: &Slice) -> SliceRecord {
+    SliceRecord {
+        t_ms: slice.t_ns / 1_000_000,
+        answered: slice.answered,
+        failed: slice.failed,
+        response_time_p50_us: slice.p50_us,
+        response_time_p99_us: slice.p99_us,
+    }
+}
+
+/// Writes the trial's files before anything else can go wrong.
+pub(super) fn keep(
+    plan: &Plan,
+    trial: &TrialPlan,
+    done: &Done,
+    (started, wall_ms): (DateTime<Utc>, u64),
+    recorder: &mut Recorder<'_>,
+    gathered: &mut Gathered,
+) -> anyhow::Result<()> {
+    let cell = &plan.cells[trial.cell];
+    let to_ms = |ns: u64| ns / 1_000_000;
+    let record = TrialRecord {
+        format: crate::results::FORMAT,
+        number: trial.number,
+        block: trial.block,
+        order: trial.order,
+        variant: cell.variant.clone(),
+        load: cell.load.clone(),
+        role: trial.role,
+        outcome: done.outcome.clone(),
+        started_at: clock::rfc3339(started),
+        wall_ms,
+        fill_ms: done.recording.as_ref().and_then(|r| r.fill_ns).map(to_ms),
+        warmup_ms: done.recording.as_ref().map(|r| to_ms(r.warmup_ns)),
+        warmup_reached: done.recording.as_ref().map(|r| r.warmup_reached),
+        window: done.window.clone(),
+        witness: done.witness.clone(),
+        plan_hash: done.plans.as_ref().map(Plans::hash),
+        notes: done.notes.clone(),
+    };
+    let hlog = done.recording.as_ref().map(|r| r.window.hlog(started.into())).transpose()?;
+    let slices = done.recording.as_ref().map(|r| r.slices.iter().map(slice).collect::<Vec<_>>());
+    recorder.archive.append(&record, hlog.as_deref(), slices.as_deref())?;
+    for (endpoint, explained) in done.plans.iter().flat_map(|plans| &plans.by_endpoint) {
+        recorder.archive.save_plan(&format!("{}-{endpoint}", cell.variant), &explained.plan)?;
+    }
+    for (server, settings) in &done.settings {
+        gathered
+            .settings
+            .entry(format!("{}/{server}", cell.variant))
+            .or_insert_with(|| settings.clone());
+    }
+    recorder.say(Event::TrialEnded {
+        number: trial.number + 1,
+        of: u32::try_from(plan.trials.len()).unwrap_or(u32::MAX),
+        block: trial.block,
+        variant: cell.variant.clone(),
+        load: cell.load.clone(),
+        response_time_p50_us: record.window.as_ref().and_then(|w| w.response_time.p50_us),
+        rate_rps: record.window.as_ref().map(|w| w.rate_rps),
+        failure: match &record.outcome {
+            Outcome::Failed(failure) => Some(failure.reason.clone()),
+            _ => None,
+        },
+    });
+    Ok(())
+}
