@@ -57,7 +57,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     let asked_for = !error.use_stderr();
     let text = error.render();
     if asked_for {
-        return out::stdout(&text.to_string()).map_or_else(|e| e.code(), |()| ExitCode::SUCCESS);
+        return out::stdout(&text.to_string()).map_or_else(Exit::code, |()| ExitCode::SUCCESS);
     }
     out::stderr(&text.ansi().to_string());
     Exit::Input.code()

@@ -210,7 +210,7 @@ async fn prepare(
     };
     let migrations = spec.dir.join(&plan.dataset.migrations);
     let prepared = dataset::prepare(&addresses, &migrations, plan, &mut |step| {
-        recorder.say(Event::Dataset(step))
+        recorder.say(Event::Dataset(step));
     })
     .await;
     let stopped = postgres.stop().await;

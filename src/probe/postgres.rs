@@ -30,6 +30,7 @@ pub struct DatabaseStats {
 
 impl DatabaseStats {
     /// What was counted between `before` and this one.
+    #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let minus = |now: &BTreeMap<String, u64>, then: &BTreeMap<String, u64>| {
             now.iter()

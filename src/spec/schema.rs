@@ -81,7 +81,7 @@ fn without_null(schema: &mut Value) {
                 // The members of `properties` are named by authors' keys, one of which is `default`.
                 match (key.as_str(), value) {
                     ("properties", Value::Object(members)) => {
-                        members.values_mut().for_each(without_null)
+                        members.values_mut().for_each(without_null);
                     }
                     (_, value) => without_null(value),
                 }
