@@ -39,8 +39,9 @@ pub(super) fn plan(plan: &Plan) -> String {
         writeln!(page, "{}\n", deltas(plan))?;
         writeln!(page, "Order (each block in seeded random order; * is the baseline's twin):")?;
         write!(page, "{}", order(plan))?;
-        for warning in &plan.warnings {
-            writeln!(page, "\nwarning: {warning}")?;
+        for (position, warning) in plan.warnings.iter().enumerate() {
+            let gap = if position == 0 { "\n" } else { "" };
+            writeln!(page, "{gap}warning: {warning}")?;
         }
         Ok(())
     })();
@@ -63,7 +64,7 @@ fn budget(plan: &Plan) -> String {
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(header.to_vec());
+    table.load_style(presets::ASCII_MARKDOWN).set_header(header.to_vec());
     table
 }
 
@@ -72,6 +73,7 @@ fn cells(plan: &Plan) -> Table {
         table(&["variant", "load", "arrivals", "warm-up", "window", "database", "expected plan"]);
     for cell in &plan.cells {
         let arrivals = match &cell.drive.model {
+            ModelPlan::Closed { users: 1, .. } => "closed, 1 user".to_owned(),
             ModelPlan::Closed { users, .. } => format!("closed, {users} users"),
             ModelPlan::Open { rate_per_s, arrival, .. } => {
                 format!(

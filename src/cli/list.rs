@@ -28,7 +28,7 @@ fn experiments(dir: &Path) -> Result<Exit, Exit> {
         ));
     }
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(vec![
         "experiment",
         "question",
@@ -50,7 +50,7 @@ fn experiments(dir: &Path) -> Result<Exit, Exit> {
                     d.experiment.tags.join(", "),
                     spec.variant_order.join(", "),
                     d.design.loads.join(", "),
-                    d.profiles.keys().cloned().collect::<Vec<_>>().join(", "),
+                    spec.profiles.join(", "),
                     d.claims.len().to_string(),
                     d.thresholds.len().to_string(),
                 ]);
@@ -85,7 +85,7 @@ fn toml_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 fn runs(dir: &Path) -> Result<Exit, Exit> {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(vec!["run", "experiment", "profile", "state", "trials", "valid", "started"]);
     for run in results::list_runs(&dir.join(".querylab").join("runs")) {
         table.add_row(vec![

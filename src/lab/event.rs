@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::dataset;
+use crate::stack::StackError;
 
 /// Something happened.
 #[derive(Debug, Clone, Serialize)]
@@ -126,5 +127,15 @@ impl std::fmt::Display for Stop {
             | Self::Correctness(text) => f.write_str(text),
             Self::Interrupted(signal) => write!(f, "interrupted by signal {signal}"),
         }
+    }
+}
+
+/// The exit reason that a failure of the servers stands for.
+pub fn stop_of(error: &StackError) -> Stop {
+    match error {
+        StackError::Environment(text) | StackError::GuardLost(text) => {
+            Stop::Environment(text.clone())
+        }
+        StackError::Provisioning(text) => Stop::Provisioning(text.clone()),
     }
 }

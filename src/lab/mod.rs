@@ -5,6 +5,7 @@
 
 mod accounting;
 mod clock;
+mod done;
 mod event;
 mod manifest;
 mod preflight;
@@ -15,7 +16,7 @@ mod serve;
 mod trial;
 mod witness;
 
-pub use event::{Event, Interrupt, Stop};
+pub use event::{Event, Interrupt, Stop, stop_of};
 pub use manifest::git_revision;
-pub use run::{Ended, Options, run, stop_of};
+pub use run::{Ended, Options, run};
 pub use serve::{Listeners, Served, serve};

@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use super::clock;
+use super::done::Done;
 use super::event::Event;
 use super::manifest::Gathered;
 use super::proof::Plans;
-use super::trial::Done;
 use crate::dataset::{self, Dataset};
 use crate::load::Slice;
 use crate::plan::{Plan, TrialPlan};

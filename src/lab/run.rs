@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::event::{Event, Interrupt, Stop};
+use super::done::{Again, Done};
+use super::event::{Event, Interrupt, Stop, stop_of};
 use super::manifest::{self, Gathered};
 use super::record::{self, Recorder};
-use super::trial::{self, Again, Bench, Done, millis};
+use super::trial::{self, Bench, millis};
 use super::{clock, preflight};
 use crate::dataset;
 use crate::plan::{Plan, TrialPlan};
 use crate::results::{Failure, FailureKind, Manifest, Outcome, Run, State};
 use crate::spec::Spec;
-use crate::stack::{MeasuringLock, Session, SessionOptions, StackError, Wait};
+use crate::stack::{MeasuringLock, Session, SessionOptions, Wait};
 
 /// How to run.
 #[derive(Debug, Clone)]
@@ -41,16 +42,6 @@ pub struct Ended {
     pub manifest: Option<Manifest>,
     /// Why it ended early or in the red; none if all was well.
     pub stop: Option<Stop>,
-}
-
-/// The exit reason that a failure of the servers stands for.
-pub fn stop_of(error: &StackError) -> Stop {
-    match error {
-        StackError::Environment(text) | StackError::GuardLost(text) => {
-            Stop::Environment(text.clone())
-        }
-        StackError::Provisioning(text) => Stop::Provisioning(text.clone()),
-    }
 }
 
 /// Runs a plan from the lock to the last trial.

@@ -2,8 +2,7 @@
 
 use tokio::sync::watch;
 
-use super::event::{Event, Interrupt, Stop};
-use super::run::stop_of;
+use super::event::{Event, Interrupt, Stop, stop_of};
 use crate::dataset;
 use crate::plan::Plan;
 use crate::spec::Spec;

@@ -1,77 +1,20 @@
 //! One trial: fresh servers, proof, right answers, warm-up, window, witnesses, sums.
 
-use std::collections::BTreeMap;
-
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::event::{Event, Interrupt, Stop};
-use super::proof::{self, Plans};
+use super::done::{Again, Done};
+use super::event::{Event, Interrupt, Stop, stop_of};
+use super::proof;
 use super::witness::{self, Sums};
 use crate::load::{self, Job, PhaseEvent, Recording};
 use crate::plan::{CellPlan, Plan, TrialPlan};
 use crate::probe::{self, Memory, Snapshot};
-use crate::results::{Failure, FailureKind, Outcome, Window, Witness};
+use crate::results::FailureKind;
 use crate::stack::{Role, Session, Stack, StackError};
 
 /// Requests before the load.
 const CHECKS: u64 = 3;
-
-/// Whether the same cell can do better in another block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
-    /// It may.
-    Possible,
-    /// A wrong plan, index set or answer comes again.
-    Useless,
-}
-
-/// What a trial gives back.
-pub(super) struct Done {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// What was driven, as far as it came.
-    pub recording: Option<Recording>,
-    /// The window, as far as it came.
-    pub window: Option<Window>,
-    /// The other witnesses.
-    pub witness: Option<Witness>,
-    /// Plans before the window.
-    pub plans: Option<Plans>,
-    /// Settings in force, by server.
-    pub settings: BTreeMap<String, BTreeMap<String, String>>,
-    /// Said, though the trial is valid.
-    pub notes: Vec<String>,
-    /// Why the whole run must end, if it must.
-    pub stop: Option<Stop>,
-    /// Whether to try the cell again in the next block.
-    pub again: Again,
-}
-
-impl Done {
-    /// Nothing wrong so far.
-    pub(super) fn new() -> Self {
-        Self {
-            outcome: Outcome::Ok,
-            recording: None,
-            window: None,
-            witness: None,
-            plans: None,
-            settings: BTreeMap::new(),
-            notes: Vec::new(),
-            stop: None,
-            again: Again::Possible,
-        }
-    }
-
-    /// Notes why the trial is not valid.
-    pub(super) fn fail(&mut self, kind: FailureKind, reason: impl Into<String>) {
-        // The first reason is the cause; what follows from it is not worth a row.
-        if !matches!(self.outcome, Outcome::Failed(_)) {
-            self.outcome = Outcome::Failed(Failure { kind, reason: reason.into() });
-        }
-    }
-}
 
 /// Everything that a trial needs from its run.
 pub(super) struct Bench<'a> {
@@ -101,7 +44,7 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
         Ok(stack) => stack,
         Err(e) => {
             done.fail(FailureKind::Provisioning, e.to_string());
-            done.stop = Some(super::run::stop_of(&e));
+            done.stop = Some(stop_of(&e));
             return done;
         }
     };
@@ -115,7 +58,7 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
         done.fail(FailureKind::Measurement, e.to_string());
         // A lost guard is why the servers died, whatever was noticed first.
         if done.stop.is_none() || matches!(e, StackError::GuardLost(_)) {
-            done.stop = Some(super::run::stop_of(&e));
+            done.stop = Some(stop_of(&e));
         }
     }
     done

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::accounting;
-use super::trial::Done;
+use super::done::Done;
 use crate::load::Recording;
 use crate::plan::{ApiCounters, CellPlan, Plan};
 use crate::probe::{self, DatabaseStats, RedisStats, Snapshot, Used};

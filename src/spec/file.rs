@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -72,6 +72,12 @@ fn why_not(error: &std::io::Error) -> (String, &'static str) {
             (text, "name a regular file")
         }
     }
+}
+
+/// The folder that a file's relative paths start from.
+pub(super) fn folder(path: &Path) -> PathBuf {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() }
 }
 
 #[cfg(test)]

@@ -42,6 +42,8 @@ pub struct Spec {
     pub dir: PathBuf,
     /// The profile; none is `full`.
     pub profile: Option<String>,
+    /// All profiles of the file.
+    pub profiles: Vec<String>,
     /// The merged tree as data (without `profiles`).
     pub tree: Value,
     /// The merged tree as types.
@@ -167,7 +169,8 @@ pub fn load_text(path: &Path, text: String, layers: &Layers) -> Result<Spec, Pro
     })?;
     Ok(Spec {
         path: path.to_owned(),
-        dir: folder(path),
+        dir: file::folder(path),
+        profiles: stack.profiles.keys().cloned().collect(),
         profile: stack.chosen,
         variant_order: merged.in_file_order(&owned(&["variants"])),
         warnings: found,
@@ -177,11 +180,6 @@ pub fn load_text(path: &Path, text: String, layers: &Layers) -> Result<Spec, Pro
         merged,
         trust: Trust::Checked,
     })
-}
-
-pub(super) fn folder(path: &Path) -> PathBuf {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() }
 }
 
 fn parse_file(path: &Path, text: String, found: &mut Vec<Problem>) -> (Arc<Source>, Parsed) {

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::load::{Trust, folder, owned};
+use super::load::{Trust, owned};
 use super::merge::Merged;
 use super::walk::accepts;
-use super::{Document, Spec, schema};
+use super::{Document, Spec, file, schema};
 use crate::units;
 
 /// How deep a file may be mended; a deeper one has been refused already.
@@ -22,8 +22,9 @@ pub(super) fn partial(path: &Path, profile: Option<String>, merged: Merged) -> O
     let document = <Document as serde::Deserialize>::deserialize(&tree).ok()?;
     Some(Box::new(Spec {
         path: path.to_owned(),
-        dir: folder(path),
+        dir: file::folder(path),
         profile,
+        profiles: Vec::new(),
         variant_order: merged.in_file_order(&owned(&["variants"])),
         warnings: Vec::new(),
         tree,
