@@ -22,7 +22,7 @@ pub(super) fn listen() -> std::io::Result<watch::Receiver<Interrupt>> {
             while stream.recv().await.is_some() {
                 if *sender.borrow() == Interrupt::None {
                     out::stderr(
-                        "\nstopping: the servers are being stopped and finished trials are kept (again: stop at once)\n",
+                        "\nstopping the servers; what is finished is kept (again: stop at once)\n",
                     );
                     sender.send_replace(Interrupt::Stop(number));
                 } else {

@@ -51,15 +51,7 @@ impl<'s> Notes<'s> {
         what: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let problem = Problem {
-            severity: Severity::Error,
-            code,
-            what: what.into(),
-            help: Some(help.into()),
-            place,
-            other: None,
-        };
-        self.keep(problem);
+        self.keep(Problem::error(code, what, place).with_help(Some(help.into())));
     }
 
     /// Notes a mistake that contradicts a second place.
@@ -71,16 +63,10 @@ impl<'s> Notes<'s> {
         help: impl Into<String>,
         other: (&[&str], &str),
     ) {
-        let place = self.spec.place_of(path);
-        let second = (self.spec.place_of(other.0), other.1.to_owned());
-        let problem = Problem {
-            severity: Severity::Error,
-            code,
-            what: what.into(),
-            help: Some(help.into()),
-            place,
-            other: Some(second),
-        };
+        let second = self.spec.place_of(other.0);
+        let problem = Problem::error(code, what, self.spec.place_of(path))
+            .with_help(Some(help.into()))
+            .with_other(second, other.1);
         self.keep(problem);
     }
 
