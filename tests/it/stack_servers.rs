@@ -59,14 +59,18 @@ async fn servers_are_unprivileged_reachable_by_nobody_else_and_show_no_password(
     let shown = format!("{:?}", stack.postgres_address(Role::App, "postgres"));
     assert!(!secrets.iter().any(|s| shown.contains(s)));
     assert!(stack.address.ip().is_loopback() && (20_000..30_000).contains(&stack.address.port()));
-    let guard = rustix::process::Pid::from_raw(i32::try_from(session.guard_pid()).expect("small"));
-    assert_ne!(
-        rustix::process::getsid(guard).expect("alive"),
-        rustix::process::getsid(None).expect("we are"),
-        "the guard is in our terminal's session"
-    );
+    let guard = session.guard_pid();
+    assert_eq!(session_of(guard), i64::from(guard), "the guard leads no session of its own");
     stack.stop().await.expect("it stops");
     session.close().await.expect("it closes");
+}
+
+/// The session of a process: field 6 of proc(5) `stat`. It is read as a number and not by
+/// `getsid`, because it is 0 where the leader lives outside of our PID namespace.
+fn session_of(pid: u32) -> i64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("alive");
+    let after_name = stat.rsplit_once(')').expect("a name in brackets").1;
+    after_name.split_whitespace().nth(3).expect("a sixth field").parse().expect("a number")
 }
 
 async fn status_of(stack: &Stack, path: &str) -> String {
