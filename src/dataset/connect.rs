@@ -9,6 +9,9 @@ use tokio::time::timeout;
 
 use crate::plan::PostgresAddress;
 
+/// The longest that Postgres may take to answer what it knows from its catalogue; it is busy with nothing else.
+const ANSWER_PATIENCE: Duration = Duration::from_mins(1);
+
 /// Connects; nothing of the environment or of password files is looked at.
 pub(super) async fn connect(address: &PostgresAddress) -> Result<PgConnection> {
     let options = PgConnectOptions::new_without_pgpass()
@@ -24,6 +27,18 @@ pub(super) async fn connect(address: &PostgresAddress) -> Result<PgConnection> {
         .await
         .with_context(|| format!("database `{}` did not answer within 10 s", address.database))?
         .with_context(|| format!("cannot connect to database `{}`", address.database))
+}
+
+/// Waits for the answer to a question that costs the server nothing, and says what was asked when it fails.
+pub(super) async fn answer<T>(
+    what: impl std::fmt::Display,
+    question: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T> {
+    timeout(ANSWER_PATIENCE, question)
+        .await
+        .with_context(|| format!("no answer within {} s", ANSWER_PATIENCE.as_secs()))
+        .and_then(|answered| answered.map_err(|e| database_error(&e)))
+        .with_context(|| what.to_string())
 }
 
 /// Runs one statement and names it when it fails.
@@ -60,6 +75,14 @@ pub(super) fn quote_ident(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[tokio::test(start_paused = true)]
+    async fn a_question_without_an_answer_ends_and_says_what_was_asked() {
+        let never = super::answer("the size of table `t`", std::future::pending::<sqlx::Result<()>>());
+        let within = tokio::time::timeout(std::time::Duration::from_mins(2), never).await;
+        let error = within.expect("it ends by itself").expect_err("nobody answers");
+        assert_eq!(format!("{error:#}"), "the size of table `t`: no answer within 60 s");
+    }
+
     #[test]
     fn a_name_with_quotes_stays_one_name() {
         assert_eq!(super::quote_ident(r#"a"; drop table t; --"#), r#""a""; drop table t; --""#);
