@@ -164,8 +164,10 @@ fn two_pairs_whose_captured_plans_would_have_one_file_are_refused() {
     let says = says(&[("[design]", &added("a-x"))]);
     assert_eq!(
         says,
-        ["QL0622 variant `a-x` with endpoint `indexed` and variant `a` with endpoint `x-indexed` would both be \
-          `plans/a-x-indexed.json` | name one of the two otherwise"]
+        [
+            "QL0622 variant `a-x` with endpoint `indexed` and variant `a` with endpoint `x-indexed` would both be \
+          `plans/a-x-indexed.json` | name one of the two otherwise"
+        ]
     );
     let places = planned(&changed(&[("[design]", &added("a-x"))]), &Layers::default())
         .expect_err("a mistake")
