@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::connect::{answer, connect, execute, quote_ident};
 use super::copy::millis;
 use super::made::BuiltIndex;
-use super::prepare::{Addresses, Progress};
+use super::orders::{Addresses, Progress, TEMPLATE};
 use crate::plan::IndexSetPlan;
 
 const CLONE_PATIENCE: Duration = Duration::from_mins(30);
@@ -27,7 +27,7 @@ pub(super) async fn build(
     let clone = format!(
         "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy OWNER {}",
         quote_ident(&set.database),
-        super::prepare::TEMPLATE,
+        TEMPLATE,
         quote_ident(&addresses.app.user),
     );
     execute(admin, &clone, CLONE_PATIENCE).await?;
