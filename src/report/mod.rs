@@ -23,4 +23,5 @@ mod thresholds;
 mod values;
 mod view;
 
-pub use render::{Counts, Report, render};
+pub use claims::Counts;
+pub use render::{Report, render};

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::cells::is_complete;
-use super::claims::Judged;
+use super::claims::{Counts, Judged};
 use super::compared::{Compared, Family, Noise};
 use super::markdown::{Align, cell as escaped, code, fenced, one_line, prose, table};
 use super::options::{OptionView, PlanView};
-use super::render::Counts;
 use super::thresholds::Limit;
 use super::{costs, decision, loads, options, threats};
 use crate::results::{FailureKind, Outcome, Results};
