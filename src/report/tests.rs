@@ -88,6 +88,23 @@ fn an_incomplete_run_says_so_in_its_title_and_gives_no_verdict() {
 }
 
 #[test]
+fn a_variant_of_which_over_a_quarter_of_the_trials_still_moved_has_no_verdict_on_latency() {
+    let words_with = |unsteady: u32| {
+        let mut results = results();
+        for trial in &mut results.trials {
+            let is_it = trial.variant == "cached" && trial.load == "unloaded";
+            if is_it && trial.block <= unsteady {
+                trial.notes.push(crate::results::UNSTEADY.into());
+            }
+        }
+        let lines = render(&results).expect("renders").headline;
+        lines.into_iter().find(|line| line.starts_with("cached")).expect("a line")
+    };
+    assert!(words_with(2).contains("faster"), "a quarter is not over a quarter");
+    assert!(words_with(3).contains("(no steady state)"), "{}", words_with(3));
+}
+
+#[test]
 fn two_blocks_show_numbers_and_no_verdict() {
     let report = render(&with_blocks(2)).expect("renders");
     assert!(report.markdown.contains("**no verdict**: 2 valid blocks, 6 are needed"));
