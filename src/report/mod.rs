@@ -11,6 +11,7 @@ mod decision;
 mod explain;
 #[cfg(test)]
 mod fixture;
+mod host;
 mod loads;
 mod markdown;
 mod options;
