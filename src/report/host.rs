@@ -6,9 +6,12 @@ use super::markdown::{cell as escaped, code};
 use crate::results::Results;
 use crate::units::{bytes, count};
 
+/// How a value is said.
+type Say = fn(&str) -> String;
+
 /// The machine in the order in which people say it; what we have no words for follows as it is.
 pub(super) fn machine(host: &BTreeMap<String, String>) -> String {
-    let known: [(&str, fn(&str) -> String); 7] = [
+    let known: [(&str, Say); 7] = [
         ("cpu_model", escaped),
         ("cores", |n| format!("{} {}", escaped(n), if n == "1" { "core" } else { "cores" })),
         ("memory_bytes", |n| match n.parse::<f64>() {
@@ -29,7 +32,7 @@ pub(super) fn machine(host: &BTreeMap<String, String>) -> String {
     said.join(", ")
 }
 
-/// `10,000,000 rows of `users``: as loaded, or as planned where nothing was.
+/// How many rows of which table: as loaded, or as planned where nothing was.
 pub(super) fn data(results: &Results) -> String {
     let loaded = &results.manifest.dataset.tables;
     let mut rows: Vec<String> =
