@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::{Instant, timeout};
 
@@ -14,7 +14,9 @@ use super::counters::Counters;
 use super::params::Params;
 use super::pool::Connections;
 use super::statement::{Statement, Texts};
-use crate::plan::{ApiLaunch, CachePlan, EndpointPlan, KeyPiece, PostgresAddress};
+use crate::plan::{
+    ApiLaunch, CachePlan, EndpointPlan, KeyPiece, PGOPTIONS_IS_SET, PostgresAddress,
+};
 
 /// Connecting, preparing and looking up types: everything before readiness.
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -115,10 +117,9 @@ fn options(
     statement_timeout: Duration,
     endpoints: usize,
 ) -> anyhow::Result<PgConnectOptions> {
-    let options = PgConnectOptions::new_without_pgpass();
-    if options.get_options().is_some() {
-        bail!("PGOPTIONS is set, and would change every connection: unset it");
-    }
+    let options: PgConnectOptions =
+        address.url("api").parse().context("the address of Postgres")?;
+    ensure!(options.get_options().is_none(), PGOPTIONS_IS_SET);
     // Rounded up, because 0 means none.
     let statement_timeout_ms = statement_timeout.as_nanos().div_ceil(1_000_000);
     let settings = [
@@ -128,14 +129,6 @@ fn options(
         ("client_connection_check_interval", "1000ms".to_owned()),
     ];
     Ok(options
-        .host("localhost")
-        .socket(&address.socket_dir)
-        .port(address.port)
-        .username(&address.user)
-        .password(&address.password)
-        .database(&address.database)
-        .ssl_mode(PgSslMode::Disable)
-        .application_name("querylab-api")
         .statement_cache_capacity(endpoints.saturating_add(16).max(100))
         .options(settings)
         .disable_statement_logging())

@@ -2,28 +2,40 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 use tokio::time::timeout;
 
-use crate::plan::PostgresAddress;
+use crate::plan::{LET_IN_WITHIN, PGOPTIONS_IS_SET, PostgresAddress};
+
+/// The longest that Postgres may take to answer what it knows from its catalogue; it is busy with nothing else.
+const ANSWER_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Connects; nothing of the environment or of password files is looked at.
 pub(super) async fn connect(address: &PostgresAddress) -> Result<PgConnection> {
-    let options = PgConnectOptions::new_without_pgpass()
-        .socket(&address.socket_dir)
-        .port(address.port)
-        .username(&address.user)
-        .password(&address.password)
-        .database(&address.database)
-        .application_name("querylab-dataset")
-        // A load is slow by its nature; that is said by its progress.
-        .disable_statement_logging();
-    timeout(Duration::from_secs(10), options.connect())
+    let options: PgConnectOptions = address
+        .url("dataset")
+        .parse()
+        .with_context(|| format!("the address of database `{}`", address.database))?;
+    ensure!(options.get_options().is_none(), PGOPTIONS_IS_SET);
+    // A load is slow by its nature; that is said by its progress.
+    timeout(LET_IN_WITHIN, options.disable_statement_logging().connect())
         .await
         .with_context(|| format!("database `{}` did not answer within 10 s", address.database))?
         .with_context(|| format!("cannot connect to database `{}`", address.database))
+}
+
+/// Waits for the answer to a question that costs the server nothing, and says what was asked when it fails.
+pub(super) async fn answer<T>(
+    what: impl std::fmt::Display,
+    question: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T> {
+    timeout(ANSWER_PATIENCE, question)
+        .await
+        .with_context(|| format!("no answer within {} s", ANSWER_PATIENCE.as_secs()))
+        .and_then(|answered| answered.map_err(|e| database_error(&e)))
+        .with_context(|| what.to_string())
 }
 
 /// Runs one statement and names it when it fails.
@@ -60,6 +72,38 @@ pub(super) fn quote_ident(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_driver_reads_every_part_of_an_address_back_from_its_url() {
+        let address = super::PostgresAddress {
+            socket_dir: "/tmp/a b&c".into(),
+            port: 5433,
+            user: "m e".into(),
+            password: "secret".into(),
+            database: "ql/1".into(),
+        };
+        let options: sqlx::postgres::PgConnectOptions =
+            address.url("dataset").parse().expect("a URL");
+        assert_eq!(
+            options.get_socket().map(std::path::PathBuf::as_path),
+            Some(&*address.socket_dir)
+        );
+        assert_eq!(options.get_port(), address.port);
+        assert_eq!(options.get_username(), address.user);
+        assert_eq!(options.get_database(), Some(address.database.as_str()));
+        assert_eq!(options.get_application_name(), Some("querylab-dataset"));
+        assert!(matches!(options.get_ssl_mode(), sqlx::postgres::PgSslMode::Disable));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_without_an_answer_ends_and_says_what_was_asked() {
+        let never =
+            super::answer("the size of table `t`", std::future::pending::<sqlx::Result<()>>());
+        let within = tokio::time::timeout(std::time::Duration::from_mins(2), never).await;
+        let error = within.expect("it ends by itself").expect_err("nobody answers");
+        let says = format!("{error:#}");
+        assert!(says.starts_with("the size of table `t`: no answer within 60 s"), "{says}");
+    }
+
     #[test]
     fn a_name_with_quotes_stays_one_name() {
         assert_eq!(super::quote_ident(r#"a"; drop table t; --"#), r#""a""; drop table t; --""#);

@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnection;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::connect::{database_error, quote_ident};
+use super::connect::{answer, database_error, quote_ident};
 use crate::rows::{Rows, TableSpec};
 
 /// Bytes to gather before they are sent.
@@ -31,11 +31,8 @@ pub(super) async fn copy_table(
     let columns: Vec<String> = table.columns.iter().map(|c| quote_ident(&c.name)).collect();
     let statement =
         format!("COPY {} ({}) FROM STDIN", quote_ident(&table.name), columns.join(", "));
-    let mut copy = connection
-        .copy_in_raw(&statement)
-        .await
-        .map_err(|e| database_error(&e))
-        .with_context(|| format!("`{statement}`"))?;
+    let mut copy =
+        answer(format_args!("`{statement}`"), connection.copy_in_raw(&statement)).await?;
     let (sender, mut chunks) = mpsc::channel::<(u64, Vec<u8>)>(AHEAD);
     let total = table.rows;
     // The sender ends with the last row, or when the receiver has gone.
@@ -93,12 +90,11 @@ pub(super) async fn advance_sequences(
     table: &TableSpec,
 ) -> Result<()> {
     for column in &table.columns {
-        let owned: Option<String> = sqlx::query_scalar("SELECT pg_get_serial_sequence($1, $2)")
+        let sequence = sqlx::query_scalar("SELECT pg_get_serial_sequence($1, $2)")
             .bind(quote_ident(&table.name))
-            .bind(&column.name)
-            .fetch_one(&mut *connection)
-            .await
-            .with_context(|| format!("the sequence of `{}.{}`", table.name, column.name))?;
+            .bind(&column.name);
+        let what = format!("the sequence of `{}.{}`", table.name, column.name);
+        let owned: Option<String> = answer(what, sequence.fetch_one(&mut *connection)).await?;
         if let Some(sequence) = owned {
             let sql = format!(
                 "SELECT setval($1::regclass, COALESCE(max({}), 1)) FROM {}",

@@ -7,10 +7,10 @@ use anyhow::{Context, Result, bail};
 use sqlx::postgres::PgConnection;
 use tokio::time::Instant;
 
-use super::connect::{connect, execute, quote_ident};
+use super::connect::{answer, connect, execute, quote_ident};
 use super::copy::millis;
 use super::made::BuiltIndex;
-use super::prepare::{Addresses, Progress};
+use super::orders::{Addresses, Progress, TEMPLATE};
 use crate::plan::IndexSetPlan;
 
 const CLONE_PATIENCE: Duration = Duration::from_mins(30);
@@ -27,7 +27,7 @@ pub(super) async fn build(
     let clone = format!(
         "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy OWNER {}",
         quote_ident(&set.database),
-        super::prepare::TEMPLATE,
+        TEMPLATE,
         quote_ident(&addresses.app.user),
     );
     execute(admin, &clone, CLONE_PATIENCE).await?;
@@ -41,13 +41,11 @@ pub(super) async fn build(
             .await
             .with_context(|| format!("index `{}`", index.name))?;
         let build_ms = millis(start);
-        let index_bytes: i64 = sqlx::query_scalar("SELECT pg_relation_size($1::regclass)")
-            .bind(quote_ident(&index.name))
-            .fetch_one(&mut app)
-            .await
-            .with_context(|| {
-                format!("the size of index `{}`: did its statement make another name?", index.name)
-            })?;
+        let size = sqlx::query_scalar("SELECT pg_relation_size($1::regclass)")
+            .bind(quote_ident(&index.name));
+        let what =
+            format!("the size of index `{}`: did its statement make another name?", index.name);
+        let index_bytes: i64 = answer(what, size.fetch_one(&mut app)).await?;
         let record = BuiltIndex {
             database: set.database.clone(),
             name: index.name.clone(),
@@ -71,7 +69,8 @@ pub(super) async fn build(
 async fn analyze_expressions(app: &mut PgConnection) -> Result<()> {
     let sql = "SELECT DISTINCT indrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indrelid \
                WHERE indexprs IS NOT NULL AND relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname IN ('pg_catalog', 'pg_toast'))";
-    let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *app).await?;
+    let indexed = sqlx::query_scalar(sql).fetch_all(&mut *app);
+    let tables: Vec<String> = answer("cannot list the indexes of expressions", indexed).await?;
     for table in tables {
         execute(app, &format!("ANALYZE {table}"), BUILD_PATIENCE).await?;
     }
@@ -96,6 +95,6 @@ async fn verify(
 async fn indexes(app: &mut PgConnection) -> Result<BTreeSet<String>> {
     let sql = "SELECT indexname::text FROM pg_indexes WHERE schemaname NOT IN ('pg_catalog', 'information_schema')";
     let names: Vec<String> =
-        sqlx::query_scalar(sql).fetch_all(app).await.context("cannot list the indexes")?;
+        answer("cannot list the indexes", sqlx::query_scalar(sql).fetch_all(app)).await?;
     Ok(names.into_iter().collect())
 }

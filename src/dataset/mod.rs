@@ -8,7 +8,9 @@ mod copy;
 mod index_sets;
 mod made;
 mod migrate;
+mod orders;
 mod prepare;
 
 pub use made::{BuiltIndex, Dataset, LoadedTable};
-pub use prepare::{Addresses, Progress, prepare};
+pub use orders::{Addresses, Progress};
+pub use prepare::prepare;

@@ -7,76 +7,15 @@ use anyhow::{Context, Result, bail};
 use sqlx::postgres::PgConnection;
 use tokio::time::Instant;
 
-use super::connect::{connect, execute, quote_ident};
+use super::connect::{answer, connect, execute, quote_ident};
 use super::copy::{advance_sequences, copy_table, millis};
 use super::made::{Dataset, LoadedTable};
+use super::orders::{Addresses, Progress, TEMPLATE};
 use super::{index_sets, migrate};
-use crate::plan::{Plan, PostgresAddress};
+use crate::plan::Plan;
 use crate::rows::{Rows, TableSpec, checksum};
 
-/// The database that the rows are loaded into, and that is only cloned afterwards.
-pub(super) const TEMPLATE: &str = "ql_template";
-
 const AFTER_LOAD_PATIENCE: Duration = Duration::from_hours(1);
-
-/// How to reach Postgres, and as whom.
-#[derive(Debug, Clone)]
-pub struct Addresses {
-    /// The administrator, database `postgres`.
-    pub admin: PostgresAddress,
-    /// The role of the experiment's own SQL: no superuser.
-    pub app: PostgresAddress,
-}
-
-impl Addresses {
-    /// The experiment's role in another database.
-    pub fn app_to(&self, database: &str) -> PostgresAddress {
-        PostgresAddress { database: database.to_owned(), ..self.app.clone() }
-    }
-}
-
-/// What has been done.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(tag = "step", rename_all = "kebab-case")]
-pub enum Progress {
-    /// Migrations were run.
-    Migrated {
-        /// How many.
-        migrations: usize,
-    },
-    /// Rows were sent.
-    Loading {
-        /// Table.
-        table: String,
-        /// Rows sent so far.
-        done: u64,
-        /// Rows in all.
-        rows: u64,
-        /// Time since the table's start.
-        ms: u64,
-    },
-    /// The statements after the load were run.
-    AfterLoad {
-        /// Time.
-        ms: u64,
-    },
-    /// A database was cloned.
-    Cloned {
-        /// Database.
-        database: String,
-        /// Time.
-        ms: u64,
-    },
-    /// An index was built.
-    Indexed {
-        /// Index.
-        index: String,
-        /// Time.
-        ms: u64,
-        /// Size.
-        bytes: u64,
-    },
-}
 
 /// Makes all databases of the plan in a fresh cluster.
 ///
@@ -147,22 +86,20 @@ async fn load(
 }
 
 async fn table_bytes(app: &mut PgConnection, table: &str) -> Result<u64> {
-    let bytes: i64 = sqlx::query_scalar("SELECT pg_table_size($1::regclass)")
-        .bind(quote_ident(table))
-        .fetch_one(app)
-        .await
-        .with_context(|| format!("the size of table `{table}`"))?;
+    let size = sqlx::query_scalar("SELECT pg_table_size($1::regclass)").bind(quote_ident(table));
+    let bytes: i64 =
+        answer(format_args!("the size of table `{table}`"), size.fetch_one(app)).await?;
     Ok(u64::try_from(bytes)?)
 }
 
 async fn wait_until_left(admin: &mut PgConnection) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let inside: i64 =
+        let sessions =
             sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE datname = $1")
-                .bind(TEMPLATE)
-                .fetch_one(&mut *admin)
-                .await?;
+                .bind(TEMPLATE);
+        let inside: i64 =
+            answer("who is still in the template", sessions.fetch_one(&mut *admin)).await?;
         if inside == 0 {
             return Ok(());
         }
@@ -181,7 +118,7 @@ async fn in_foreign_key_order<'a>(
     let sql = "SELECT c.relname::text, f.relname::text FROM pg_constraint \
                JOIN pg_class c ON c.oid = conrelid JOIN pg_class f ON f.oid = confrelid WHERE contype = 'f'";
     let references: Vec<(String, String)> =
-        sqlx::query_as(sql).fetch_all(app).await.context("cannot list the foreign keys")?;
+        answer("cannot list the foreign keys", sqlx::query_as(sql).fetch_all(app)).await?;
     sort_by_references(tables, &references)
 }
 

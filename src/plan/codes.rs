@@ -42,6 +42,8 @@ pub(super) const TOO_MUCH: &str = "QL0619";
 pub(super) const GENERATOR: &str = "QL0620";
 /// A path that leaves the place where files may be.
 pub(super) const PATH: &str = "QL0621";
+/// Two pairs of variant and endpoint whose files in the results would have one name.
+pub(super) const SAME_FILE: &str = "QL0622";
 
 /// Mistakes that are found in a file with other mistakes too, because they do not follow from them.
 pub(super) const STANDS_ALONE: &[&str] =

@@ -46,6 +46,7 @@ pub fn resolve(spec: &Spec) -> Result<Plan, Vec<Problem>> {
     let documents = documents(&mut notes, spec);
     let views = views(spec, &documents);
     check_unused(&mut notes, file, &views);
+    variants::check_plan_files(&mut notes, &views);
     let design = design::resolve(&mut notes, spec);
     let mut decided = BTreeMap::new();
     for view in &views {

@@ -1,5 +1,7 @@
 //! Variants: merged with the file, checked, and turned into cells with one load profile each.
 
+use std::collections::BTreeMap;
+
 use super::dataset::Known;
 use super::notes::Notes;
 use super::services::{self, Servers};
@@ -56,6 +58,36 @@ pub(super) fn resolve(
         loads::resolve(notes, view, name);
     }
     Some(Resolved { servers, api, targets, expect })
+}
+
+/// The plan of each pair is kept in `plans/<variant>-<endpoint>.json`, and names may hold hyphens themselves: two pairs
+/// that come to one name would leave one plan for both.
+pub(super) fn check_plan_files(notes: &mut Notes<'_>, views: &[View<'_>]) {
+    let mut taken: BTreeMap<String, (&str, &str)> = BTreeMap::new();
+    for view in views {
+        for (endpoint, _) in view.driven() {
+            let file = format!("{}-{endpoint}", view.name);
+            let Some((variant, other)) = taken.get(&file) else {
+                taken.insert(file, (view.name, endpoint));
+                continue;
+            };
+            let what = format!(
+                "variant `{}` with endpoint `{endpoint}` and variant `{variant}` with endpoint `{other}` would both be \
+                 `plans/{file}.json`",
+                view.name
+            );
+            let path = ["variants", view.name];
+            let second = ["variants", *variant];
+            let other = (&second[..], "the other one");
+            notes.contradiction(
+                codes::SAME_FILE,
+                &path,
+                what,
+                "name one of the two otherwise",
+                other,
+            );
+        }
+    }
 }
 
 /// One variant under one load; none if the load is wrong, which has been noted.

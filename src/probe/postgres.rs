@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::plan::PostgresAddress;
+use crate::plan::{LET_IN_WITHIN, PGOPTIONS_IS_SET, PostgresAddress};
 
 /// The longest that a witness may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,15 +57,10 @@ pub struct Session(pub(super) PgConnection);
 ///
 /// If Postgres does not let us in within 10 s.
 pub async fn connect(address: &PostgresAddress) -> Result<Session> {
-    let options = PgConnectOptions::new_without_pgpass()
-        .socket(&address.socket_dir)
-        .port(address.port)
-        .username(&address.user)
-        .password(&address.password)
-        .database(&address.database)
-        .application_name("querylab-probe")
-        .disable_statement_logging();
-    let connected = timeout(PATIENCE, options.connect())
+    let options: PgConnectOptions =
+        address.url("probe").parse().context("the address of Postgres")?;
+    ensure!(options.get_options().is_none(), PGOPTIONS_IS_SET);
+    let connected = timeout(LET_IN_WITHIN, options.disable_statement_logging().connect())
         .await
         .context("Postgres did not let the probe in within 10 s")?
         .context("cannot connect the probe to Postgres")?;

@@ -8,6 +8,9 @@ use crate::results::{FailureKind, Outcome, Results, State, TrialRecord};
 use crate::spec::Metric;
 use crate::stats::{Estimate, Interval, Pair, estimate, none_in};
 
+/// With a larger share of unsteady trials than this, a cell has no steady state.
+const MOST_UNSTEADY: f64 = 0.25;
+
 /// One variant (or the baseline's twin) under one load.
 #[derive(Debug, Clone)]
 pub(super) struct Cell<'a> {
@@ -71,6 +74,13 @@ impl<'a> Cell<'a> {
     /// Whether a trial dropped requests.
     pub(super) fn is_overloaded(&self) -> bool {
         self.trials.iter().any(|t| t.outcome == Outcome::Overloaded)
+    }
+
+    /// Whether the figures of too many valid trials still moved in their windows.
+    pub(super) fn is_unsteady(&self) -> bool {
+        let valid = self.valid();
+        let moving = valid.iter().filter(|t| t.is_unsteady()).count();
+        moving as f64 > MOST_UNSTEADY * valid.len() as f64
     }
 
     /// Whether a trial gave wrong answers, used a wrong plan or lost count.

@@ -22,6 +22,32 @@ pub(super) struct Judged<'a> {
     pub(super) reason: Option<String>,
 }
 
+/// How many claims are what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Their interval is within what they say.
+    pub supported: u32,
+    /// It is outside.
+    pub refuted: u32,
+    /// Neither, or not measured well enough to say.
+    pub inconclusive: u32,
+}
+
+impl Counts {
+    /// Counts them.
+    pub(super) fn of(judged: &[Judged<'_>]) -> Self {
+        let mut counts = Self::default();
+        for j in judged {
+            match j.held {
+                Held::Supported => counts.supported += 1,
+                Held::Refuted => counts.refuted += 1,
+                Held::Inconclusive => counts.inconclusive += 1,
+            }
+        }
+        counts
+    }
+}
+
 /// All claims, in the order of the file.
 pub(super) fn judge(results: &Results) -> Vec<Judged<'_>> {
     results.plan.claims.iter().map(|claim| judge_one(results, claim)).collect()

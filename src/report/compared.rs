@@ -189,8 +189,14 @@ fn judge(
     };
     match compare(&pairs, question) {
         Ok(comparison) => {
-            let verdict =
-                grave(results, variant, baseline).unwrap_or_else(|| Verdict::of(&comparison));
+            let moving = is_latency(metric) && (variant.is_unsteady() || baseline.is_unsteady());
+            let verdict = grave(results, variant, baseline).unwrap_or_else(|| {
+                if moving {
+                    Verdict::Withheld(Withheld::NoSteadyState)
+                } else {
+                    Verdict::of(&comparison)
+                }
+            });
             (Some(comparison), verdict)
         }
         Err(none) => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cells::{Cell, cell, data_value};
 use super::markdown::{Align, code, table};
+use super::values::digits;
 use crate::results::Results;
 use crate::spec::Metric;
 use crate::stats::median;
@@ -74,7 +75,8 @@ pub(super) fn index_table(results: &Results) -> String {
         let total = data_value(results, Metric::IndexBytes, &variant.name);
         if own.is_empty() {
             let none = if total == Some(0.0) { "none" } else { "not recorded" };
-            rows.push(vec![code(&variant.name), none.into()]);
+            let blank = || "–".to_owned();
+            rows.push(vec![code(&variant.name), none.into(), blank(), blank(), blank()]);
         }
         for index in own {
             let size = index.index_bytes as f64;
@@ -90,7 +92,7 @@ pub(super) fn index_table(results: &Results) -> String {
             ]);
         }
     }
-    let beside = format!("size to {}", code(&results.plan.design.baseline));
+    let beside = format!("size / {}", code(&results.plan.design.baseline));
     table(
         &[
             ("variant", Align::Left),
@@ -157,7 +159,7 @@ pub(super) fn resource_table(results: &Results, load: &str) -> String {
         row.extend(
             components
                 .iter()
-                .map(|c| of(c).map(|u| sig3(u.cpu_us_per_request)).unwrap_or_default()),
+                .map(|c| of(c).map(|u| digits(u.cpu_us_per_request)).unwrap_or_default()),
         );
         row.extend(
             components
@@ -168,7 +170,7 @@ pub(super) fn resource_table(results: &Results, load: &str) -> String {
         rows.push(row);
     }
     let mut header = vec![("variant".to_owned(), Align::Left)];
-    header.extend(components.iter().map(|c| (format!("{c} CPU"), Align::Right)));
+    header.extend(components.iter().map(|c| (format!("{c} CPU (ms)"), Align::Right)));
     header.extend(
         components
             .iter()

@@ -153,24 +153,25 @@ pub(super) fn remarks(results: &Results, load: &str) -> Vec<String> {
 
 /// Each variant beside the baseline under the load.
 pub(super) fn beside(all: &[Compared], load: &str, confidence: f64) -> String {
+    let blank = || "–".to_owned();
     let mut rows = Vec::new();
     for c in all.iter().filter(|c| c.load == load) {
         let spread = c.comparison.and_then(|c| c.spread);
         rows.push(vec![
             code(&c.variant),
             name(c.metric),
-            c.comparison.map(|c| c.n.to_string()).unwrap_or_default(),
-            c.comparison.map(|c| format!("{}x", sig3(c.ratio))).unwrap_or_default(),
-            spread.map(|s| range(s.interval)).unwrap_or_default(),
+            c.comparison.map_or_else(blank, |c| c.n.to_string()),
+            c.comparison.map_or_else(blank, |c| format!("{}x", sig3(c.ratio))),
+            spread.map_or_else(blank, |s| range(s.interval)),
             match (c.family, spread) {
                 (Family::Primary, Some(s)) => range(s.adjusted),
-                _ => String::new(),
+                _ => blank(),
             },
             spread
                 .and_then(|s| {
                     Some(format!("{}x ({})", sig3(s.hodges_lehmann), range(s.rank_interval?)))
                 })
-                .unwrap_or_default(),
+                .unwrap_or_else(blank),
             c.family.word().into(),
             c.verdict.text(),
         ]);

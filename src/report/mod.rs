@@ -11,6 +11,7 @@ mod decision;
 mod explain;
 #[cfg(test)]
 mod fixture;
+mod host;
 mod loads;
 mod markdown;
 mod options;
@@ -23,4 +24,5 @@ mod thresholds;
 mod values;
 mod view;
 
-pub use render::{Counts, Report, render};
+pub use claims::Counts;
+pub use render::{Report, render};

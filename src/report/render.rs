@@ -5,6 +5,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
+use super::claims::Counts;
 use super::view::{Found, view};
 use super::{claims, compared, decision, tables, thresholds};
 use crate::results::{Results, Table};
@@ -30,17 +31,6 @@ pub struct Report {
     pub headline: Vec<String>,
 }
 
-/// How many claims are what.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Their interval is within what they say.
-    pub supported: u32,
-    /// It is outside.
-    pub refuted: u32,
-    /// Neither, or not measured well enough to say.
-    pub inconclusive: u32,
-}
-
 /// Renders a results folder that was read. The same results give the same bytes.
 ///
 /// # Errors
@@ -51,14 +41,7 @@ pub fn render(results: &Results) -> anyhow::Result<Report> {
     let noise = compared::noise(results);
     let judged = claims::judge(results);
     let limits = thresholds::judge(results);
-    let mut counts = Counts::default();
-    for j in &judged {
-        match j.held {
-            Held::Supported => counts.supported += 1,
-            Held::Refuted => counts.refuted += 1,
-            Held::Inconclusive => counts.inconclusive += 1,
-        }
-    }
+    let counts = Counts::of(&judged);
     let found = Found {
         compared: &compared,
         noise: noise.as_ref(),

@@ -88,6 +88,44 @@ fn an_incomplete_run_says_so_in_its_title_and_gives_no_verdict() {
 }
 
 #[test]
+fn a_variant_of_which_over_a_quarter_of_the_trials_still_moved_has_no_verdict_on_latency() {
+    let words_with = |unsteady: u32| {
+        let mut results = results();
+        for trial in &mut results.trials {
+            let is_it = trial.variant == "cached" && trial.load == "unloaded";
+            if is_it && trial.block <= unsteady {
+                trial.notes.push(crate::results::UNSTEADY.into());
+            }
+        }
+        let lines = render(&results).expect("renders").headline;
+        lines.into_iter().find(|line| line.starts_with("cached")).expect("a line")
+    };
+    assert!(words_with(2).contains("faster"), "a quarter is not over a quarter");
+    assert!(words_with(3).contains("(no steady state)"), "{}", words_with(3));
+}
+
+#[test]
+fn the_rows_that_were_loaded_stand_near_the_top_and_beside_the_claims() {
+    let mut results = results();
+    results.manifest.dataset.tables[0].rows = 1_234_567;
+    let text = markdown(&results);
+    let head: Vec<&str> = text.lines().take(8).collect();
+    assert!(head.contains(&"- Data: 1,234,567 rows of `users`"), "{head:?}");
+    let (_, confirmation) = text.split_once("### Confirmation").expect("a chapter");
+    let (words, _) = confirmation.split_once("| claim").expect("a table");
+    assert!(words.contains("1,234,567 rows of `users`"), "{words}");
+}
+
+#[test]
+fn what_the_plan_warned_of_is_said_once_though_the_run_noted_it_too() {
+    let mut results = results();
+    let said = "the coffee is cold".to_owned();
+    results.plan.warnings.push(said.clone());
+    results.manifest.notes.push(said.clone());
+    assert_eq!(markdown(&results).matches(&said).count(), 1);
+}
+
+#[test]
 fn two_blocks_show_numbers_and_no_verdict() {
     let report = render(&with_blocks(2)).expect("renders");
     assert!(report.markdown.contains("**no verdict**: 2 valid blocks, 6 are needed"));

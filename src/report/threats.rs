@@ -24,7 +24,9 @@ pub(super) fn threats(results: &Results, all: &[Compared], noise: Option<&Noise>
     of_noise(results, noise, all, &mut threats);
     of_trials(results, &mut threats);
     of_the_design(results, &mut threats);
-    threats.extend(results.manifest.notes.iter().map(|n| escaped(n)));
+    // What the plan warned of stands where the variants' differences are told.
+    let notes = results.manifest.notes.iter().filter(|n| !results.plan.warnings.contains(n));
+    threats.extend(notes.map(|n| escaped(n)));
     threats
 }
 
@@ -80,22 +82,29 @@ fn of_noise(results: &Results, noise: Option<&Noise>, all: &[Compared], out: &mu
     {
         out.push(format!(
             "The host is noisy: equal trials of a block scatter by {} (standard deviation of the log-ratio), so that \
-             {} cannot be seen in so many blocks.",
+             {} cannot be seen in {} blocks.",
             share(s.sd_log),
-            if s.detectable < 10.0 { format!("differences under {}", share(s.detectable)) } else { "even large differences".into() }
+            if s.detectable < 10.0 { format!("differences under {}", share(s.detectable)) } else { "even large differences".into() },
+            results.plan.design.blocks
         ));
     }
     let fragile: Vec<String> = all
         .iter()
         .filter_map(|c| match c.verdict {
             Verdict::Fragile { block } => {
-                Some(format!("{} under {} (block {block})", code(&c.variant), code(&c.load)))
+                let metric = super::values::name(c.metric);
+                Some(format!(
+                    "{} of {} under {} (block {block})",
+                    metric,
+                    code(&c.variant),
+                    code(&c.load)
+                ))
             }
             _ => None,
         })
         .collect();
     if !fragile.is_empty() {
-        out.push(format!("One block decides the comparison of {}.", fragile.join(", ")));
+        out.push(format!("One block decides the comparison by {}.", fragile.join(", ")));
     }
 }
 
@@ -179,15 +188,9 @@ fn of_the_design(results: &Results, out: &mut Vec<String>) {
          between machines, and what saves round trips gains less."
             .into(),
     );
-    let rows: Vec<String> = results
-        .plan
-        .dataset
-        .tables
-        .iter()
-        .map(|t| format!("{} rows of {}", count(t.rows), code(&t.name)))
-        .collect();
-    if !rows.is_empty() {
-        out.push(format!("The data are synthetic ({}).", rows.join(", ")));
+    let data = super::host::data(results);
+    if !data.is_empty() {
+        out.push(format!("The data are synthetic ({data})."));
     }
     if let Some(keys) = keys(results) {
         out.push(format!("Keys are drawn {keys}; hit ratios and buffer hits hold for that only."));

@@ -30,7 +30,7 @@ impl Missing {
             Self::NotRun => "not run".into(),
             Self::NoTrials => "failed".into(),
             Self::NotMeasured => "n/a".into(),
-            Self::FewSamples(needed) => format!("n/a (needs {})", count(needed)),
+            Self::FewSamples(needed) => format!("n/a (needs {} samples)", count(needed)),
             Self::AmongFailures => "∞ (failures)".into(),
             Self::Saturated => "(saturated)".into(),
         }
@@ -80,10 +80,16 @@ pub(super) fn show(metric: Metric, value: f64) -> String {
     match metric.unit() {
         Unit::Micros => latency_ns(value * 1e3),
         Unit::Bytes => bytes(value),
-        Unit::PerSecond => format!("{}/s", sig3(value)),
+        Unit::PerSecond => format!("{}/s", digits(value)),
         Unit::Share => share(value),
-        Unit::Number => sig3(value),
+        Unit::Number => digits(value),
     }
+}
+
+/// Three digits, and a large number in groups: `570,000`.
+pub(super) fn digits(value: f64) -> String {
+    let text = sig3(value);
+    text.parse().map_or(text, count)
 }
 
 /// The value of a trial that is valid; data metrics are not of trials.

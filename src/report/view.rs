@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::cells::is_complete;
-use super::claims::Judged;
+use super::claims::{Counts, Judged};
 use super::compared::{Compared, Family, Noise};
 use super::markdown::{Align, cell as escaped, code, fenced, one_line, prose, table};
 use super::options::{OptionView, PlanView};
-use super::render::Counts;
 use super::thresholds::Limit;
 use super::{costs, decision, loads, options, threats};
 use crate::results::{FailureKind, Outcome, Results};
@@ -34,6 +33,7 @@ pub(super) struct View {
     decision: String,
     verdicts: Vec<String>,
     consequences: String,
+    claims_data: String,
     claims_table: String,
     thresholds_table: String,
     loads: Vec<LoadView>,
@@ -94,6 +94,7 @@ pub(super) fn view(results: &Results, found: &Found<'_>) -> View {
         decision: prose(&experiment.decision),
         verdicts: verdicts(results, found.compared),
         consequences: prose(&experiment.consequences),
+        claims_data: super::host::data(results),
         claims_table: claims_table(found.claims),
         thresholds_table: thresholds_table(found.limits),
         loads: plan.loads.iter().map(|load| load_view(results, found.compared, load)).collect(),
@@ -137,7 +138,8 @@ fn status(results: &Results) -> Vec<(String, String)> {
             map.iter().map(|(k, v)| format!("{} {}", escaped(k), escaped(v))).collect();
         items.join(", ")
     };
-    status.push(("Machine".to_owned(), list(&manifest.host)));
+    status.push(("Data".to_owned(), super::host::data(results)));
+    status.push(("Machine".to_owned(), super::host::machine(&manifest.host)));
     status.push((
         "Versions".to_owned(),
         format!("querylab {}, {}", escaped(&manifest.querylab), list(&manifest.versions)),
@@ -149,8 +151,8 @@ fn status(results: &Results) -> Vec<(String, String)> {
 fn primary(results: &Results) -> String {
     let design = &results.plan.design;
     format!(
-        "Ratios and verdicts are of {} under {}, variant over {}; n is the number of blocks, and a difference under {} is \
-         not relevant.",
+        "Ratios and verdicts are of {} under {}, variant over {}. The interval beside a ratio is of that comparison alone; \
+         a verdict's is corrected for all of them. n is the number of blocks, and a difference under {} is not relevant.",
         super::values::name(design.primary_metric),
         code(&design.primary_load),
         code(&design.baseline),
@@ -317,7 +319,7 @@ fn provenance(results: &Results) -> Vec<(String, String)> {
     let wall = duration_ns(manifest.wall_ms.saturating_mul(1_000_000));
     vec![
         ("Run".into(), code(&manifest.run.run)),
-        ("Revision".into(), escaped(revision)),
+        ("Revision".into(), code(revision)),
         ("Seed".into(), results.plan.seed.to_string()),
         ("Plan fingerprint".into(), code(&results.plan.fingerprint)),
         (
@@ -347,7 +349,8 @@ fn settings(all: &BTreeMap<String, BTreeMap<String, String>>) -> String {
             } else {
                 variants.iter().map(|v| code(v)).collect::<Vec<_>>().join(", ")
             };
-            rows.push(vec![escaped(server), code(name), escaped(value), whose]);
+            let value = if value.is_empty() { "(empty)".to_owned() } else { escaped(value) };
+            rows.push(vec![escaped(server), code(name), value, whose]);
         }
     }
     if rows.is_empty() {

@@ -136,7 +136,8 @@ impl Run {
     }
 }
 
-/// `001-03-btree-steady`, the name of a trial's files.
+/// `001-03-btree-steady`, the name of a trial's files: block and order alone tell it from every other, whatever the names
+/// after them are.
 pub(super) fn stem(trial: &TrialRecord) -> String {
     let twin = if trial.role == crate::plan::Role::Twin { "-twin" } else { "" };
     format!("{:03}-{:02}-{}-{}{twin}", trial.block, trial.order, trial.variant, trial.load)

@@ -67,6 +67,9 @@ pub enum Outcome {
 /// The reason of a trial whose sums do not agree begins with this.
 pub const BROKEN_ACCOUNTS: &str = "the accounts do not balance: ";
 
+/// The note of a trial whose figures still moved in its window: drift above 5 % with a Mann-Kendall p below 0.01.
+pub const UNSTEADY: &str = "its figures still moved in the window";
+
 /// Why a trial failed: it becomes a row, and an exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -125,6 +128,13 @@ pub struct TrialRecord {
     pub plan_hash: Option<String>,
     /// Said, though the trial is valid.
     pub notes: Vec<String>,
+}
+
+impl TrialRecord {
+    /// Whether its figures still moved in the window; such a trial stays valid.
+    pub fn is_unsteady(&self) -> bool {
+        self.notes.iter().any(|note| note == UNSTEADY)
+    }
 }
 
 /// The measured window, as the client saw it. Requests belong to it by when they were due.

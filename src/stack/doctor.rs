@@ -9,7 +9,7 @@ use super::protocol::Keep;
 use super::session::obtain;
 use super::surroundings::Surroundings;
 use super::workshop::Workshop;
-use super::{fetch, find};
+use super::{fetch, find, room};
 use crate::plan::ServerPlan;
 
 /// What `doctor` and `setup` are told.
@@ -49,8 +49,6 @@ pub struct Finding {
 const DISK: u64 = 5 << 30;
 /// Open files that a run of ordinary size needs.
 const FILES: u64 = 4096;
-/// Shared memory that Postgres' parallel workers may need at least, in bytes.
-const SHARED_MEMORY: u64 = 256 << 20;
 
 fn finding(part: &str, state: Health, detail: String, fix: Option<String>) -> Finding {
     Finding { part: part.to_owned(), state, detail, fix }
@@ -179,7 +177,7 @@ async fn server(part: Part, cache: &Path, options: &DoctorOptions, workshop: &Wo
 }
 
 fn disk(folder: &Path) -> Finding {
-    match free_bytes(folder) {
+    match room::free_bytes(folder) {
         None => finding("disk", Health::Warning, "cannot be asked".into(), None),
         Some(free) => {
             let short = free < DISK;
@@ -191,8 +189,8 @@ fn disk(folder: &Path) -> Finding {
 }
 
 fn shared_memory() -> Finding {
-    let short = shared_memory_is_short(&ServerPlan::default());
-    let free = free_bytes(Path::new("/dev/shm")).unwrap_or(0);
+    let short = room::shared_memory_is_short(&ServerPlan::default());
+    let free = room::free_bytes(Path::new("/dev/shm")).unwrap_or(0);
     let fix = short.map(|_| {
         "give the container more (docker run --shm-size=1g); without it Postgres uses files".into()
     });
@@ -207,42 +205,4 @@ fn open_files() -> Finding {
     let state = if short { Health::Warning } else { Health::Good };
     let shown = limit.map_or_else(|| "no limit".to_owned(), |l| format!("at most {l}"));
     finding("open files", state, shown, fix)
-}
-
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let room = rustix::fs::statvfs(folder).ok()?;
-    Some(room.f_bavail.saturating_mul(room.f_frsize))
-}
-
-/// What /dev/shm has free and what Postgres' parallel workers may need, in bytes, where that is not enough.
-pub(super) fn shared_memory_is_short(plan: &ServerPlan) -> Option<(u64, u64)> {
-    let free = free_bytes(Path::new("/dev/shm")).unwrap_or(0);
-    let need = shared_memory_need(plan);
-    (free < need).then_some((free, need))
-}
-
-fn shared_memory_need(plan: &ServerPlan) -> u64 {
-    let bytes = |name: &str, default: u64| {
-        plan.settings.get(name).and_then(|v| super::amounts::bytes(v)).unwrap_or(default)
-    };
-    let count = |name: &str, default: u64| {
-        plan.settings.get(name).and_then(|v| v.parse().ok()).unwrap_or(default)
-    };
-    let workers = count("max_parallel_maintenance_workers", 2) + 1;
-    bytes("maintenance_work_mem", 64 << 20).saturating_mul(workers).max(SHARED_MEMORY)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_index_build_needs_its_memory_for_each_worker() {
-        let mut plan = ServerPlan::default();
-        assert_eq!(shared_memory_need(&plan), 256 << 20);
-        plan.settings.insert("maintenance_work_mem".into(), "1GB".into());
-        assert_eq!(shared_memory_need(&plan), 3 << 30);
-        plan.settings.insert("max_parallel_maintenance_workers".into(), "0".into());
-        assert_eq!(shared_memory_need(&plan), 1 << 30);
-    }
 }

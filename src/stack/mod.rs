@@ -24,6 +24,7 @@ mod process;
 mod procs;
 mod protocol;
 mod redis;
+mod room;
 mod running;
 mod scratch;
 mod session;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row};
 
 use super::amounts::PgSetting;
@@ -116,17 +116,8 @@ fn address(shared: &Shared, role: Role, database: &str) -> PostgresAddress {
 
 async fn connect(shared: &Shared) -> Result<PgConnection, sqlx::Error> {
     let to = address(shared, Role::Admin, "postgres");
-    PgConnectOptions::new_without_pgpass()
-        .socket(&to.socket_dir)
-        .port(to.port)
-        .username(&to.user)
-        .password(&to.password)
-        .database(&to.database)
-        .ssl_mode(PgSslMode::Disable)
-        .application_name("querylab-stack")
-        .disable_statement_logging()
-        .connect()
-        .await
+    let options: PgConnectOptions = to.url("stack").parse()?;
+    options.disable_statement_logging().connect().await
 }
 
 async fn with_deadline<T>(

@@ -3,8 +3,8 @@
 
 use super::amounts::PgSetting;
 use super::config::{self, Settings};
-use super::doctor;
 use super::error::StackError;
+use super::room;
 use super::shared::Shared;
 use crate::plan::ServerPlan;
 
@@ -114,7 +114,7 @@ pub(super) fn settings(
         .entry("max_connections".into())
         .or_insert_with(|| connections.saturating_add(20).max(100).to_string());
     if !plan.settings.contains_key("dynamic_shared_memory_type")
-        && let Some((free, need)) = doctor::shared_memory_is_short(plan)
+        && let Some((free, need)) = room::shared_memory_is_short(plan)
     {
         notice(format!(
             "/dev/shm (shared memory) has {} MiB free and {} MiB may be needed: Postgres keeps its parallel workers' memory in files instead (dynamic_shared_memory_type = mmap)",

@@ -185,17 +185,21 @@ fn the_readme_shows_the_table_of_the_published_run() {
 }
 
 #[test]
-fn the_published_run_is_whole_and_its_report_is_what_it_renders_to() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/0001-email-lookup/full");
-    let project = Project::new();
-    let copy = project.dir.join("full");
-    std::fs::create_dir_all(copy.join("plans")).unwrap();
-    for (path, bytes) in crate::lab::files(&root) {
-        std::fs::write(copy.join(path.strip_prefix(&root).unwrap()), bytes).unwrap();
+fn the_published_runs_are_whole_and_their_reports_are_what_they_render_to() {
+    for profile in ["full", "ci"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/0001-email-lookup");
+        let root = root.join(profile);
+        let project = Project::new();
+        let copy = project.dir.join(profile);
+        std::fs::create_dir_all(copy.join("plans")).unwrap();
+        for (path, bytes) in crate::lab::files(&root) {
+            std::fs::write(copy.join(path.strip_prefix(&root).unwrap()), bytes).unwrap();
+        }
+        let before = crate::lab::files(&copy);
+        let rendered = project.output(&["report", profile]);
+        expect_code(&rendered, 0);
+        let says = text_of(&rendered.stdout);
+        assert!(says.contains("byte for byte"), "{profile}: {says}");
+        assert_eq!(crate::lab::files(&copy), before, "{profile}");
     }
-    let before = crate::lab::files(&copy);
-    let rendered = project.output(&["report", "full"]);
-    expect_code(&rendered, 0);
-    assert!(text_of(&rendered.stdout).contains("byte for byte"), "{}", text_of(&rendered.stdout));
-    assert_eq!(crate::lab::files(&copy), before);
 }

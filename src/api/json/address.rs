@@ -3,10 +3,9 @@
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::codec::exactly;
 #[cfg(test)]
 use super::codec::tests::{check, written};
-use super::reader::{Malformed, Reader};
+use super::reader::{Malformed, Reader, exactly};
 
 /// Postgres' own number for IPv4; IPv6 is the next one.
 const FAMILY_V4: u8 = 2;

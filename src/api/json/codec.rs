@@ -1,6 +1,6 @@
 //! Which type is written how: the table, and the one function that every value goes through.
 
-use super::reader::{Malformed, Reader};
+use super::reader::Malformed;
 use super::{address, geometry, nested, number, text, time};
 
 /// How the bytes of one type become JSON.
@@ -101,8 +101,12 @@ impl Codec {
     pub(in crate::api) fn write(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         match self {
             Self::Plain(plain) => (plain.write)(bytes, out),
-            Self::Array(element) => nested::array(element, bytes, out),
-            Self::Range(bound) => nested::range(bound, bytes, out),
+            Self::Array(element) => {
+                nested::array(&|field, out| element.write_nullable(field, out), bytes, out)
+            }
+            Self::Range(bound) => {
+                nested::range(&|field, out| bound.write_nullable(field, out), bytes, out)
+            }
         }
     }
 
@@ -118,17 +122,6 @@ impl Codec {
         out.extend_from_slice(b"null");
         Ok(())
     }
-}
-
-/// One number of fixed width, and nothing after it.
-pub(super) fn exactly<'a, T>(
-    bytes: &'a [u8],
-    read: impl FnOnce(&mut Reader<'a>) -> Result<T, Malformed>,
-) -> Result<T, Malformed> {
-    let mut reader = Reader::new(bytes);
-    let value = read(&mut reader)?;
-    reader.end()?;
-    Ok(value)
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! Arrays and ranges: values that hold values. Every count is checked against the bytes that are there.
 
-use super::codec::Codec;
 use super::reader::{Malformed, Reader};
+
+/// Writes one of the values within, or `null`.
+type Write<'a> = dyn Fn(Option<&[u8]>, &mut Vec<u8>) -> Result<(), Malformed> + 'a;
 
 /// Postgres' own limit of an array's dimensions.
 const MOST_DIMENSIONS: usize = 6;
 
 /// Nested JSON arrays, one for each dimension. Lower bounds other than 1 are not told, as in `to_jsonb`.
-pub(super) fn array(element: &Codec, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+pub(super) fn array(element: &Write<'_>, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
     let mut reader = Reader::new(bytes);
     let dimensions = usize::try_from(reader.i32()?).map_err(|_| Malformed)?;
     let (_has_nulls, _element_oid) = (reader.i32()?, reader.u32()?);
@@ -33,13 +35,13 @@ pub(super) fn array(element: &Codec, bytes: &[u8], out: &mut Vec<u8>) -> Result<
 }
 
 fn dimension(
-    element: &Codec,
+    element: &Write<'_>,
     lengths: &[usize],
     reader: &mut Reader<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Malformed> {
     let Some((length, inner)) = lengths.split_first() else {
-        return element.write_nullable(reader.field()?, out);
+        return element(reader.field()?, out);
     };
     out.push(b'[');
     for place in 0..*length {
@@ -59,7 +61,7 @@ const LOWER_INFINITE: u8 = 0x08;
 const UPPER_INFINITE: u8 = 0x10;
 
 /// `{"lower":1,"upper":10,"bounds":"[)"}`, an infinite bound `null`; the empty range is `"empty"`.
-pub(super) fn range(bound: &Codec, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+pub(super) fn range(bound: &Write<'_>, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
     let mut reader = Reader::new(bytes);
     let flags = reader.u8()?;
     if flags & EMPTY != 0 {
@@ -70,9 +72,9 @@ pub(super) fn range(bound: &Codec, bytes: &[u8], out: &mut Vec<u8>) -> Result<()
         if flags & infinite == 0 { reader.field() } else { Ok(None) }
     };
     out.extend_from_slice(b"{\"lower\":");
-    bound.write_nullable(end(LOWER_INFINITE)?, out)?;
+    bound(end(LOWER_INFINITE)?, out)?;
     out.extend_from_slice(b",\"upper\":");
-    bound.write_nullable(end(UPPER_INFINITE)?, out)?;
+    bound(end(UPPER_INFINITE)?, out)?;
     out.extend_from_slice(b",\"bounds\":\"");
     out.push(if flags & LOWER_INCLUDED == 0 { b'(' } else { b'[' });
     out.push(if flags & UPPER_INCLUDED == 0 { b')' } else { b']' });
@@ -83,6 +85,7 @@ pub(super) fn range(bound: &Codec, bytes: &[u8], out: &mut Vec<u8>) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::json::codec::Codec;
 
     fn integers() -> Codec {
         Codec::of_send_function("int4send").expect("known")

@@ -1,9 +1,8 @@
 //! Numbers: JSON numbers where a double or an integer is what was stored, strings where the digits are.
 
-use super::codec::exactly;
 #[cfg(test)]
 use super::codec::tests::{check, written};
-use super::reader::{Malformed, Reader};
+use super::reader::{Malformed, Reader, exactly};
 
 /// `true` or `false`.
 pub(super) fn boolean(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {

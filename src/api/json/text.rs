@@ -1,9 +1,8 @@
 //! Text, and what is written as text: bytes, bits, identifiers. JSON is passed through.
 
-use super::codec::exactly;
 #[cfg(test)]
 use super::codec::tests::{check, written};
-use super::reader::{Malformed, Reader};
+use super::reader::{Malformed, Reader, exactly};
 
 /// A JSON string of any text.
 pub(in crate::api) fn string(value: &str, out: &mut Vec<u8>) {

@@ -2,10 +2,9 @@
 
 use std::io::Write as _;
 
-use super::codec::exactly;
 #[cfg(test)]
 use super::codec::tests::{check, written};
-use super::reader::{Malformed, Reader};
+use super::reader::{Malformed, Reader, exactly};
 
 const MICROS_PER_SECOND: u64 = 1_000_000;
 const MICROS_PER_DAY: i64 = 86_400_000_000;

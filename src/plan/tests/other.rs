@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::plan::{BindPlan, DistributionPlan, DrawSource};
-use crate::spec::{Metric, ParamType};
+use crate::spec::{Metric, ParamType, Place};
 
 const ORDERS: &str = r#"
 [experiment]
@@ -150,4 +150,31 @@ fn params_that_the_path_or_the_type_contradicts_are_refused() {
     says(("{customer}/orders", "{customr}/orders"), "no param `customr`");
     says(("{customer}/orders", "{customer}.json"), "can't be served");
     says(("bind = [\"customer\", ", "bind = [{ value = 1 }, "), "which its query never uses");
+}
+
+#[test]
+fn two_pairs_whose_captured_plans_would_have_one_file_are_refused() {
+    let endpoint = "[endpoints.x-indexed]\nroute = \"GET /x\"\nquery = \"SELECT 1\"\n";
+    let variant = |name: &str, endpoint: &str| {
+        format!("[variants.{name}]\nendpoint = \"{endpoint}\"\nindexes = [\"idx_users_email\"]\n")
+    };
+    let added = |second: &str| {
+        format!("{endpoint}{}{}[design]", variant("a", "x-indexed"), variant(second, "indexed"))
+    };
+    let says = says(&[("[design]", &added("a-x"))]);
+    assert_eq!(
+        says,
+        [
+            "QL0622 variant `a-x` with endpoint `indexed` and variant `a` with endpoint `x-indexed` would both be \
+          `plans/a-x-indexed.json` | name one of the two otherwise"
+        ]
+    );
+    let places = planned(&changed(&[("[design]", &added("a-x"))]), &Layers::default())
+        .expect_err("a mistake")
+        .iter()
+        .map(|p| matches!(p.place, Place::File { .. }) && p.other.is_some())
+        .collect::<Vec<_>>();
+    assert_eq!(places, [true]);
+    let apart = planned(&changed(&[("[design]", &added("a_x"))]), &Layers::default());
+    assert!(apart.is_ok(), "{apart:?}");
 }

@@ -32,6 +32,42 @@ pub struct PostgresAddress {
     pub database: String,
 }
 
+/// What is said where `PGOPTIONS` is set: a driver takes it over into every connection, and nothing of ours can unset it.
+pub const PGOPTIONS_IS_SET: &str = "PGOPTIONS is set, and would change every connection: unset it";
+
+/// The longest that a private Postgres may take to let somebody in, once it is ready.
+pub const LET_IN_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
+
+impl PostgresAddress {
+    /// The address as a URL for a driver, its password in it: never to be printed. It states everything that drivers
+    /// otherwise look for in the environment or in password files. `room` is who connects; Postgres shows it.
+    #[must_use]
+    pub fn url(&self, room: &str) -> String {
+        format!(
+            "postgres://localhost/?host={}&port={}&user={}&password={}&dbname={}&sslmode=disable&application_name=querylab-{}",
+            escaped(&self.socket_dir.to_string_lossy()),
+            self.port,
+            escaped(&self.user),
+            escaped(&self.password),
+            escaped(&self.database),
+            escaped(room),
+        )
+    }
+}
+
+/// A value in the query of a URL, by RFC 3986.
+fn escaped(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::with_capacity(text.len()), |mut url, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            write!(url, "%{byte:02X}").expect("a String takes all");
+        }
+        url
+    })
+}
+
 /// Where Redis is.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedisAddress {
@@ -74,4 +110,25 @@ pub struct ApiCounters {
     pub pool_wait_total_ns: u64,
     /// Longest wait for a connection.
     pub pool_wait_max_ns: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_as_a_url_states_all_and_escapes_all() {
+        let address = PostgresAddress {
+            socket_dir: "/tmp/a b&c".into(),
+            port: 5432,
+            user: "me".into(),
+            password: "p=%é".into(),
+            database: "ql_template".into(),
+        };
+        assert_eq!(
+            address.url("probe"),
+            "postgres://localhost/?host=%2Ftmp%2Fa%20b%26c&port=5432&user=me&password=p%3D%25%C3%A9&dbname=ql_template\
+             &sslmode=disable&application_name=querylab-probe"
+        );
+    }
 }

@@ -14,7 +14,9 @@ pub use drive::{
     TargetPlan, Until, WarmupPlan,
 };
 pub use judge::{ClaimPlan, DeltaPlan, DesignPlan, RegressionPlan, ThresholdPlan};
-pub use launch::{ApiCounters, ApiLaunch, PostgresAddress, RedisAddress};
+pub use launch::{
+    ApiCounters, ApiLaunch, LET_IN_WITHIN, PGOPTIONS_IS_SET, PostgresAddress, RedisAddress,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::rows::TableSpec;

@@ -1,0 +1,65 @@
+//! What whoever prepares the data is told, and what it tells: where Postgres is, and every step that is done.
+
+use crate::plan::PostgresAddress;
+
+/// The database that the rows are loaded into, and that is only cloned afterwards.
+pub(super) const TEMPLATE: &str = "ql_template";
+
+/// How to reach Postgres, and as whom.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// The administrator, database `postgres`.
+    pub admin: PostgresAddress,
+    /// The role of the experiment's own SQL: no superuser.
+    pub app: PostgresAddress,
+}
+
+impl Addresses {
+    /// The experiment's role in another database.
+    pub fn app_to(&self, database: &str) -> PostgresAddress {
+        PostgresAddress { database: database.to_owned(), ..self.app.clone() }
+    }
+}
+
+/// What has been done.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum Progress {
+    /// Migrations were run.
+    Migrated {
+        /// How many.
+        migrations: usize,
+    },
+    /// Rows were sent.
+    Loading {
+        /// Table.
+        table: String,
+        /// Rows sent so far.
+        done: u64,
+        /// Rows in all.
+        rows: u64,
+        /// Time since the table's start.
+        ms: u64,
+    },
+    /// The statements after the load were run.
+    AfterLoad {
+        /// Time.
+        ms: u64,
+    },
+    /// A database was cloned.
+    Cloned {
+        /// Database.
+        database: String,
+        /// Time.
+        ms: u64,
+    },
+    /// An index was built.
+    Indexed {
+        /// Index.
+        index: String,
+        /// Time.
+        ms: u64,
+        /// Size.
+        bytes: u64,
+    },
+}

@@ -1,0 +1,68 @@
+//! What a run was made on and of: the machine, and the rows that were loaded.
+
+use std::collections::BTreeMap;
+
+use super::markdown::{cell as escaped, code};
+use crate::results::Results;
+use crate::units::{bytes, count};
+
+/// How a value is said.
+type Say = fn(&str) -> String;
+
+/// The machine in the order in which people say it; what we have no words for follows as it is.
+pub(super) fn machine(host: &BTreeMap<String, String>) -> String {
+    let known: [(&str, Say); 7] = [
+        ("cpu_model", escaped),
+        ("cores", |n| format!("{} {}", escaped(n), if n == "1" { "core" } else { "cores" })),
+        ("memory_bytes", |n| match n.parse::<f64>() {
+            Ok(n) => format!("{} memory", bytes(n)),
+            Err(_) => escaped(n),
+        }),
+        ("os", escaped),
+        ("kernel", |v| format!("kernel {}", escaped(v))),
+        ("virtual_machine", |is| {
+            if is == "yes" { "a virtual machine".into() } else { "no virtual machine".into() }
+        }),
+        ("load_average_before", |n| format!("load average {} before the run", escaped(n))),
+    ];
+    let mut said: Vec<String> =
+        known.iter().filter_map(|(key, say)| Some(say(host.get(*key)?))).collect();
+    let others = host.iter().filter(|(key, _)| !known.iter().any(|(k, _)| k == key));
+    said.extend(others.map(|(key, value)| format!("{} {}", escaped(key), escaped(value))));
+    said.join(", ")
+}
+
+/// How many rows of which table: as loaded, or as planned where nothing was.
+pub(super) fn data(results: &Results) -> String {
+    let loaded = &results.manifest.dataset.tables;
+    let mut rows: Vec<String> =
+        loaded.iter().map(|t| format!("{} rows of {}", count(t.rows), code(&t.name))).collect();
+    if loaded.is_empty() {
+        let planned = results.plan.dataset.tables.iter();
+        rows.extend(planned.map(|t| {
+            format!("{} rows of {} (planned, not recorded)", count(t.rows), code(&t.name))
+        }));
+    }
+    rows.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_said_with_units_and_whatever_else_is_known_follows() {
+        let host = [
+            ("cores", "2"),
+            ("memory_bytes", "25276510208"),
+            ("cpu_model", "AMD | EPYC"),
+            ("virtual_machine", "yes"),
+            ("disk", "nvme"),
+        ];
+        let host = host.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        assert_eq!(
+            machine(&host),
+            "AMD \\| EPYC, 2 cores, 23.5 GB memory, a virtual machine, disk nvme"
+        );
+    }
+}
