@@ -96,6 +96,9 @@ impl Sums {
             api_cache_hits: self.counters.cache_hits,
             api_cache_misses: self.counters.cache_misses,
             api_cache_errors: self.counters.cache_errors,
+            api_refused: Some(self.counters.refused),
+            api_unconnected: Some(self.counters.unconnected),
+            api_cache_bypasses: Some(self.counters.cache_bypasses),
             index_scans: own_index_scans(plan, cell, counted),
             seq_scans: counted.seq_scans.clone(),
             buffers_hit: counted.buffers_hit,
@@ -169,7 +172,7 @@ pub(super) fn judge_sums(
     done: &mut Done,
 ) {
     let failed = recording.failed_total;
-    for broken in accounting::broken_identities(cell, window, witness, failed) {
+    for broken in accounting::broken_identities(window, witness, failed) {
         done.fail(FailureKind::Correctness, format!("{BROKEN_ACCOUNTS}{broken}"));
     }
     for unmet in accounting::unmet_expectations(&cell.expect, window, witness, failed) {

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use querylab::results::Witness;
+
 use crate::lab::{Project, expect_code, files, servers, text_of};
 
 const TINY: &str = "experiments/tiny.toml";
@@ -66,6 +68,56 @@ fn sums_are_exact(trials: &str) {
         seen += 1;
     }
     assert_eq!(seen, 6, "2 blocks of 2 variants and a twin");
+}
+
+#[test]
+fn accounts_hold_where_requests_are_refused_or_go_past_the_cache() {
+    if !servers() {
+        return;
+    }
+    let project = Project::new();
+    let file = project.dir.join(TINY);
+    let tiny = fs::read_to_string(&file).unwrap();
+    let mut edited = String::new();
+    for line in tiny.lines().filter(|line| !line.starts_with("fill ")) {
+        let line = if line.contains("index_scans_per_request") || line.contains("cache_hit_ratio") {
+            ""
+        } else {
+            line
+        };
+        edited.push_str(line);
+        edited.push('\n');
+    }
+    // A key beyond 1024 bytes: 24 times an e-mail of some 80.
+    let key = ["{email}"; 24].join(":");
+    let long = edited
+        .replace("p{row}@", &format!("p{{row}}{}@", "y".repeat(60)))
+        .replace("people:{email}", &key);
+    fs::write(&file, &long).unwrap();
+    expect_code(&project.output(&["run", TINY, "--blocks", "1"]), 0);
+    for witness in witnesses(&project) {
+        assert_eq!(witness.api_cache_bypasses, Some(witness.client_sent));
+        assert_eq!(witness.api_statements, witness.client_sent);
+    }
+    // And e-mails beyond the length that they may have.
+    let refused = edited.replace("max_length   = 255", "max_length   = 3");
+    let check = "check = { status = 400 }";
+    let refused: Vec<&str> =
+        refused.lines().map(|l| if l.starts_with("check = ") { check } else { l }).collect();
+    fs::write(&file, refused.join("\n")).unwrap();
+    expect_code(&project.output(&["run", TINY, "--blocks", "1"]), 0);
+    for witness in witnesses(&project) {
+        assert_eq!(witness.api_refused, Some(witness.client_sent));
+        assert_eq!(witness.api_statements, 0);
+    }
+}
+
+/// What the witnesses of each published trial counted.
+fn witnesses(project: &Project) -> Vec<Witness> {
+    let trials = fs::read(project.dir.join("results/tiny/full/trials.csv")).unwrap();
+    let trials = querylab::results::read_trials(&trials).unwrap();
+    assert!(!trials.is_empty());
+    trials.into_iter().map(|trial| trial.witness.expect("a trial that ended well")).collect()
 }
 
 #[test]
