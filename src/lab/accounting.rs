@@ -1,4 +1,4 @@
-//! Every request accounted for: the client's sums against the API's, the API's against Redis' and Postgres'.
+//! Every request accounted for: the client's sums against those of Nginx and the API, the API's against Redis' and Postgres'.
 //!
 //! Pure. A broken identity is a `Correctness` failure that shows both sides.
 
@@ -20,17 +20,25 @@ pub(super) fn broken_identities(window: &Window, witness: &Witness, failed: u64)
             window.sent, window.answered, window.failed
         ));
     }
-    // A failed request may have ended before it reached the API; an answered one may not.
-    let reached = witness.client_sent.saturating_sub(failed)..=witness.client_sent;
-    if !reached.contains(&witness.api_requests) {
+    let (sent, requests) = (witness.client_sent, witness.api_requests);
+    // A failed request may have ended before it reached a server; an answered one may not.
+    let reached = sent.saturating_sub(failed)..=sent;
+    if let Some(handled) = witness.nginx_requests.filter(|handled| !reached.contains(handled)) {
         broken.push(format!(
-            "the client sent {} requests ({failed} failed), but the API counted {}",
-            witness.client_sent, witness.api_requests
+            "the client sent {sent} requests ({failed} failed), but Nginx handled {handled}"
+        ));
+    }
+    if !reached.contains(&requests) {
+        broken.push(format!(
+            "the client sent {sent} requests ({failed} failed), but the API counted {requests}"
         ));
     }
     // What a failed request left behind on the way is not known: each may account for a difference of one.
     let differ = |a: u64, b: u64| a.abs_diff(b) > failed;
-    let (requests, statements) = (witness.api_requests, witness.api_statements);
+    if let Some(handled) = witness.nginx_requests.filter(|handled| differ(*handled, requests)) {
+        broken.push(format!("Nginx handled {handled} requests, but the API counted {requests}"));
+    }
+    let statements = witness.api_statements;
     let (hits, misses, errors) =
         (witness.api_cache_hits, witness.api_cache_misses, witness.api_cache_errors);
     let known = |count: Option<u64>| count.unwrap_or(0);
@@ -137,6 +145,23 @@ mod tests {
 
     fn witness() -> Witness {
         Witness { client_sent: 100, api_requests: 100, ..Witness::default() }
+    }
+
+    #[test]
+    fn nginx_stands_between_the_client_and_the_api_and_counts_for_itself() {
+        let all = Witness { api_refused: Some(100), nginx_requests: Some(100), ..witness() };
+        assert_eq!(broken_identities(&window(), &all, 0), Vec::<String>::new());
+        let more = Witness { nginx_requests: Some(101), ..all.clone() };
+        assert_eq!(
+            broken_identities(&window(), &more, 0),
+            [
+                "the client sent 100 requests (0 failed), but Nginx handled 101",
+                "Nginx handled 101 requests, but the API counted 100"
+            ]
+        );
+        let fewer = Witness { nginx_requests: Some(99), ..all };
+        assert_eq!(broken_identities(&window(), &fewer, 0).len(), 2);
+        assert_eq!(broken_identities(&window(), &fewer, 1), Vec::<String>::new());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One trial: fresh servers, proof, right answers, warm-up, window, witnesses, sums.
 
+use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -91,6 +92,7 @@ async fn attend(
     let shape = plans.hash();
     done.plans = Some(plans);
     let before = session.database_stats().await?;
+    let asked_before = stack.nginx_requests().await.context("Nginx' own counts")?;
 
     (bench.events)(Event::TrialPhase { phase: "check" });
     let Some(checked) = check(bench, job.clone(), stack, done).await? else { return Ok(()) };
@@ -111,7 +113,7 @@ async fn attend(
     // What the client saw is kept and judged first: whatever the witnesses do, it was measured.
     let window = witness::window(&recording);
     witness::judge_client(cell, &recording, &window, done);
-    let sums = Sums::ask(stack, checked.sent + recording.sent_total).await?;
+    let sums = Sums::ask(stack, checked.sent + recording.sent_total, asked_before).await?;
     stack.stop_api().await.map_err(|e| anyhow::anyhow!("{e}"))?;
     session.wait_for_no_clients(&app.user).await?;
     let counted = session.database_stats().await?.since(&before);

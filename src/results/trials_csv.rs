@@ -37,10 +37,11 @@ pub fn trials_table(trials: &[TrialRecord]) -> Table {
 
 type Count = fn(&Witness) -> Option<u64>;
 /// Columns that came later, in the order in which they came.
-const LATER: [(&str, Count); 3] = [
+const LATER: [(&str, Count); 4] = [
     ("api_refused", |w| w.api_refused),
     ("api_unconnected", |w| w.api_unconnected),
     ("api_cache_bypasses", |w| w.api_cache_bypasses),
+    ("nginx_requests", |w| w.nginx_requests),
 ];
 
 fn header_of_nothing() -> Vec<String> {
@@ -243,6 +244,7 @@ mod tests {
                 )]),
                 steal_share,
                 api_refused: redis_hits,
+                nginx_requests: redis_hits,
                 api_cache_bypasses: redis_hits.map(|n| n / 2),
                 ..Witness::default()
             },

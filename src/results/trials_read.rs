@@ -165,6 +165,7 @@ fn witness(row: &Row<'_>) -> Result<Option<Witness>> {
         api_refused: later(row, "api_refused")?,
         api_unconnected: later(row, "api_unconnected")?,
         api_cache_bypasses: later(row, "api_cache_bypasses")?,
+        nginx_requests: later(row, "nginx_requests")?,
         index_scans: map_cell(row, "index_scans")?,
         seq_scans: map_cell(row, "seq_scans")?,
         buffers_hit: needed(row, "buffers_hit")?,

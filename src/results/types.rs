@@ -201,6 +201,8 @@ pub struct Witness {
     pub api_unconnected: Option<u64>,
     /// Requests that went past the cache: none there, or a key that is too long.
     pub api_cache_bypasses: Option<u64>,
+    /// Requests that Nginx handled, by its `stub_status`; not known in older results.
+    pub nginx_requests: Option<u64>,
     /// Scans of the variant's own indexes, `pg_stat_user_indexes`.
     pub index_scans: BTreeMap<String, u64>,
     /// Sequential scans by table.

@@ -96,6 +96,7 @@ fn accounts_hold_where_requests_are_refused_or_go_past_the_cache() {
     fs::write(&file, &long).unwrap();
     expect_code(&project.output(&["run", TINY, "--blocks", "1"]), 0);
     for witness in witnesses(&project) {
+        assert_eq!(witness.nginx_requests, Some(witness.client_sent));
         assert_eq!(witness.api_cache_bypasses, Some(witness.client_sent));
         assert_eq!(witness.api_statements, witness.client_sent);
     }
