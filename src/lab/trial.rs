@@ -36,8 +36,19 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
     let mut done = Done::new();
     let mut notices = Vec::new();
     let mut notice = |text: String| notices.push(text);
-    let started =
-        bench.session.start_stack(&cell.stack, &cell.api, &cell.database, &mut notice).await;
+    let mut interrupt = bench.interrupt.clone();
+    // What has been started so far is stopped with the session.
+    let started = tokio::select! {
+        started = bench.session.start_stack(&cell.stack, &cell.api, &cell.database, &mut notice) => {
+            started
+        }
+        Ok(wish) = interrupt.wait_for(|wish| *wish != Interrupt::None) => {
+            if let Interrupt::Stop(signal) = *wish {
+                done.stop = Some(Stop::Interrupted(signal));
+            }
+            return done;
+        }
+    };
     for text in notices {
         (bench.events)(Event::Notice { text });
     }

@@ -1,6 +1,8 @@
 //! Whole runs of the real binary on real servers, and what stays after each way in which they can end.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 use querylab::results::Witness;
 
@@ -227,6 +229,28 @@ fn an_interrupt_in_any_phase_ends_within_ten_seconds_and_a_second_one_at_once() 
         assert!(took.as_secs() < if interrupts == 1 { 12 } else { 2 }, "{event}: {took:?}");
         project.expect_nothing_left();
     }
+}
+
+#[test]
+fn an_interrupt_while_the_servers_of_a_trial_start_does_not_wait_for_them() {
+    if !servers() {
+        return;
+    }
+    let project = Project::new();
+    let mut child = project
+        .querylab(&["run", TINY, "--blocks", "1", "--message-format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("trial-started")));
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let rest: Vec<String> = lines.collect();
+    expect_code(&child.wait_with_output().unwrap(), 130);
+    assert!(!rest.iter().any(|line| line.contains("\"phase\":\"check\"")), "{rest:#?}");
+    project.expect_nothing_left();
 }
 
 #[test]
