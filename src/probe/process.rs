@@ -166,8 +166,8 @@ mod tests {
         assert!((0.0..=1.0).contains(&after.steal_share_since(&before)));
     }
 
-    #[test]
-    fn a_little_work_is_more_than_none() {
+    #[tokio::test]
+    async fn a_little_work_is_more_than_none() {
         let me = BTreeMap::from([("me".to_owned(), vec![std::process::id()])]);
         for round in 0..20 {
             let before = snapshot(&me, Memory::Skip).unwrap();
@@ -176,7 +176,7 @@ mod tests {
                 std::hint::black_box(start);
             }
             // The kernel books a thread's time at the latest when it sleeps.
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
             let after = snapshot(&me, Memory::Skip).unwrap();
             let used = after.since(&before)["me"];
             assert!(used.cpu_us > 0, "round {round}: {used:?}");
