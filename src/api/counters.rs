@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::plan::ApiCounters;
 
-/// How Redis took part in one answer. Each request to a cached endpoint that gets as far as the cache counts as exactly
-/// one of hit, miss and error.
+/// How Redis took part in one answer. Each request that is not refused counts as exactly one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CacheUse {
     /// The endpoint has no cache, or the key is too long for it.
@@ -35,10 +34,13 @@ impl CacheUse {
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     requests: AtomicU64,
+    refused: AtomicU64,
+    unconnected: AtomicU64,
     statements: AtomicU64,
     cache_hits: AtomicU64,
     cache_misses: AtomicU64,
     cache_errors: AtomicU64,
+    cache_bypasses: AtomicU64,
     server_errors: AtomicU64,
     connections_opened: AtomicU64,
     pool_wait_total_ns: AtomicU64,
@@ -50,9 +52,19 @@ fn one_more(counter: &AtomicU64) {
 }
 
 impl Counters {
-    /// A request to a declared endpoint came in.
+    /// A request came in.
     pub(super) fn request(&self) {
         one_more(&self.requests);
+    }
+
+    /// A request is refused for what it is: neither the cache nor the database hears of it.
+    pub(super) fn refused(&self) {
+        one_more(&self.refused);
+    }
+
+    /// A request gets no database connection.
+    pub(super) fn unconnected(&self) {
+        one_more(&self.unconnected);
     }
 
     /// A statement is about to be sent for a request.
@@ -63,7 +75,7 @@ impl Counters {
     /// The cache's part in a request is settled.
     pub(super) fn cache(&self, part: CacheUse) {
         match part {
-            CacheUse::Bypass => {}
+            CacheUse::Bypass => one_more(&self.cache_bypasses),
             CacheUse::Hit => one_more(&self.cache_hits),
             CacheUse::Miss => one_more(&self.cache_misses),
             CacheUse::Error => one_more(&self.cache_errors),
@@ -92,10 +104,13 @@ impl Counters {
         let now = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         ApiCounters {
             requests: now(&self.requests),
+            refused: now(&self.refused),
+            unconnected: now(&self.unconnected),
             statements: now(&self.statements),
             cache_hits: now(&self.cache_hits),
             cache_misses: now(&self.cache_misses),
             cache_errors: now(&self.cache_errors),
+            cache_bypasses: now(&self.cache_bypasses),
             server_errors: now(&self.server_errors),
             connections_opened: now(&self.connections_opened),
             pool_wait_total_ns: now(&self.pool_wait_total_ns),

@@ -26,13 +26,12 @@ const LARGEST_HEADERS: usize = 32 * 1024;
 /// Answers one request; whatever happens, there is an answer and it is counted.
 pub(super) async fn answer(app: Arc<App>, endpoint: Arc<Endpoint>, request: Request) -> Response {
     if let Some(refusal) = refusal(&request) {
-        app.counters.request();
-        return refusal;
+        return refused(&app, refusal);
     }
     let (Parts { uri, method, .. }, _) = request.into_parts();
     // The router gives HEAD to whoever answers GET; running a statement for it would be counted as a request.
     if method.as_str() != endpoint.method {
-        return wrong_method().into_response();
+        return refused(&app, wrong_method().into_response());
     }
     app.counters.request();
     match respond(&app, &endpoint, &uri).await {
@@ -47,6 +46,13 @@ pub(super) async fn answer(app: Arc<App>, endpoint: Arc<Endpoint>, request: Requ
             problem.into_response()
         }
     }
+}
+
+/// Counts a request that is answered without the cache and without a statement.
+pub(super) fn refused(app: &App, answer: Response) -> Response {
+    app.counters.request();
+    app.counters.refused();
+    answer
 }
 
 /// The answer to a request that is refused whatever its path: too long, or with a body that no endpoint takes.
@@ -94,13 +100,15 @@ pub(super) fn wrong_method() -> HttpProblem {
 }
 
 async fn respond(app: &App, endpoint: &Endpoint, uri: &Uri) -> Result<Response, HttpProblem> {
-    let given = endpoint.params.read(uri.path(), uri.query())?;
+    let given =
+        endpoint.params.read(uri.path(), uri.query()).inspect_err(|_| app.counters.refused())?;
     let key = endpoint.cache.as_ref().and_then(|caching| {
         Some((caching, Key::new(&caching.plan, endpoint.statement.sql(), &given)?))
     });
     if let Some((caching, key)) = key {
         return cache_aside(app, endpoint, caching, &key, &given).await;
     }
+    app.counters.cache(CacheUse::Bypass);
     let answer = ask_database(app, endpoint, &given).await?;
     Ok(json(Body::from(answer.body), CacheUse::Bypass))
 }
@@ -163,6 +171,7 @@ async fn ask_database(
 }
 
 fn no_connection(app: &App, why: &NoConnection) -> HttpProblem {
+    app.counters.unconnected();
     let (kind, detail) = match why {
         NoConnection::Timeout => ("pool-timeout", "no database connection came free in time"),
         NoConnection::Closed => ("stopping", "the API is stopping"),

@@ -56,6 +56,7 @@ pub(super) fn router(app: &Arc<App>, endpoints: &[Arc<Endpoint>]) -> anyhow::Res
         router = router.route(&pattern, on(method, answer));
     }
     let (ready, counters) = (Arc::clone(app), Arc::clone(app));
+    let (strayed, mistaken) = (Arc::clone(app), Arc::clone(app));
     Ok(router
         .route(LIVE, on(MethodFilter::GET, || async { health::live() }))
         .route(READY, on(MethodFilter::GET, move || health::ready(Arc::clone(&ready))))
@@ -66,14 +67,17 @@ pub(super) fn router(app: &Arc<App>, endpoints: &[Arc<Endpoint>]) -> anyhow::Res
                 async { answer }
             }),
         )
-        .fallback(|request: Request| async move {
-            handler::refusal(&request).unwrap_or_else(|| {
+        .fallback(move |request: Request| async move {
+            let answer = handler::refusal(&request).unwrap_or_else(|| {
                 HttpProblem::new(StatusCode::NOT_FOUND, "no-route", "there is no such path")
                     .into_response()
-            })
+            });
+            handler::refused(&strayed, answer)
         })
-        .method_not_allowed_fallback(|request: Request| async move {
-            handler::refusal(&request).unwrap_or_else(|| handler::wrong_method().into_response())
+        .method_not_allowed_fallback(move |request: Request| async move {
+            let answer = handler::refusal(&request)
+                .unwrap_or_else(|| handler::wrong_method().into_response());
+            handler::refused(&mistaken, answer)
         }))
 }
 

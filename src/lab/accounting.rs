@@ -1,17 +1,12 @@
-//! Every request accounted for: the client's sums against the API's, the API's against Redis' and Postgres'.
+//! Every request accounted for: the client's sums against those of Nginx and the API, the API's against Redis' and Postgres'.
 //!
 //! Pure. A broken identity is a `Correctness` failure that shows both sides.
 
-use crate::plan::{CellPlan, ExpectPlan};
+use crate::plan::ExpectPlan;
 use crate::results::{Window, Witness};
 
 /// Checks the identities of one trial; each broken one is a sentence.
-pub(super) fn broken_identities(
-    cell: &CellPlan,
-    window: &Window,
-    witness: &Witness,
-    failed: u64,
-) -> Vec<String> {
+pub(super) fn broken_identities(window: &Window, witness: &Witness, failed: u64) -> Vec<String> {
     let mut broken = Vec::new();
     if window.due != window.sent + window.dropped {
         broken.push(format!(
@@ -25,41 +20,47 @@ pub(super) fn broken_identities(
             window.sent, window.answered, window.failed
         ));
     }
-    // A failed request may have ended before it reached the API; an answered one may not.
-    let reached = witness.client_sent.saturating_sub(failed)..=witness.client_sent;
-    if !reached.contains(&witness.api_requests) {
+    let (sent, requests) = (witness.client_sent, witness.api_requests);
+    // A failed request may have ended before it reached a server; an answered one may not.
+    let reached = sent.saturating_sub(failed)..=sent;
+    if let Some(handled) = witness.nginx_requests.filter(|handled| !reached.contains(handled)) {
         broken.push(format!(
-            "the client sent {} requests ({failed} failed), but the API counted {}",
-            witness.client_sent, witness.api_requests
+            "the client sent {sent} requests ({failed} failed), but Nginx handled {handled}"
+        ));
+    }
+    if !reached.contains(&requests) {
+        broken.push(format!(
+            "the client sent {sent} requests ({failed} failed), but the API counted {requests}"
         ));
     }
     // What a failed request left behind on the way is not known: each may account for a difference of one.
     let differ = |a: u64, b: u64| a.abs_diff(b) > failed;
-    let (requests, statements) = (witness.api_requests, witness.api_statements);
+    if let Some(handled) = witness.nginx_requests.filter(|handled| differ(*handled, requests)) {
+        broken.push(format!("Nginx handled {handled} requests, but the API counted {requests}"));
+    }
+    let statements = witness.api_statements;
     let (hits, misses, errors) =
         (witness.api_cache_hits, witness.api_cache_misses, witness.api_cache_errors);
-    if cell.api.endpoints.iter().all(|e| e.cache.is_some()) {
-        if differ(requests, hits + misses + errors) {
-            broken.push(format!(
-                "{requests} cached requests, but {hits} hits + {misses} misses + {errors} errors"
-            ));
+    let known = |count: Option<u64>| count.unwrap_or(0);
+    let (refused, bypasses) = (known(witness.api_refused), known(witness.api_cache_bypasses));
+    let unconnected = known(witness.api_unconnected);
+    if differ(requests, refused + bypasses + hits + misses + errors) {
+        broken.push(format!(
+            "{requests} requests, but {refused} refused + {bypasses} past the cache + {hits} hits + {misses} misses + {errors} errors"
+        ));
+    }
+    if differ(statements + unconnected, bypasses + misses + errors) {
+        broken.push(format!(
+            "{bypasses} requests past the cache + {misses} misses + {errors} errors, but {statements} statements + {unconnected} without a connection"
+        ));
+    }
+    // An error of the cache may have been counted by Redis, or not.
+    for (what, ours, theirs) in
+        [("hits", hits, witness.redis_hits), ("misses", misses, witness.redis_misses)]
+    {
+        if let Some(theirs) = theirs.filter(|n| n.abs_diff(ours) > failed + errors) {
+            broken.push(format!("the API counted {ours} cache {what}, but Redis {theirs}"));
         }
-        if differ(statements, misses + errors) {
-            broken.push(format!("{misses} misses + {errors} errors, but {statements} statements"));
-        }
-        // An error of the cache may have been counted by Redis, or not.
-        if let Some(counted) =
-            witness.redis_hits.filter(|counted| counted.abs_diff(hits) > failed + errors)
-        {
-            broken.push(format!("the API counted {hits} cache hits, but Redis {counted}"));
-        }
-        if let Some(counted) =
-            witness.redis_misses.filter(|counted| counted.abs_diff(misses) > failed + errors)
-        {
-            broken.push(format!("the API counted {misses} cache misses, but Redis {counted}"));
-        }
-    } else if cell.api.endpoints.iter().all(|e| e.cache.is_none()) && differ(statements, requests) {
-        broken.push(format!("{requests} requests without a cache, but {statements} statements"));
     }
     broken
 }
@@ -140,6 +141,77 @@ mod tests {
 
     fn window() -> Window {
         Window { due: 100, sent: 100, answered: 100, ..Window::default() }
+    }
+
+    fn witness() -> Witness {
+        Witness { client_sent: 100, api_requests: 100, ..Witness::default() }
+    }
+
+    #[test]
+    fn nginx_stands_between_the_client_and_the_api_and_counts_for_itself() {
+        let all = Witness { api_refused: Some(100), nginx_requests: Some(100), ..witness() };
+        assert_eq!(broken_identities(&window(), &all, 0), Vec::<String>::new());
+        let more = Witness { nginx_requests: Some(101), ..all.clone() };
+        assert_eq!(
+            broken_identities(&window(), &more, 0),
+            [
+                "the client sent 100 requests (0 failed), but Nginx handled 101",
+                "Nginx handled 101 requests, but the API counted 100"
+            ]
+        );
+        let fewer = Witness { nginx_requests: Some(99), ..all };
+        assert_eq!(broken_identities(&window(), &fewer, 0).len(), 2);
+        assert_eq!(broken_identities(&window(), &fewer, 1), Vec::<String>::new());
+    }
+
+    #[test]
+    fn requests_refused_before_a_statement_count_apart() {
+        let all = Witness { api_refused: Some(100), ..witness() };
+        assert_eq!(broken_identities(&window(), &all, 0), Vec::<String>::new());
+        let some = Witness {
+            api_refused: Some(40),
+            api_cache_hits: 50,
+            api_cache_misses: 9,
+            api_cache_errors: 1,
+            api_statements: 10,
+            redis_hits: Some(50),
+            redis_misses: Some(9),
+            ..witness()
+        };
+        assert_eq!(broken_identities(&window(), &some, 0), Vec::<String>::new());
+        let hidden = Witness { api_refused: Some(39), ..some };
+        assert_eq!(
+            broken_identities(&window(), &hidden, 0),
+            ["100 requests, but 39 refused + 0 past the cache + 50 hits + 9 misses + 1 errors"]
+        );
+    }
+
+    #[test]
+    fn a_request_past_the_cache_is_a_statement_without_a_lookup() {
+        let past = Witness { api_cache_bypasses: Some(100), api_statements: 100, ..witness() };
+        assert_eq!(broken_identities(&window(), &past, 0), Vec::<String>::new());
+        let fewer = Witness { api_statements: 97, api_unconnected: Some(2), ..past };
+        assert_eq!(
+            broken_identities(&window(), &fewer, 0),
+            [
+                "100 requests past the cache + 0 misses + 0 errors, but 97 statements + 2 without a connection"
+            ]
+        );
+        assert_eq!(broken_identities(&window(), &fewer, 1), Vec::<String>::new());
+    }
+
+    #[test]
+    fn redis_is_believed_up_to_the_errors_of_the_cache() {
+        let cached = Witness {
+            api_cache_hits: 90,
+            api_cache_misses: 10,
+            api_statements: 10,
+            redis_hits: Some(90),
+            redis_misses: Some(11),
+            ..witness()
+        };
+        let broken = broken_identities(&window(), &cached, 0);
+        assert_eq!(broken, ["the API counted 10 cache misses, but Redis 11"]);
     }
 
     #[test]

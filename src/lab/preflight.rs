@@ -5,15 +5,37 @@ use std::path::Path;
 
 use super::event::Stop;
 use crate::plan::Estimate;
+use crate::stack::SharedMemory;
 use crate::units;
 
 /// Share of the estimate that must be free beyond it.
 const SLACK: f64 = 1.1;
 
-/// Checks that `out` can be written and that `scratch` has room.
-pub(super) fn check(out: &Path, scratch: &Path, estimate: &Estimate) -> Result<(), Stop> {
+/// Checks that `out` can be written, that `scratch`, where the data will be, has room, and that each cell's Postgres finds
+/// the shared memory that its settings want.
+pub(super) fn check(
+    out: &Path,
+    scratch: &Path,
+    estimate: &Estimate,
+    memory: &[SharedMemory],
+) -> Result<(), Stop> {
     writable(out)?;
-    room(scratch, estimate.disk_bytes)
+    let mut files = 0;
+    for cell in memory {
+        match *cell {
+            SharedMemory::Enough => {}
+            // One server runs at a time.
+            SharedMemory::InFiles(bytes) => files = files.max(bytes),
+            SharedMemory::TooLittle { free, need } => {
+                return Err(Stop::Environment(format!(
+                    "/dev/shm has {} free, but Postgres may need {} of it with dynamic_shared_memory_type = posix: leave that setting out, or give the container more (docker run --shm-size=1g)",
+                    units::bytes(free as f64),
+                    units::bytes(need as f64),
+                )));
+            }
+        }
+    }
+    room(scratch, estimate.disk_bytes.saturating_add(files))
 }
 
 /// Writes and removes a file, because permissions alone do not tell (read-only mounts, quotas).
@@ -57,11 +79,22 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let small = Estimate { disk_bytes: 1, ..Estimate::default() };
         let huge = Estimate { disk_bytes: u64::MAX / 4, ..Estimate::default() };
-        assert_eq!(check(dir.path(), dir.path(), &small), Ok(()));
+        assert_eq!(check(dir.path(), dir.path(), &small, &[SharedMemory::Enough]), Ok(()));
         assert!(
-            matches!(check(dir.path(), dir.path(), &huge), Err(Stop::Environment(t)) if t.contains("needs about"))
+            matches!(check(dir.path(), dir.path(), &huge, &[]), Err(Stop::Environment(t)) if t.contains("needs about"))
         );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "the probe file is gone");
+    }
+
+    #[test]
+    fn shared_memory_needs_its_room_in_files_or_in_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let judged = |memory| check(dir.path(), dir.path(), &Estimate::default(), &[memory]);
+        assert_eq!(judged(SharedMemory::InFiles(1)), Ok(()));
+        let files = judged(SharedMemory::InFiles(u64::MAX / 4));
+        assert!(matches!(files, Err(Stop::Environment(t)) if t.contains("needs about")));
+        let memory = judged(SharedMemory::TooLittle { free: 1 << 20, need: 1 << 28 });
+        assert!(matches!(memory, Err(Stop::Environment(t)) if t.contains("/dev/shm")));
     }
 
     #[test]
@@ -71,7 +104,7 @@ mod tests {
         fs::write(&file, b"x").unwrap();
         let none = Estimate::default();
         assert!(matches!(
-            check(&file.join("results"), dir.path(), &none),
+            check(&file.join("results"), dir.path(), &none, &[]),
             Err(Stop::Environment(_))
         ));
     }

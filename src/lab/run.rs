@@ -16,7 +16,7 @@ use crate::dataset;
 use crate::plan::{Plan, TrialPlan};
 use crate::results::{Failure, FailureKind, Manifest, Outcome, Run, State};
 use crate::spec::Spec;
-use crate::stack::{MeasuringLock, Session, SessionOptions, Wait};
+use crate::stack::{MeasuringLock, Session, SessionOptions, SharedMemory, Wait};
 
 /// How to run.
 #[derive(Debug, Clone)]
@@ -53,9 +53,7 @@ pub async fn run(
     events: &mut (dyn FnMut(Event) + Send),
 ) -> Ended {
     let early = |stop| Ended { dir: None, manifest: None, stop: Some(stop) };
-    if let Err(stop) =
-        preflight::check(&options.results_root, &scratch_base(options), &plan.estimate)
-    {
+    if let Err(stop) = look_around(plan, options) {
         return early(stop);
     }
     let lock = {
@@ -109,9 +107,13 @@ pub async fn run(
     Ended { dir: Some(archive.dir().to_path_buf()), manifest: Some(manifest), stop }
 }
 
-/// Where the servers' data will lie.
-fn scratch_base(options: &Options) -> PathBuf {
-    options.session.surroundings.scratch_base.clone().unwrap_or_else(|| PathBuf::from("/var/tmp"))
+/// Whether there is a place for all of it.
+fn look_around(plan: &Plan, options: &Options) -> Result<(), Stop> {
+    let uid = rustix::process::geteuid().as_raw();
+    let scratch = options.session.surroundings.scratch(uid).map_err(|e| stop_of(&e))?;
+    let memory: Vec<SharedMemory> =
+        plan.cells.iter().map(|cell| SharedMemory::of(&cell.stack.postgres)).collect();
+    preflight::check(&options.results_root, &scratch, &plan.estimate, &memory)
 }
 
 fn open_archive(

@@ -1,5 +1,6 @@
 //! One trial: fresh servers, proof, right answers, warm-up, window, witnesses, sums.
 
+use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -35,8 +36,19 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
     let mut done = Done::new();
     let mut notices = Vec::new();
     let mut notice = |text: String| notices.push(text);
-    let started =
-        bench.session.start_stack(&cell.stack, &cell.api, &cell.database, &mut notice).await;
+    let mut interrupt = bench.interrupt.clone();
+    // What has been started so far is stopped with the session.
+    let started = tokio::select! {
+        started = bench.session.start_stack(&cell.stack, &cell.api, &cell.database, &mut notice) => {
+            started
+        }
+        Ok(wish) = interrupt.wait_for(|wish| *wish != Interrupt::None) => {
+            if let Interrupt::Stop(signal) = *wish {
+                done.stop = Some(Stop::Interrupted(signal));
+            }
+            return done;
+        }
+    };
     for text in notices {
         (bench.events)(Event::Notice { text });
     }
@@ -91,6 +103,7 @@ async fn attend(
     let shape = plans.hash();
     done.plans = Some(plans);
     let before = session.database_stats().await?;
+    let asked_before = stack.nginx_requests().await.context("Nginx' own counts")?;
 
     (bench.events)(Event::TrialPhase { phase: "check" });
     let Some(checked) = check(bench, job.clone(), stack, done).await? else { return Ok(()) };
@@ -111,7 +124,7 @@ async fn attend(
     // What the client saw is kept and judged first: whatever the witnesses do, it was measured.
     let window = witness::window(&recording);
     witness::judge_client(cell, &recording, &window, done);
-    let sums = Sums::ask(stack, checked.sent + recording.sent_total).await?;
+    let sums = Sums::ask(stack, checked.sent + recording.sent_total, asked_before).await?;
     stack.stop_api().await.map_err(|e| anyhow::anyhow!("{e}"))?;
     session.wait_for_no_clients(&app.user).await?;
     let counted = session.database_stats().await?.since(&before);

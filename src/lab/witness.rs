@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context as _;
+
 use super::accounting;
 use super::done::Done;
 use crate::load::Recording;
@@ -55,17 +57,27 @@ pub(super) struct Sums {
     client_sent: u64,
     counters: ApiCounters,
     redis: Option<RedisStats>,
+    /// By Nginx, without our own questions.
+    nginx: u64,
 }
 
 impl Sums {
-    /// Asks the API and Redis, each on its own socket.
-    pub(super) async fn ask(stack: &Stack, client_sent: u64) -> anyhow::Result<Self> {
+    /// Asks Nginx, the API and Redis, each on its own socket. Before the first request Nginx had counted
+    /// `nginx_before`, that question included.
+    pub(super) async fn ask(
+        stack: &Stack,
+        client_sent: u64,
+        nginx_before: u64,
+    ) -> anyhow::Result<Self> {
+        let nginx_now = stack.nginx_requests().await.context("Nginx' own counts")?;
+        // This question is one of them.
+        let nginx = nginx_now.saturating_sub(nginx_before + 1);
         let counters = probe::counters(&stack.api_sockets()).await?;
         let redis = match stack.redis_address() {
             Some(address) => Some(probe::redis_stats(&address).await?),
             None => None,
         };
-        Ok(Self { client_sent, counters, redis })
+        Ok(Self { client_sent, counters, redis, nginx })
     }
 
     /// All witnesses together.
@@ -96,6 +108,10 @@ impl Sums {
             api_cache_hits: self.counters.cache_hits,
             api_cache_misses: self.counters.cache_misses,
             api_cache_errors: self.counters.cache_errors,
+            api_refused: Some(self.counters.refused),
+            api_unconnected: Some(self.counters.unconnected),
+            api_cache_bypasses: Some(self.counters.cache_bypasses),
+            nginx_requests: Some(self.nginx),
             index_scans: own_index_scans(plan, cell, counted),
             seq_scans: counted.seq_scans.clone(),
             buffers_hit: counted.buffers_hit,
@@ -169,7 +185,7 @@ pub(super) fn judge_sums(
     done: &mut Done,
 ) {
     let failed = recording.failed_total;
-    for broken in accounting::broken_identities(cell, window, witness, failed) {
+    for broken in accounting::broken_identities(window, witness, failed) {
         done.fail(FailureKind::Correctness, format!("{BROKEN_ACCOUNTS}{broken}"));
     }
     for unmet in accounting::unmet_expectations(&cell.expect, window, witness, failed) {

@@ -15,6 +15,7 @@ use super::check;
 use super::clock::Clock;
 use super::fault::Fault;
 use super::ledger::{Answered, Ledger, Sample};
+use super::places::Part;
 use super::schedule::Arrivals;
 use super::shots::{Shot, Shots};
 use super::wire::{Door, Wire};
@@ -43,15 +44,6 @@ pub(super) enum Phase {
     Over,
 }
 
-/// Random streams of a phase: windows of all variants send the same requests, however long their warm-ups were.
-#[derive(Debug, Clone, Copy)]
-enum Part {
-    Check = 0,
-    Fill = 1,
-    Warmup = 2,
-    Window = 3,
-}
-
 /// One request to be sent.
 struct Order {
     due_ns: u64,
@@ -78,7 +70,6 @@ pub(super) struct Engine {
     most_busy: u32,
     opening: Cell<bool>,
     counters: [Cell<u64>; 4],
-    serial: Cell<u64>,
 }
 
 impl Engine {
@@ -112,7 +103,6 @@ impl Engine {
             most_busy,
             opening: Cell::new(false),
             counters: Default::default(),
-            serial: Cell::new(0),
         })
     }
 
@@ -275,12 +265,7 @@ impl Engine {
         };
         let counter = &self.counters[part as usize];
         let n = counter.replace(counter.get() + 1);
-        let serial = match part {
-            // Backwards from the first key: those of the load itself stay untouched.
-            Part::Check => u64::MAX - n,
-            _ => self.serial.replace(self.serial.get() + 1),
-        };
-        let shot = self.shots.draw((part as u64) << 56 | n, serial);
+        let shot = self.shots.draw(part, n);
         Order { due_ns, in_window: matches!(part, Part::Window), shot }
     }
 

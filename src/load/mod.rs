@@ -14,6 +14,7 @@ mod hlog;
 mod keys;
 mod ledger;
 mod phases;
+mod places;
 mod recording;
 mod run;
 mod schedule;

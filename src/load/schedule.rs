@@ -44,6 +44,8 @@ impl Iterator for Arrivals {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     const TEN_SECONDS: u64 = 10_000_000_000;
@@ -95,6 +97,30 @@ mod tests {
             .sum();
         let statistic = -n - sum / n;
         assert!(statistic < 6.0, "{statistic}");
+    }
+
+    /// The first due times, and the SHA-256 of the first 10,000: one per line, in decimal.
+    fn golden(arrival: Arrival) -> (Vec<u64>, String) {
+        // `arrivals/1` of root seed 20250105, as `plan` draws it for the example's first block; part 3 is the window.
+        let seed = crate::plan::seeds::derive(20_250_105, "arrivals/1");
+        let due: Vec<u64> = Arrivals::new(1000.0, arrival, seed, 3).take(10_000).collect();
+        let mut hash = Sha256::new();
+        for at in &due {
+            hash.update(format!("{at}\n"));
+        }
+        let digest =
+            hash.finalize().iter().fold(String::new(), |text, b| text + &format!("{b:02x}"));
+        (due[..4].to_vec(), digest)
+    }
+
+    #[test]
+    fn the_example_has_the_same_arrivals_everywhere() {
+        let (first, digest) = golden(Arrival::Poisson);
+        assert_eq!(first, [3_177_893, 4_241_290, 4_755_136, 5_221_966]);
+        assert_eq!(digest, "484147fceb5ac3b0f28651253d659ac7c02f9b52c59a5dbff5c24c5f127c4bda");
+        let (first, digest) = golden(Arrival::Constant);
+        assert_eq!(first, [0, 1_000_000, 2_000_000, 3_000_000]);
+        assert_eq!(digest, "8bf840fe5b419e499ca5fbe838703c327663675ea3c98559bbf8e6a27297e1e4");
     }
 
     #[test]

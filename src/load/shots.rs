@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use super::dice::{Dice, Stream};
 use super::keys::Keys;
+use super::places::{Part, Place};
 use super::zipf::Zipf;
 use crate::plan::{DistributionPlan, DrawPlan, LoadPlan, TargetPlan};
 use crate::rows::{Rows, TableSpec};
@@ -86,23 +87,24 @@ impl Shots {
         Ok(shots)
     }
 
-    /// Request `n`, wherever and whenever it is asked for.
+    /// Request `n` of no part: a sample.
     pub fn get(&self, n: u64) -> Shot {
-        self.draw(n, n)
+        self.shot(n, Place { part: Part::Window, n })
     }
 
-    /// The request of random stream `stream`; where keys are asked for one after the other, that of place `serial`.
-    ///
-    /// The two differ because each phase of a run restarts its random stream (so that the measured windows of all
-    /// variants send the same requests), but must not ask for the same sequential key twice.
-    pub fn draw(&self, stream: u64, serial: u64) -> Shot {
+    /// Request `n` of a part.
+    pub(super) fn draw(&self, part: Part, n: u64) -> Shot {
+        self.shot((part as u64) << 56 | n, Place { part, n })
+    }
+
+    fn shot(&self, stream: u64, place: Place) -> Shot {
         let mut stream = self.dice.stream(stream);
         let word = stream.word();
         let position = self.below.partition_point(|limit| word >= *limit);
         let target = &self.targets[position];
         let mut params = Vec::with_capacity(target.draws.len());
         for draw in &target.draws {
-            params.push((draw.param.clone(), draw.text(&mut stream, serial)));
+            params.push((draw.param.clone(), draw.text(&mut stream, place)));
         }
         let uri = target.uri(&params);
         Shot { target: position, uri, params }
@@ -191,14 +193,11 @@ impl Draw {
         Ok(Self { param: plan.param.clone(), keys, order })
     }
 
-    fn text(&self, stream: &mut Stream, serial: u64) -> String {
+    fn text(&self, stream: &mut Stream, place: Place) -> String {
         let count = self.keys.count();
         let rank = match (&self.order, count) {
             (Order::Zipfian(zipf), _) => zipf.draw(stream) - 1,
-            (Order::Sequential(first), Some(count)) => {
-                let place = (u128::from(*first) + u128::from(serial)) % u128::from(count);
-                u64::try_from(place).expect("below a u64")
-            }
+            (Order::Sequential(first), Some(count)) => place.rank(*first, count),
             (Order::Uniform, Some(count)) => stream.below(count),
             (_, None) => 0,
         };

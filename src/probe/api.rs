@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 
 use crate::plan::ApiCounters;
 
-/// No answer is longer: ten numbers with their names.
+/// No answer is longer: a dozen numbers with their names.
 const LONGEST_ANSWER_BYTES: u64 = 16 * 1024;
 
 /// Sums `GET /__querylab/counters` over the API's processes.
@@ -24,10 +24,13 @@ pub async fn counters(sockets: &[std::path::PathBuf]) -> Result<ApiCounters> {
             .await
             .context("the API did not say its counters within 5 s")??;
         sum.requests += one.requests;
+        sum.refused += one.refused;
+        sum.unconnected += one.unconnected;
         sum.statements += one.statements;
         sum.cache_hits += one.cache_hits;
         sum.cache_misses += one.cache_misses;
         sum.cache_errors += one.cache_errors;
+        sum.cache_bypasses += one.cache_bypasses;
         sum.server_errors += one.server_errors;
         sum.connections_opened += one.connections_opened;
         sum.pool_wait_total_ns += one.pool_wait_total_ns;

@@ -3,6 +3,7 @@
 //! Each witness is asked on its own channel, never through the path that is measured, so that two of them can disagree.
 
 mod api;
+mod cpu;
 mod explain;
 mod host;
 mod postgres;

@@ -9,10 +9,13 @@ use anyhow::{Context, Result};
 use procfs::process::{Process, Stat};
 use procfs::{CurrentSI, KernelStats};
 
+use super::cpu::Times;
+
 /// What components had used at one moment, since each was started.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    components: BTreeMap<String, Used>,
+    /// Without CPU, which is only known between two moments.
+    components: BTreeMap<String, (Used, Times)>,
     steal_ticks: u64,
     all_ticks: u64,
 }
@@ -80,13 +83,12 @@ fn tree<'a>(roots: &[u32], stats: &'a [Stat]) -> Vec<&'a Stat> {
     members
 }
 
-fn used_by(members: &[&Stat], memory: Memory) -> Used {
+fn used_by(members: &[&Stat], memory: Memory) -> (Used, Times) {
     let mut used = Used::default();
     let mut pss = Some(0);
-    let us_per_tick = 1_000_000 / procfs::ticks_per_second().max(1);
+    let mut cpu = Times::default();
     for stat in members {
-        let ended_children = u64::try_from(stat.cutime + stat.cstime).unwrap_or(0);
-        used.cpu_us += (stat.utime + stat.stime + ended_children) * us_per_tick;
+        cpu.add(stat);
         let Ok(process) = Process::new(stat.pid) else { continue };
         // Of each thread: the process' own status tells only of its first one.
         for task in process.tasks().into_iter().flatten().filter_map(Result::ok) {
@@ -103,7 +105,7 @@ fn used_by(members: &[&Stat], memory: Memory) -> Used {
         }
     }
     used.pss_bytes = if memory == Memory::Measure { pss } else { None };
-    used
+    (used, cpu)
 }
 
 fn pss_of(process: &Process) -> Option<u64> {
@@ -113,15 +115,15 @@ fn pss_of(process: &Process) -> Option<u64> {
 
 impl Snapshot {
     /// What each component used between `before` and this one. Processes that ended in between are counted by their
-    /// parent, so the difference of CPU is never negative but for kernel rounding.
+    /// parent.
     pub fn since(&self, before: &Self) -> BTreeMap<String, Used> {
         let mut used = BTreeMap::new();
-        for (name, now) in &self.components {
-            let then = before.components.get(name).copied().unwrap_or_default();
+        for (name, (now, cpu_now)) in &self.components {
+            let (then, cpu_then) = before.components.get(name).cloned().unwrap_or_default();
             used.insert(
                 name.clone(),
                 Used {
-                    cpu_us: now.cpu_us.saturating_sub(then.cpu_us),
+                    cpu_us: cpu_now.since(&cpu_then) / 1000,
                     pss_bytes: now.pss_bytes,
                     context_switches: now.context_switches.saturating_sub(then.context_switches),
                     disk_bytes: now.disk_bytes.saturating_sub(then.disk_bytes),
@@ -162,6 +164,23 @@ mod tests {
         let pss = used.pss_bytes.expect("own memory may be read");
         assert!((1 << 20..1 << 34).contains(&pss), "{pss} bytes: is it in kB?");
         assert!((0.0..=1.0).contains(&after.steal_share_since(&before)));
+    }
+
+    #[tokio::test]
+    async fn a_little_work_is_more_than_none() {
+        let me = BTreeMap::from([("me".to_owned(), vec![std::process::id()])]);
+        for round in 0..20 {
+            let before = snapshot(&me, Memory::Skip).unwrap();
+            let start = tokio::time::Instant::now();
+            while start.elapsed() < std::time::Duration::from_millis(1) {
+                std::hint::black_box(start);
+            }
+            // The kernel books a thread's time at the latest when it sleeps.
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            let after = snapshot(&me, Memory::Skip).unwrap();
+            let used = after.since(&before)["me"];
+            assert!(used.cpu_us > 0, "round {round}: {used:?}");
+        }
     }
 
     #[test]

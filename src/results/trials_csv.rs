@@ -14,7 +14,16 @@ pub(super) const COMPONENTS: [&str; 5] = ["postgres", "redis", "nginx", "api", "
 
 /// The trials as a table.
 pub fn trials_table(trials: &[TrialRecord]) -> Table {
-    let rows: Vec<Cells> = trials.iter().map(cells).collect();
+    let mut rows: Vec<Cells> = trials.iter().map(cells).collect();
+    // Tables of before these columns stay byte for byte what they are.
+    for (name, pick) in LATER {
+        let value = |t: &TrialRecord| t.witness.as_ref().and_then(pick);
+        if trials.iter().any(|t| value(t).is_some()) {
+            for (row, trial) in rows.iter_mut().zip(trials) {
+                row.put_some(name, value(trial));
+            }
+        }
+    }
     let header = rows.first().map_or_else(header_of_nothing, Cells::names);
     Table {
         file: "trials.csv".into(),
@@ -25,6 +34,15 @@ pub fn trials_table(trials: &[TrialRecord]) -> Table {
             .collect(),
     }
 }
+
+type Count = fn(&Witness) -> Option<u64>;
+/// Columns that came later, in the order in which they came.
+const LATER: [(&str, Count); 4] = [
+    ("api_refused", |w| w.api_refused),
+    ("api_unconnected", |w| w.api_unconnected),
+    ("api_cache_bypasses", |w| w.api_cache_bypasses),
+    ("nginx_requests", |w| w.nginx_requests),
+];
 
 fn header_of_nothing() -> Vec<String> {
     vec!["format".into(), "number".into()]
@@ -225,6 +243,9 @@ mod tests {
                     },
                 )]),
                 steal_share,
+                api_refused: redis_hits,
+                nginx_requests: redis_hits,
+                api_cache_bypasses: redis_hits.map(|n| n / 2),
                 ..Witness::default()
             },
         )

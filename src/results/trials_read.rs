@@ -38,6 +38,11 @@ fn cell<T: FromStr>(row: &Row<'_>, name: &str) -> Result<Option<T>> {
         .map_err(|_| anyhow!("column `{name}`: `{text}` is not what it should be"))
 }
 
+/// A cell of a column that older tables do not have.
+fn later<T: FromStr>(row: &Row<'_>, name: &str) -> Result<Option<T>> {
+    if row.contains_key(name) { cell(row, name) } else { Ok(None) }
+}
+
 fn needed<T: FromStr>(row: &Row<'_>, name: &str) -> Result<T> {
     cell(row, name)?.ok_or_else(|| anyhow!("column `{name}` is empty"))
 }
@@ -157,6 +162,10 @@ fn witness(row: &Row<'_>) -> Result<Option<Witness>> {
         api_cache_hits: needed(row, "api_cache_hits")?,
         api_cache_misses: needed(row, "api_cache_misses")?,
         api_cache_errors: needed(row, "api_cache_errors")?,
+        api_refused: later(row, "api_refused")?,
+        api_unconnected: later(row, "api_unconnected")?,
+        api_cache_bypasses: later(row, "api_cache_bypasses")?,
+        nginx_requests: later(row, "nginx_requests")?,
         index_scans: map_cell(row, "index_scans")?,
         seq_scans: map_cell(row, "seq_scans")?,
         buffers_hit: needed(row, "buffers_hit")?,

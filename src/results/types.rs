@@ -205,6 +205,14 @@ pub struct Witness {
     pub api_cache_misses: u64,
     /// Cache errors by the API.
     pub api_cache_errors: u64,
+    /// Requests that the API refused before the cache or a statement; not known in older results, like the next two.
+    pub api_refused: Option<u64>,
+    /// Requests that found no database connection.
+    pub api_unconnected: Option<u64>,
+    /// Requests that went past the cache: none there, or a key that is too long.
+    pub api_cache_bypasses: Option<u64>,
+    /// Requests that Nginx handled, by its `stub_status`; not known in older results.
+    pub nginx_requests: Option<u64>,
     /// Scans of the variant's own indexes, `pg_stat_user_indexes`.
     pub index_scans: BTreeMap<String, u64>,
     /// Sequential scans by table.

@@ -37,6 +37,7 @@ mod workshop;
 pub use child::child_main;
 pub use clean::{Cache, clean};
 pub use doctor::{DoctorOptions, Finding, Health, doctor, setup};
+pub use room::SharedMemory;
 pub use error::StackError;
 pub use guard::guard_main;
 pub use locate::Part;

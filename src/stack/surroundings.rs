@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::error::StackError;
+use super::scratch;
 
 /// The environment as far as it matters here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +41,11 @@ impl Surroundings {
             sudo_uid: lookup("SUDO_UID").and_then(|v| v.to_str()?.parse().ok()),
             program: None,
         }
+    }
+
+    /// Where runs have their folders, the data in them: it is made, if it is not there.
+    pub fn scratch(&self, uid: u32) -> Result<PathBuf, StackError> {
+        scratch::base(self.scratch_base.as_deref(), uid)
     }
 
     /// querylab's cache: as root one for the machine, that the unprivileged user can read; else the user's own.

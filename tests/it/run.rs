@@ -1,6 +1,10 @@
 //! Whole runs of the real binary on real servers, and what stays after each way in which they can end.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use querylab::results::Witness;
 
 use crate::lab::{Project, expect_code, files, servers, text_of};
 
@@ -66,6 +70,57 @@ fn sums_are_exact(trials: &str) {
         seen += 1;
     }
     assert_eq!(seen, 6, "2 blocks of 2 variants and a twin");
+}
+
+#[test]
+fn accounts_hold_where_requests_are_refused_or_go_past_the_cache() {
+    if !servers() {
+        return;
+    }
+    let project = Project::new();
+    let file = project.dir.join(TINY);
+    let tiny = fs::read_to_string(&file).unwrap();
+    let mut edited = String::new();
+    for line in tiny.lines().filter(|line| !line.starts_with("fill ")) {
+        let line = if line.contains("index_scans_per_request") || line.contains("cache_hit_ratio") {
+            ""
+        } else {
+            line
+        };
+        edited.push_str(line);
+        edited.push('\n');
+    }
+    // A key beyond 1024 bytes: 24 times an e-mail of some 80.
+    let key = ["{email}"; 24].join(":");
+    let long = edited
+        .replace("p{row}@", &format!("p{{row}}{}@", "y".repeat(60)))
+        .replace("people:{email}", &key);
+    fs::write(&file, &long).unwrap();
+    expect_code(&project.output(&["run", TINY, "--blocks", "1"]), 0);
+    for witness in witnesses(&project) {
+        assert_eq!(witness.nginx_requests, Some(witness.client_sent));
+        assert_eq!(witness.api_cache_bypasses, Some(witness.client_sent));
+        assert_eq!(witness.api_statements, witness.client_sent);
+    }
+    // And e-mails beyond the length that they may have.
+    let refused = edited.replace("max_length   = 255", "max_length   = 3");
+    let check = "check = { status = 400 }";
+    let refused: Vec<&str> =
+        refused.lines().map(|l| if l.starts_with("check = ") { check } else { l }).collect();
+    fs::write(&file, refused.join("\n")).unwrap();
+    expect_code(&project.output(&["run", TINY, "--blocks", "1"]), 0);
+    for witness in witnesses(&project) {
+        assert_eq!(witness.api_refused, Some(witness.client_sent));
+        assert_eq!(witness.api_statements, 0);
+    }
+}
+
+/// What the witnesses of each published trial counted.
+fn witnesses(project: &Project) -> Vec<Witness> {
+    let trials = fs::read(project.dir.join("results/tiny/full/trials.csv")).unwrap();
+    let trials = querylab::results::read_trials(&trials).unwrap();
+    assert!(!trials.is_empty());
+    trials.into_iter().map(|trial| trial.witness.expect("a trial that ended well")).collect()
 }
 
 #[test]
@@ -174,6 +229,28 @@ fn an_interrupt_in_any_phase_ends_within_ten_seconds_and_a_second_one_at_once() 
         assert!(took.as_secs() < if interrupts == 1 { 12 } else { 2 }, "{event}: {took:?}");
         project.expect_nothing_left();
     }
+}
+
+#[test]
+fn an_interrupt_while_the_servers_of_a_trial_start_does_not_wait_for_them() {
+    if !servers() {
+        return;
+    }
+    let project = Project::new();
+    let mut child = project
+        .querylab(&["run", TINY, "--blocks", "1", "--message-format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("trial-started")));
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let rest: Vec<String> = lines.collect();
+    expect_code(&child.wait_with_output().unwrap(), 130);
+    assert!(!rest.iter().any(|line| line.contains("\"phase\":\"check\"")), "{rest:#?}");
+    project.expect_nothing_left();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::scripts::{Reply, closed, drive, near, on_paused_clock, open, reply, s
 use crate::load::PhaseEvent;
 use crate::load::fixtures::{MS, S};
 use crate::load::wire::Door;
-use crate::plan::{FillPlan, Until, WarmupPlan};
+use crate::plan::{DistributionPlan, FillPlan, Until, WarmupPlan};
 use crate::spec::Arrival;
 
 #[test]
@@ -133,29 +133,38 @@ fn users_think_and_their_wait_for_each_other_is_none() {
     near(run.recording.window.quantile_response_us(0.5), 1000.0, 1010.0);
 }
 
+/// What the window asks for and when, after a warm-up of this length.
+fn window_after(warm_ms: u64, distribution: &DistributionPlan) -> Vec<(String, Duration)> {
+    on_paused_clock(async {
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let all = Rc::clone(&seen);
+        let mut plan = open(200.0, Arrival::Poisson, 100);
+        plan.targets[0].draws[0].distribution = distribution.clone();
+        plan.warmup = WarmupPlan { min_ns: 0, max_ns: warm_ms * MS, until: Until::Steady };
+        plan.duration_ns = S;
+        let from = Duration::from_millis(warm_ms);
+        let door = scripted(move |uri, now| {
+            // At the very edge tokio's clock, which rounds to milliseconds, may still send a request of the warm-up.
+            if now > from {
+                all.borrow_mut().push((uri.to_string(), now.saturating_sub(from)));
+            }
+            reply(uri, 0)
+        });
+        assert!(drive(plan, door, None).await.recording.window.answered > 100);
+        seen.take()
+    })
+}
+
 #[test]
 fn the_windows_of_two_variants_send_the_same_requests_after_any_warm_up() {
-    let requests = |warm_ms: u64| {
-        on_paused_clock(async {
-            let seen = Rc::new(RefCell::new(Vec::new()));
-            let all = Rc::clone(&seen);
-            let mut plan = open(200.0, Arrival::Poisson, 100);
-            plan.warmup = WarmupPlan { min_ns: 0, max_ns: warm_ms * MS, until: Until::Steady };
-            plan.duration_ns = S;
-            let from = Duration::from_millis(warm_ms);
-            let door = scripted(move |uri, now| {
-                // At the very edge tokio's clock, which rounds to milliseconds, may still send a request of the warm-up.
-                if now > from {
-                    all.borrow_mut().push((uri.to_string(), now.saturating_sub(from)));
-                }
-                reply(uri, 0)
-            });
-            assert!(drive(plan, door, None).await.recording.window.answered > 100);
-            seen.take()
-        })
-    };
-    let (short, long) = (requests(500), requests(700));
-    assert!(short == long, "{:?} {:?}", short.first(), long.first());
+    for distribution in [
+        DistributionPlan::Zipfian { exponent: 0.99, keys: 5000 },
+        DistributionPlan::Uniform { keys: Some(5000) },
+        DistributionPlan::Sequential { keys: Some(5000) },
+    ] {
+        let (short, long) = (window_after(500, &distribution), window_after(700, &distribution));
+        assert!(short == long, "{distribution:?}: {:?} {:?}", short.first(), long.first());
+    }
 }
 
 #[test]

@@ -92,8 +92,12 @@ impl std::fmt::Debug for RedisAddress {
 /// What an API process has counted since it started: `GET /__querylab/counters` on its own socket.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiCounters {
-    /// Requests to declared endpoints, whatever their answer.
+    /// Requests, whatever their answer; those for health and for these counters are none.
     pub requests: u64,
+    /// Requests refused before the cache or a statement was thought of: no such path, a bad parameter, too long.
+    pub refused: u64,
+    /// Requests that found no database connection, and so made no statement.
+    pub unconnected: u64,
     /// SQL statements sent for requests (pings of the pool not included).
     pub statements: u64,
     /// Cached requests answered from Redis.
@@ -102,6 +106,8 @@ pub struct ApiCounters {
     pub cache_misses: u64,
     /// Cached requests for which Redis failed, was too slow or held rubbish.
     pub cache_errors: u64,
+    /// Requests that went past the cache: their endpoint has none, or their key is too long.
+    pub cache_bypasses: u64,
     /// Answers of 500 and above.
     pub server_errors: u64,
     /// Database connections opened.

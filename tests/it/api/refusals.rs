@@ -41,7 +41,9 @@ async fn bad_requests_get_their_own_status_and_never_reach_postgres() {
         }
     }
     assert_eq!(api.get("/user").await.json()["param"], "email");
-    assert_eq!(api.counters().await.statements, 3);
+    let counters = api.counters().await;
+    assert_eq!((counters.requests, counters.refused, counters.statements), (16, 13, 3));
+    assert_eq!((counters.cache_bypasses, counters.unconnected), (3, 0));
     api.stop().await.expect("stops");
 }
 
