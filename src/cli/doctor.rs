@@ -9,8 +9,8 @@ use super::{out, serve};
 use crate::plan::Plan;
 use crate::results;
 use crate::stack::{
-    self, Cache, DoctorOptions, Health, Keep, Needs, Part, SessionOptions, Setup, StackError,
-    Surroundings,
+    self, Cache, DoctorOptions, Finding, Health, Keep, Needs, Origin, Part, SessionOptions, Setup,
+    StackError, Surroundings,
 };
 
 pub(super) fn doctor(args: &ToolArgs) -> Result<Exit, Exit> {
@@ -19,13 +19,17 @@ pub(super) fn doctor(args: &ToolArgs) -> Result<Exit, Exit> {
     let mut exit = Exit::Done;
     let mut text = String::new();
     for finding in &findings {
+        if finding.state == Health::Bad {
+            exit = Exit::Environment;
+        }
+        if out::is_json() {
+            out::object(&object(finding))?;
+            continue;
+        }
         let mark = match finding.state {
             Health::Good => "ok  ",
             Health::Warning => "warn",
-            Health::Bad => {
-                exit = Exit::Environment;
-                "BAD "
-            }
+            Health::Bad => "BAD ",
         };
         writeln!(text, "{mark}  {:<12} {}", finding.part, finding.detail)
             .expect("a String takes all");
@@ -35,6 +39,18 @@ pub(super) fn doctor(args: &ToolArgs) -> Result<Exit, Exit> {
     }
     out::tell(&text)?;
     Ok(exit)
+}
+
+fn object(finding: &Finding) -> serde_json::Value {
+    let state = match finding.state {
+        Health::Good => "good",
+        Health::Warning => "warning",
+        Health::Bad => "bad",
+    };
+    serde_json::json!({
+        "event": "finding", "part": finding.part, "state": state, "detail": finding.detail,
+        "fix": finding.fix,
+    })
 }
 
 pub(super) fn setup(args: &SetupArgs) -> Result<Exit, Exit> {
@@ -59,9 +75,22 @@ pub(super) fn setup(args: &SetupArgs) -> Result<Exit, Exit> {
     let runtime = serve::runtime()?;
     for part in parts {
         let mut notice = |text: String| out::stderr(&format!("{text}\n"));
-        let lines =
+        let ready =
             runtime.block_on(stack::setup(part, &options, &mut notice)).map_err(|e| failed(&e))?;
-        out::tell(&(lines.join("\n") + "\n"))?;
+        for server in ready {
+            if out::is_json() {
+                let origin = match server.origin {
+                    Origin::Here => "here",
+                    Origin::Fetched => "fetched",
+                };
+                out::object(&serde_json::json!({
+                    "event": "server", "part": server.part, "version": server.version, "origin": origin,
+                    "program": out::path(&server.program),
+                }))?;
+            } else {
+                out::tell(&format!("{server}\n"))?;
+            }
+        }
     }
     Ok(Exit::Done)
 }
@@ -71,31 +100,54 @@ pub(super) fn clean(args: &CleanArgs) -> Result<Exit, Exit> {
     let done = serve::runtime()?
         .block_on(stack::clean(&surroundings, if args.cache { Cache::Remove } else { Cache::Keep }))
         .map_err(|e| failed(&e))?;
-    let mut lines = done;
+    let mut nothing = done.is_empty();
+    for text in done {
+        // What the janitor did is a sentence; only of runs is the folder known apart from it.
+        said(&Cleaned { done: "servers", path: None, text })?;
+    }
     if let Some(project) = &args.runs {
-        lines.extend(remove_runs(project)?);
+        nothing &= remove_runs(project)? == 0;
     }
-    if lines.is_empty() {
-        lines.push("nothing of ours was left".into());
+    if nothing && !out::is_json() {
+        out::tell("nothing of ours was left\n")?;
     }
-    out::tell(&(lines.join("\n") + "\n"))?;
     Ok(Exit::Done)
 }
 
-/// Removes only folders that hold a `run.json` of ours and whose runner is gone.
-fn remove_runs(project: &Path) -> Result<Vec<String>, Exit> {
-    let mut lines = Vec::new();
+/// One thing that `clean` did, or left alone.
+struct Cleaned<'a> {
+    done: &'a str,
+    path: Option<&'a Path>,
+    text: String,
+}
+
+fn said(cleaned: &Cleaned<'_>) -> Result<(), Exit> {
+    if out::is_json() {
+        return out::object(&serde_json::json!({
+            "event": "cleaned", "done": cleaned.done, "path": cleaned.path.map(out::path),
+            "text": cleaned.text,
+        }));
+    }
+    out::tell(&format!("{}\n", cleaned.text))
+}
+
+/// Removes only folders that hold a `run.json` of ours and whose runner is gone. Returns how many it spoke of.
+fn remove_runs(project: &Path) -> Result<usize, Exit> {
+    let mut spoken_of = 0;
     for run in results::list_runs(&project.join(".querylab").join("runs")) {
+        let path = Some(run.dir.as_path());
+        spoken_of += 1;
         if super::list::is_alive(&run.file) {
-            lines.push(format!("left {}: it is running", run.dir.display()));
+            let text = format!("left {}: it is running", run.dir.display());
+            said(&Cleaned { done: "left", path, text })?;
             continue;
         }
         std::fs::remove_dir_all(&run.dir).map_err(|e| {
             out::fail(Exit::Environment, format!("cannot remove {}: {e}", run.dir.display()))
         })?;
-        lines.push(format!("removed {}", run.dir.display()));
+        said(&Cleaned { done: "removed", path, text: format!("removed {}", run.dir.display()) })?;
     }
-    Ok(lines)
+    Ok(spoken_of)
 }
 
 fn failed(error: &StackError) -> Exit {

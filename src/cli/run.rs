@@ -163,11 +163,10 @@ fn write(
 
 fn summary(global: &Global, results: &Results, report: &Report, folder: &Path) -> Result<(), Exit> {
     if global.message_format == MessageFormat::Json {
-        let line = serde_json::json!({
-            "event": "finished", "state": results.manifest.run.state, "folder": folder,
+        return out::object(&serde_json::json!({
+            "event": "finished", "state": results.manifest.run.state, "folder": out::path(folder),
             "thresholds_failed": report.thresholds_failed, "claims_refuted": report.claims_refuted,
-        });
-        return out::tell(&format!("{line}\n"));
+        }));
     }
     if !global.quiet {
         out::tell(&format!("\n{}\n", report.headline.join("\n")))?;

@@ -52,6 +52,18 @@ pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Exit> {
 }
 
 fn announce(variant: &str, served: &Served) {
+    if out::is_json() {
+        let endpoint = |(name, method, path): &(String, String, String)| {
+            let url = format!("{}{path}", served.url);
+            serde_json::json!({ "name": name, "method": method, "url": url })
+        };
+        let endpoints: Vec<serde_json::Value> = served.endpoints.iter().map(endpoint).collect();
+        let event = serde_json::json!({
+            "event": "serving", "variant": variant, "url": served.url, "endpoints": endpoints,
+            "postgres_socket_dir": served.postgres_socket_dir, "database": served.database,
+        });
+        return out::object(&event).unwrap_or_default();
+    }
     let mut text = format!("\nserving variant {variant} at {}\n", served.url);
     for (name, method, path) in &served.endpoints {
         writeln!(text, "  {name:<16} {method} {}{path}", served.url).expect("a String takes all");

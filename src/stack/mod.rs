@@ -35,7 +35,7 @@ mod workshop;
 
 pub use child::child_main;
 pub use clean::{Cache, clean};
-pub use doctor::{DoctorOptions, Finding, Health, doctor, setup};
+pub use doctor::{DoctorOptions, Finding, Health, Origin, Ready, doctor, setup};
 pub use error::StackError;
 pub use guard::guard_main;
 pub use locate::Part;
