@@ -299,3 +299,23 @@ fn a_name_that_is_no_unicode_is_no_panic() {
     let listed = project.output(&["list", "--message-format", "json"]);
     assert!(matches!(listed.status.code(), Some(0 | 2)), "{}", text_of(&listed.stderr));
 }
+
+#[test]
+fn the_plan_of_a_part_has_the_estimate_of_the_part_and_a_glob_without_a_match_is_refused() {
+    let project = Project::new();
+    let time = |args: &[&str]| {
+        let mut all = vec!["plan", TINY, "--json"];
+        all.extend(args);
+        let output = project.output(&all);
+        expect_code(&output, 0);
+        let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        plan["estimate"]["time_ns"].as_u64().unwrap()
+    };
+    assert!(time(&["--variant", "btree"]) < time(&[]));
+    for (flag, wrong) in [("--variant", "btere"), ("--load", "oen"), ("--variant", "[")] {
+        let output = project.output(&["plan", TINY, flag, wrong]);
+        expect_code(&output, 2);
+        let said = text_of(&output.stderr);
+        assert!(said.contains(flag) && said.contains(wrong), "{said}");
+    }
+}
