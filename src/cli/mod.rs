@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod describe;
+mod diagnostics;
 mod doctor;
 mod exit;
 mod list;
@@ -43,7 +44,9 @@ pub fn main() -> ExitCode {
     };
     out::set_color(cli.global.color);
     out::set_format(cli.global.message_format);
-    start_tracing(&cli);
+    if let Err(exit) = diagnostics::start(cli.global.verbose) {
+        return exit.code();
+    }
     dispatch(cli).code()
 }
 
@@ -85,24 +88,4 @@ fn schema() -> Result<Exit, Exit> {
         serde_json::to_string_pretty(&crate::spec::json_schema()).expect("a schema is JSON");
     out::stdout(&format!("{schema}\n"))?;
     Ok(Exit::Done)
-}
-
-fn start_tracing(cli: &Cli) {
-    let level = match cli.global.verbose {
-        0 => "warn",
-        1 => "querylab=info,warn",
-        2 => "querylab=debug,info",
-        _ => "debug",
-    };
-    let filter = args::tool_variable("QUERYLAB_LOG").unwrap_or_else(|| level.to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    let ansi = out::is_colored(out::Stream::Stderr);
-    // A second subscriber can't be set in one process; the first stays.
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(ansi)
-        .with_writer(std::io::stderr)
-        .try_init()
-        .ok();
 }

@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use super::args::{Global, MessageFormat, RunArgs};
 use super::exit::Exit;
 use super::progress::Painter;
-use super::{out, signals, source};
-use crate::lab::{self, Ended, Interrupt, Options, Stop};
+use super::{diagnostics, out, signals, source};
+use crate::lab::{self, Ended, Event, Interrupt, Options, Stop};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::results::{self, Manifest, Publication, Results, State};
@@ -68,9 +68,17 @@ async fn one(
     if !global.quiet && global.message_format == MessageFormat::Human {
         out::stderr(&format!("{}: {}\n", plan.experiment.id, plan.experiment.title));
     }
-    let ended = lab::run(spec, plan, &options, interrupt, &mut |event| painter.draw(&event)).await;
+    let ended = lab::run(spec, plan, &options, interrupt, &mut |event| {
+        if let Event::RunStarted { dir, .. } = &event {
+            diagnostics::keep_in(Path::new(dir));
+        }
+        painter.draw(&event);
+    })
+    .await;
     painter.finish();
-    conclude(global, args, spec, &results_root, ended)
+    let exit = conclude(global, args, spec, &results_root, ended);
+    diagnostics::keep_no_more();
+    exit
 }
 
 /// The command as one would type it again, from the project's folder.

@@ -301,6 +301,24 @@ fn a_name_that_is_no_unicode_is_no_panic() {
 }
 
 #[test]
+fn a_filter_of_diagnostics_that_means_nothing_is_refused_by_name() {
+    let project = Project::new();
+    for wrong in ["querylab=lous", "=", "loud", "querylab=debug,loud"] {
+        let output = project.querylab(&["schema"]).env("QUERYLAB_LOG", wrong).output().unwrap();
+        expect_code(&output, 2);
+        let said = text_of(&output.stderr);
+        assert!(
+            said.contains("QUERYLAB_LOG") && said.contains("querylab=debug"),
+            "{wrong}: {said}"
+        );
+        assert!(output.stdout.is_empty(), "nothing was done");
+    }
+    for right in ["", "debug", "off", "querylab=debug,sqlx=warn", "info,querylab::lab=trace"] {
+        expect_code(&project.querylab(&["schema"]).env("QUERYLAB_LOG", right).output().unwrap(), 0);
+    }
+}
+
+#[test]
 fn the_plan_of_a_part_has_the_estimate_of_the_part_and_a_glob_without_a_match_is_refused() {
     let project = Project::new();
     let time = |args: &[&str]| {

@@ -30,6 +30,14 @@ fn a_file_reaches_a_published_report_and_the_report_is_rebuilt_byte_for_byte() {
     ] {
         assert!(published.join(file).is_file(), "{file} is missing");
     }
+    let run =
+        fs::read_dir(project.dir.join(".querylab/runs/tiny")).unwrap().next().unwrap().unwrap();
+    let log = fs::read_to_string(run.path().join("logs/querylab.jsonl")).unwrap();
+    assert!(log.lines().count() > 0);
+    for line in log.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(object["timestamp"].is_string() && object["level"].is_string(), "{line}");
+    }
     let before = files(&published);
     expect_code(&project.output(&["report", "results/tiny/full"]), 0);
     assert_eq!(files(&published), before, "nothing changed");
