@@ -5,17 +5,14 @@ use std::path::Path;
 
 use super::args::{CleanArgs, SetupArgs, ToolArgs};
 use super::exit::Exit;
-use super::{out, serve};
-use crate::plan::Plan;
+use super::{out, tools};
 use crate::results;
-use crate::stack::{
-    self, Cache, DoctorOptions, Finding, Health, Keep, Needs, Origin, Part, SessionOptions, Setup,
-    StackError, Surroundings,
-};
+use crate::stack::{self, Cache, DoctorOptions, Finding, Health, Origin, Part, StackError};
 
 pub(super) fn doctor(args: &ToolArgs) -> Result<Exit, Exit> {
-    let options = DoctorOptions { run_as: args.run_as.clone(), surroundings: surroundings() };
-    let findings = serve::runtime()?.block_on(stack::doctor(&options));
+    let options =
+        DoctorOptions { run_as: args.run_as.clone(), surroundings: tools::surroundings() };
+    let findings = tools::runtime()?.block_on(stack::doctor(&options));
     let mut exit = Exit::Done;
     let mut text = String::new();
     for finding in &findings {
@@ -54,7 +51,7 @@ fn object(finding: &Finding) -> serde_json::Value {
 }
 
 pub(super) fn setup(args: &SetupArgs) -> Result<Exit, Exit> {
-    let options = DoctorOptions { run_as: None, surroundings: surroundings() };
+    let options = DoctorOptions { run_as: None, surroundings: tools::surroundings() };
     let mut parts = Vec::new();
     for name in &args.parts {
         let part = Part::by_name(name).ok_or_else(|| {
@@ -72,7 +69,7 @@ pub(super) fn setup(args: &SetupArgs) -> Result<Exit, Exit> {
     if parts.is_empty() {
         parts.push(None);
     }
-    let runtime = serve::runtime()?;
+    let runtime = tools::runtime()?;
     for part in parts {
         let mut notice = |text: String| out::stderr(&format!("{text}\n"));
         let ready =
@@ -96,8 +93,8 @@ pub(super) fn setup(args: &SetupArgs) -> Result<Exit, Exit> {
 }
 
 pub(super) fn clean(args: &CleanArgs) -> Result<Exit, Exit> {
-    let surroundings = surroundings();
-    let done = serve::runtime()?
+    let surroundings = tools::surroundings();
+    let done = tools::runtime()?
         .block_on(stack::clean(&surroundings, if args.cache { Cache::Remove } else { Cache::Keep }))
         .map_err(|e| failed(&e))?;
     let mut nothing = done.is_empty();
@@ -152,50 +149,4 @@ fn remove_runs(project: &Path) -> Result<usize, Exit> {
 
 fn failed(error: &StackError) -> Exit {
     out::fail(Exit::from(&crate::lab::stop_of(error)), error)
-}
-
-/// The environment that the servers' room may see, read here.
-fn surroundings() -> Surroundings {
-    Surroundings::read(&|name| std::env::var_os(name))
-}
-
-/// How servers are had, from the plan, flags and variables.
-pub(super) fn session_options(
-    plan: &Plan,
-    tools: &ToolArgs,
-    keep: bool,
-) -> Result<SessionOptions, Exit> {
-    let newest =
-        |versions: &mut dyn Iterator<Item = &Vec<u32>>| versions.max().cloned().unwrap_or_default();
-    let cells = &plan.cells;
-    let needs = Needs {
-        postgres: newest(&mut cells.iter().map(|c| &c.stack.postgres.min_version)),
-        redis: cells
-            .iter()
-            .filter_map(|c| c.stack.redis.as_ref())
-            .map(|r| r.min_version.clone())
-            .max(),
-        nginx: Some(newest(&mut cells.iter().map(|c| &c.stack.nginx.min_version))),
-    };
-    Ok(SessionOptions {
-        run_id: random_id()?,
-        run_as: tools.run_as.clone(),
-        keep: if keep { Keep::Everything } else { Keep::Nothing },
-        setup: if tools.no_setup { Setup::Refuse } else { Setup::Fetch },
-        needs,
-        surroundings: surroundings(),
-    })
-}
-
-/// Eight hex digits that no other run of this second has. Names a folder; no number depends on it.
-fn random_id() -> Result<String, Exit> {
-    use std::io::Read;
-    let mut bytes = [0_u8; 4];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .map_err(|e| out::fail(Exit::Environment, format!("cannot read /dev/urandom: {e}")))?;
-    Ok(bytes.iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a String takes all");
-        hex
-    }))
 }

@@ -15,6 +15,7 @@ mod run;
 mod serve;
 mod signals;
 mod source;
+mod tools;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::args::{Global, MessageFormat, RunArgs};
 use super::exit::Exit;
 use super::progress::Painter;
-use super::{diagnostics, out, signals, source};
+use super::{diagnostics, out, signals, source, tools};
 use crate::lab::{self, Ended, Event, Interrupt, Options, Stop};
 use crate::plan::Plan;
 use crate::report::Report;
@@ -28,7 +28,7 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Exit> {
     if refused != Exit::Done {
         return Ok(refused);
     }
-    let runtime = super::serve::runtime()?;
+    let runtime = tools::runtime()?;
     let worst = runtime.block_on(async {
         let interrupt = signals::listen()
             .map_err(|e| out::fail(Exit::Environment, format!("cannot listen for signals: {e}")))?;
@@ -58,7 +58,7 @@ async fn one(
     let project = source::project_of(spec);
     let results_root = args.out.clone().unwrap_or_else(|| project.join("results"));
     let options = Options {
-        session: super::serve::session_options(plan, &args.tools, args.keep)?,
+        session: tools::session_options(plan, &args.tools, args.keep)?,
         wait: if args.no_wait { Wait::Refuse } else { Wait::Queue },
         runs_root: project.join(".querylab").join("runs"),
         results_root: results_root.clone(),
