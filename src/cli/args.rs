@@ -215,6 +215,16 @@ pub(super) struct CleanArgs {
     pub(super) runs: Option<PathBuf>,
 }
 
+/// The value of a flag on a line that could not be understood as a whole.
+pub(super) fn typed<T: ValueEnum>(line: &[String], flag: &str) -> Option<T> {
+    let after = |(position, word): (usize, &String)| match word.strip_prefix(flag)? {
+        "" => line.get(position + 1).cloned(),
+        rest => rest.strip_prefix('=').map(str::to_owned),
+    };
+    let value = line.iter().enumerate().find_map(after)?;
+    T::from_str(&value, false).ok()
+}
+
 /// A variable that sets the tool itself: `QUERYLAB_NAME`, one underscore. An empty one is as if it were not there.
 ///
 /// # Errors

@@ -131,7 +131,7 @@ fn said(cleaned: &Cleaned<'_>) -> Result<(), Exit> {
 /// Removes only folders that hold a `run.json` of ours and whose runner is gone. Returns how many it spoke of.
 fn remove_runs(project: &Path) -> Result<usize, Exit> {
     let mut spoken_of = 0;
-    for run in results::list_runs(&project.join(".querylab").join("runs")) {
+    for run in results::list_runs(&super::list::runs_below(project)?) {
         let path = Some(run.dir.as_path());
         spoken_of += 1;
         if super::list::is_alive(&run.file) {

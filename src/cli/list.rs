@@ -103,7 +103,7 @@ fn runs(dir: &Path) -> Result<Exit, Exit> {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(vec!["run", "experiment", "profile", "state", "trials", "valid", "started"]);
-    for run in results::list_runs(&dir.join(".querylab").join("runs")) {
+    for run in results::list_runs(&runs_below(dir)?) {
         if out::is_json() {
             out::object(&serde_json::json!({
                 "event": "run", "dir": out::path(&run.dir), "run": run.file.run,
@@ -128,6 +128,17 @@ fn runs(dir: &Path) -> Result<Exit, Exit> {
         out::tell(&format!("{table}\n"))?;
     }
     Ok(Exit::Done)
+}
+
+/// Where the runs of a project are, whether it is named by its own folder or by that of its experiments.
+pub(super) fn runs_below(dir: &Path) -> Result<PathBuf, Exit> {
+    let whole = std::fs::canonicalize(dir)
+        .map_err(|e| out::fail(Exit::Input, format!("cannot read {}: {e}", dir.display())))?;
+    let project = match (whole.file_name(), whole.parent()) {
+        (Some(name), Some(parent)) if name == "experiments" => parent,
+        _ => dir,
+    };
+    Ok(project.join(".querylab").join("runs"))
 }
 
 /// Whether the run's own process still runs: the same pid, start time and boot.

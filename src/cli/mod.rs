@@ -20,7 +20,7 @@ mod tools;
 use std::path::Path;
 use std::process::ExitCode;
 
-use args::{Cli, Verb};
+use args::{Cli, MessageFormat, Verb, When};
 use clap::Parser;
 use exit::Exit;
 
@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(e) => return usage(&e),
+        Err(e) => return usage(&args, &e),
     };
     out::set_color(cli.global.color);
     out::set_format(cli.global.message_format);
@@ -57,13 +57,22 @@ fn api(config: &Path) -> ExitCode {
     crate::api::main_with(config)
 }
 
-fn usage(error: &clap::Error) -> ExitCode {
-    let asked_for = !error.use_stderr();
+/// Help, or what is wrong with the command line. How to say it is taken from the line as far as it can be understood.
+fn usage(args: &[String], error: &clap::Error) -> ExitCode {
     let text = error.render();
-    if asked_for {
+    if !error.use_stderr() {
         return out::stdout(&text.to_string()).map_or_else(Exit::code, |()| ExitCode::SUCCESS);
     }
-    out::stderr(&text.ansi().to_string());
+    out::set_color(args::typed(args, "--color").unwrap_or(When::Auto));
+    if args::typed(args, "--message-format") == Some(MessageFormat::Json) {
+        let event = serde_json::json!({
+            "event": "error", "exit": Exit::Input.number(), "text": text.to_string().trim_end(),
+        });
+        // Where nobody reads, the exit code still tells.
+        out::object(&event).unwrap_or_default();
+    }
+    let colored = out::is_colored(out::Stream::Stderr);
+    out::stderr(&if colored { text.ansi().to_string() } else { text.to_string() });
     Exit::Input.code()
 }
 

@@ -337,3 +337,36 @@ fn the_plan_of_a_part_has_the_estimate_of_the_part_and_a_glob_without_a_match_is
         assert!(said.contains(flag) && said.contains(wrong), "{said}");
     }
 }
+
+#[test]
+fn a_wrong_command_line_is_plain_text_in_a_file_and_an_object_where_that_is_asked_for() {
+    let project = Project::new();
+    let plain = project.output(&["run", TINY, "--progress", "bra"]);
+    expect_code(&plain, 2);
+    let said = text_of(&plain.stderr);
+    assert!(said.contains("`bra`") || said.contains("'bra'"), "{said}");
+    assert!(!said.contains('\x1b'), "no colours outside of a terminal: {said}");
+    let coloured = project.output(&["run", TINY, "--progress", "bra", "--color", "always"]);
+    assert!(text_of(&coloured.stderr).contains('\x1b'));
+    for args in [&["--message-format", "json", "rnu"][..], &["run", "--message-format=json"]] {
+        let output = project.output(args);
+        expect_code(&output, 2);
+        let lines = lines_of(&output);
+        assert_eq!((&lines[0]["event"], &lines[0]["exit"]), (&"error".into(), &2.into()));
+        assert!(!lines[0]["text"].as_str().unwrap().contains('\x1b'));
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_has_no_runs_to_list_or_to_clean() {
+    let project = Project::new();
+    for args in [&["list", "--runs", "nowhere"][..], &["clean", "--runs", "nowhere"]] {
+        let output = project.output(args);
+        expect_code(&output, 2);
+        assert!(text_of(&output.stderr).contains("nowhere"), "{}", text_of(&output.stderr));
+    }
+    // Both ways of naming a project have the same runs.
+    for args in [&["list", "--runs"][..], &["list", "--runs", "experiments"]] {
+        expect_code(&project.output(args), 0);
+    }
+}

@@ -17,8 +17,8 @@ fn a_part_is_estimated_as_what_is_left_of_it() {
         "{all:?} {some:?} {least:?}"
     );
     assert!(least.disk_bytes < some.disk_bytes && some.disk_bytes < all.disk_bytes);
-    let same = part(whole.clone(), |_, _| true);
-    assert_eq!(same.estimate, whole.estimate);
+    let everything = part(whole.clone(), |_, _| true);
+    assert_eq!(everything.estimate, whole.estimate);
 }
 
 #[test]
