@@ -215,8 +215,28 @@ pub(super) struct CleanArgs {
     pub(super) runs: Option<PathBuf>,
 }
 
-/// A variable that sets the tool itself: `QUERYLAB_NAME`, one underscore.
+/// The value of a flag on a line that could not be understood as a whole.
+pub(super) fn typed<T: ValueEnum>(line: &[String], flag: &str) -> Option<T> {
+    let after = |(position, word): (usize, &String)| match word.strip_prefix(flag)? {
+        "" => line.get(position + 1).cloned(),
+        rest => rest.strip_prefix('=').map(str::to_owned),
+    };
+    let value = line.iter().enumerate().find_map(after)?;
+    T::from_str(&value, false).ok()
+}
+
+/// A variable that sets the tool itself: `QUERYLAB_NAME`, one underscore. An empty one is as if it were not there.
+///
+/// # Errors
+///
+/// A sentence, if its value is no text.
 #[expect(clippy::disallowed_methods, reason = "the environment is read here and nowhere below")]
-pub(super) fn tool_variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+pub(super) fn tool_variable(name: &str) -> Result<Option<String>, String> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(value)) => {
+            Err(format!("{name} is `{}`, which is no Unicode", value.display()))
+        }
+    }
 }

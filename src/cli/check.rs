@@ -13,11 +13,10 @@ pub(super) fn check(global: &Global, args: &FilesArgs) -> Result<Exit, Exit> {
                     out::stderr(&format!("warning: {warning}\n"));
                 }
                 if global.message_format == MessageFormat::Json {
-                    let ok = serde_json::json!({
-                        "event": "ok", "file": file, "variants": plan.variants.len(), "cells": plan.cells.len(),
-                        "trials": plan.trials.len(), "warnings": plan.warnings,
-                    });
-                    out::tell(&format!("{ok}\n"))?;
+                    out::object(&serde_json::json!({
+                        "event": "ok", "file": out::path(file), "variants": plan.variants.len(),
+                        "cells": plan.cells.len(), "trials": plan.trials.len(), "warnings": plan.warnings,
+                    }))?;
                 } else if !global.quiet {
                     out::tell(&format!(
                         "{}: ok ({} variants, {} cells, {} trials)\n",

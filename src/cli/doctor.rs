@@ -5,27 +5,28 @@ use std::path::Path;
 
 use super::args::{CleanArgs, SetupArgs, ToolArgs};
 use super::exit::Exit;
-use super::{out, serve};
-use crate::plan::Plan;
+use super::{out, tools};
 use crate::results;
-use crate::stack::{
-    self, Cache, DoctorOptions, Health, Keep, Needs, Part, SessionOptions, Setup, StackError,
-    Surroundings,
-};
+use crate::stack::{self, Cache, DoctorOptions, Finding, Health, Origin, Part, StackError};
 
 pub(super) fn doctor(args: &ToolArgs) -> Result<Exit, Exit> {
-    let options = DoctorOptions { run_as: args.run_as.clone(), surroundings: surroundings() };
-    let findings = serve::runtime()?.block_on(stack::doctor(&options));
+    let options =
+        DoctorOptions { run_as: args.run_as.clone(), surroundings: tools::surroundings() };
+    let findings = tools::runtime()?.block_on(stack::doctor(&options));
     let mut exit = Exit::Done;
     let mut text = String::new();
     for finding in &findings {
+        if finding.state == Health::Bad {
+            exit = Exit::Environment;
+        }
+        if out::is_json() {
+            out::object(&object(finding))?;
+            continue;
+        }
         let mark = match finding.state {
             Health::Good => "ok  ",
             Health::Warning => "warn",
-            Health::Bad => {
-                exit = Exit::Environment;
-                "BAD "
-            }
+            Health::Bad => "BAD ",
         };
         writeln!(text, "{mark}  {:<12} {}", finding.part, finding.detail)
             .expect("a String takes all");
@@ -37,8 +38,20 @@ pub(super) fn doctor(args: &ToolArgs) -> Result<Exit, Exit> {
     Ok(exit)
 }
 
+fn object(finding: &Finding) -> serde_json::Value {
+    let state = match finding.state {
+        Health::Good => "good",
+        Health::Warning => "warning",
+        Health::Bad => "bad",
+    };
+    serde_json::json!({
+        "event": "finding", "part": finding.part, "state": state, "detail": finding.detail,
+        "fix": finding.fix,
+    })
+}
+
 pub(super) fn setup(args: &SetupArgs) -> Result<Exit, Exit> {
-    let options = DoctorOptions { run_as: None, surroundings: surroundings() };
+    let options = DoctorOptions { run_as: None, surroundings: tools::surroundings() };
     let mut parts = Vec::new();
     for name in &args.parts {
         let part = Part::by_name(name).ok_or_else(|| {
@@ -56,94 +69,84 @@ pub(super) fn setup(args: &SetupArgs) -> Result<Exit, Exit> {
     if parts.is_empty() {
         parts.push(None);
     }
-    let runtime = serve::runtime()?;
+    let runtime = tools::runtime()?;
     for part in parts {
         let mut notice = |text: String| out::stderr(&format!("{text}\n"));
-        let lines =
+        let ready =
             runtime.block_on(stack::setup(part, &options, &mut notice)).map_err(|e| failed(&e))?;
-        out::tell(&(lines.join("\n") + "\n"))?;
+        for server in ready {
+            if out::is_json() {
+                let origin = match server.origin {
+                    Origin::Here => "here",
+                    Origin::Fetched => "fetched",
+                };
+                out::object(&serde_json::json!({
+                    "event": "server", "part": server.part, "version": server.version, "origin": origin,
+                    "program": out::path(&server.program),
+                }))?;
+            } else {
+                out::tell(&format!("{server}\n"))?;
+            }
+        }
     }
     Ok(Exit::Done)
 }
 
 pub(super) fn clean(args: &CleanArgs) -> Result<Exit, Exit> {
-    let surroundings = surroundings();
-    let done = serve::runtime()?
+    let surroundings = tools::surroundings();
+    let done = tools::runtime()?
         .block_on(stack::clean(&surroundings, if args.cache { Cache::Remove } else { Cache::Keep }))
         .map_err(|e| failed(&e))?;
-    let mut lines = done;
+    let mut nothing = done.is_empty();
+    for text in done {
+        // What the janitor did is a sentence; only of runs is the folder known apart from it.
+        said(&Cleaned { done: "servers", path: None, text })?;
+    }
     if let Some(project) = &args.runs {
-        lines.extend(remove_runs(project)?);
+        nothing &= remove_runs(project)? == 0;
     }
-    if lines.is_empty() {
-        lines.push("nothing of ours was left".into());
+    if nothing && !out::is_json() {
+        out::tell("nothing of ours was left\n")?;
     }
-    out::tell(&(lines.join("\n") + "\n"))?;
     Ok(Exit::Done)
 }
 
-/// Removes only folders that hold a `run.json` of ours and whose runner is gone.
-fn remove_runs(project: &Path) -> Result<Vec<String>, Exit> {
-    let mut lines = Vec::new();
-    for run in results::list_runs(&project.join(".querylab").join("runs")) {
+/// One thing that `clean` did, or left alone.
+struct Cleaned<'a> {
+    done: &'a str,
+    path: Option<&'a Path>,
+    text: String,
+}
+
+fn said(cleaned: &Cleaned<'_>) -> Result<(), Exit> {
+    if out::is_json() {
+        return out::object(&serde_json::json!({
+            "event": "cleaned", "done": cleaned.done, "path": cleaned.path.map(out::path),
+            "text": cleaned.text,
+        }));
+    }
+    out::tell(&format!("{}\n", cleaned.text))
+}
+
+/// Removes only folders that hold a `run.json` of ours and whose runner is gone. Returns how many it spoke of.
+fn remove_runs(project: &Path) -> Result<usize, Exit> {
+    let mut spoken_of = 0;
+    for run in results::list_runs(&super::list::runs_below(project)?) {
+        let path = Some(run.dir.as_path());
+        spoken_of += 1;
         if super::list::is_alive(&run.file) {
-            lines.push(format!("left {}: it is running", run.dir.display()));
+            let text = format!("left {}: it is running", run.dir.display());
+            said(&Cleaned { done: "left", path, text })?;
             continue;
         }
         std::fs::remove_dir_all(&run.dir).map_err(|e| {
             out::fail(Exit::Environment, format!("cannot remove {}: {e}", run.dir.display()))
         })?;
-        lines.push(format!("removed {}", run.dir.display()));
+        said(&Cleaned { done: "removed", path, text: format!("removed {}", run.dir.display()) })?;
     }
-    Ok(lines)
+    Ok(spoken_of)
 }
 
 fn failed(error: &StackError) -> Exit {
     out::fail(Exit::from(&crate::lab::stop_of(error)), error)
-}
-
-/// The environment that the servers' room may see, read here.
-fn surroundings() -> Surroundings {
-    Surroundings::read(&|name| std::env::var_os(name))
-}
-
-/// How servers are had, from the plan, flags and variables.
-pub(super) fn session_options(
-    plan: &Plan,
-    tools: &ToolArgs,
-    keep: bool,
-) -> Result<SessionOptions, Exit> {
-    let newest =
-        |versions: &mut dyn Iterator<Item = &Vec<u32>>| versions.max().cloned().unwrap_or_default();
-    let cells = &plan.cells;
-    let needs = Needs {
-        postgres: newest(&mut cells.iter().map(|c| &c.stack.postgres.min_version)),
-        redis: cells
-            .iter()
-            .filter_map(|c| c.stack.redis.as_ref())
-            .map(|r| r.min_version.clone())
-            .max(),
-        nginx: Some(newest(&mut cells.iter().map(|c| &c.stack.nginx.min_version))),
-    };
-    Ok(SessionOptions {
-        run_id: random_id()?,
-        run_as: tools.run_as.clone(),
-        keep: if keep { Keep::Everything } else { Keep::Nothing },
-        setup: if tools.no_setup { Setup::Refuse } else { Setup::Fetch },
-        needs,
-        surroundings: surroundings(),
-    })
-}
-
-/// Eight hex digits that no other run of this second has. Names a folder; no number depends on it.
-fn random_id() -> Result<String, Exit> {
-    use std::io::Read;
-    let mut bytes = [0_u8; 4];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .map_err(|e| out::fail(Exit::Environment, format!("cannot read /dev/urandom: {e}")))?;
-    Ok(bytes.iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a String takes all");
-        hex
-    }))
 }

@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::out;
 use crate::probe;
 use crate::results::{self, RunFile, State};
-use crate::spec::{self, Layers};
+use crate::spec::{self, Layers, Spec};
 
 pub(super) fn list(args: &ListArgs) -> Result<Exit, Exit> {
     if args.runs { runs(&args.dir) } else { experiments(&args.dir) }
@@ -44,6 +44,10 @@ fn experiments(dir: &Path) -> Result<Exit, Exit> {
         match spec::load(&file, &Layers::default()) {
             Ok(spec) => {
                 let d = &spec.document;
+                if out::is_json() {
+                    out::object(&experiment(&file, &spec))?;
+                    continue;
+                }
                 table.add_row(vec![
                     d.experiment.id.clone(),
                     d.experiment.question.clone(),
@@ -68,8 +72,20 @@ fn experiments(dir: &Path) -> Result<Exit, Exit> {
             }
         }
     }
-    out::tell(&format!("{table}\n"))?;
+    if !out::is_json() {
+        out::tell(&format!("{table}\n"))?;
+    }
     Ok(worst)
+}
+
+fn experiment(file: &Path, spec: &Spec) -> serde_json::Value {
+    let d = &spec.document;
+    serde_json::json!({
+        "event": "experiment", "file": out::path(file), "id": d.experiment.id, "title": d.experiment.title,
+        "question": d.experiment.question, "tags": d.experiment.tags, "variants": spec.variant_order,
+        "loads": d.design.loads, "profiles": spec.profiles, "claims": d.claims.len(),
+        "thresholds": d.thresholds.len(),
+    })
 }
 
 fn toml_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -87,7 +103,17 @@ fn runs(dir: &Path) -> Result<Exit, Exit> {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(vec!["run", "experiment", "profile", "state", "trials", "valid", "started"]);
-    for run in results::list_runs(&dir.join(".querylab").join("runs")) {
+    for run in results::list_runs(&runs_below(dir)?) {
+        if out::is_json() {
+            out::object(&serde_json::json!({
+                "event": "run", "dir": out::path(&run.dir), "run": run.file.run,
+                "experiment": run.file.experiment, "profile": run.file.profile,
+                "state": Shown::of(&run.file).name(), "reason": run.file.reason, "trials": run.trials,
+                "trials_planned": run.file.trials_planned, "valid": run.valid,
+                "started_at": run.file.started_at,
+            }))?;
+            continue;
+        }
         table.add_row(vec![
             run.file.run.clone(),
             run.file.experiment.clone(),
@@ -98,8 +124,21 @@ fn runs(dir: &Path) -> Result<Exit, Exit> {
             run.file.started_at.clone(),
         ]);
     }
-    out::tell(&format!("{table}\n"))?;
+    if !out::is_json() {
+        out::tell(&format!("{table}\n"))?;
+    }
     Ok(Exit::Done)
+}
+
+/// Where the runs of a project are, whether it is named by its own folder or by that of its experiments.
+pub(super) fn runs_below(dir: &Path) -> Result<PathBuf, Exit> {
+    let whole = std::fs::canonicalize(dir)
+        .map_err(|e| out::fail(Exit::Input, format!("cannot read {}: {e}", dir.display())))?;
+    let project = match (whole.file_name(), whole.parent()) {
+        (Some(name), Some(parent)) if name == "experiments" => parent,
+        _ => dir,
+    };
+    Ok(project.join(".querylab").join("runs"))
 }
 
 /// Whether the run's own process still runs: the same pid, start time and boot.
@@ -108,14 +147,40 @@ pub(super) fn is_alive(run: &RunFile) -> bool {
         && probe::start_ticks(run.owner_pid) == Some(run.owner_start_ticks)
 }
 
-/// A run that says it is running, but whose owner is gone, has crashed.
+/// A run's state, as it is and not as it was last written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// What `run.json` says is so.
+    Written(State),
+    /// It says that it is running, but its owner is gone.
+    Crashed,
+}
+
+impl Shown {
+    fn of(run: &RunFile) -> Self {
+        if run.state == State::Running && !is_alive(run) {
+            Self::Crashed
+        } else {
+            Self::Written(run.state)
+        }
+    }
+
+    /// One word, for programs.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Written(State::Running) => "running",
+            Self::Written(State::Complete) => "complete",
+            Self::Written(State::Failed) => "failed",
+            Self::Written(State::Interrupted) => "interrupted",
+            Self::Crashed => "crashed",
+        }
+    }
+}
+
 fn state(run: &RunFile) -> String {
-    let word = match run.state {
-        State::Running if is_alive(run) => "running",
-        State::Running => "crashed (its process is gone)",
-        State::Complete => "complete",
-        State::Failed => "failed",
-        State::Interrupted => "interrupted",
+    let word = match Shown::of(run) {
+        Shown::Crashed => "crashed (its process is gone)",
+        written @ Shown::Written(_) => written.name(),
     };
     match &run.reason {
         Some(reason) => format!("{word}: {reason}"),

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod describe;
+mod diagnostics;
 mod doctor;
 mod exit;
 mod list;
@@ -14,11 +15,12 @@ mod run;
 mod serve;
 mod signals;
 mod source;
+mod tools;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use args::{Cli, Verb};
+use args::{Cli, MessageFormat, Verb, When};
 use clap::Parser;
 use exit::Exit;
 
@@ -39,11 +41,13 @@ pub fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(e) => return usage(&e),
+        Err(e) => return usage(&args, &e),
     };
     out::set_color(cli.global.color);
     out::set_format(cli.global.message_format);
-    start_tracing(&cli);
+    if let Err(exit) = diagnostics::start(cli.global.verbose) {
+        return exit.code();
+    }
     dispatch(cli).code()
 }
 
@@ -53,13 +57,22 @@ fn api(config: &Path) -> ExitCode {
     crate::api::main_with(config)
 }
 
-fn usage(error: &clap::Error) -> ExitCode {
-    let asked_for = !error.use_stderr();
+/// Help, or what is wrong with the command line. How to say it is taken from the line as far as it can be understood.
+fn usage(args: &[String], error: &clap::Error) -> ExitCode {
     let text = error.render();
-    if asked_for {
+    if !error.use_stderr() {
         return out::stdout(&text.to_string()).map_or_else(Exit::code, |()| ExitCode::SUCCESS);
     }
-    out::stderr(&text.ansi().to_string());
+    out::set_color(args::typed(args, "--color").unwrap_or(When::Auto));
+    if args::typed(args, "--message-format") == Some(MessageFormat::Json) {
+        let event = serde_json::json!({
+            "event": "error", "exit": Exit::Input.number(), "text": text.to_string().trim_end(),
+        });
+        // Where nobody reads, the exit code still tells.
+        out::object(&event).unwrap_or_default();
+    }
+    let colored = out::is_colored(out::Stream::Stderr);
+    out::stderr(&if colored { text.ansi().to_string() } else { text.to_string() });
     Exit::Input.code()
 }
 
@@ -85,24 +98,4 @@ fn schema() -> Result<Exit, Exit> {
         serde_json::to_string_pretty(&crate::spec::json_schema()).expect("a schema is JSON");
     out::stdout(&format!("{schema}\n"))?;
     Ok(Exit::Done)
-}
-
-fn start_tracing(cli: &Cli) {
-    let level = match cli.global.verbose {
-        0 => "warn",
-        1 => "querylab=info,warn",
-        2 => "querylab=debug,info",
-        _ => "debug",
-    };
-    let filter = args::tool_variable("QUERYLAB_LOG").unwrap_or_else(|| level.to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    let ansi = out::is_colored(out::Stream::Stderr);
-    // A second subscriber can't be set in one process; the first stays.
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(ansi)
-        .with_writer(std::io::stderr)
-        .try_init()
-        .ok();
 }

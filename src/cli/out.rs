@@ -1,6 +1,7 @@
 //! The two streams, and whether they take colour. A reader who has seen enough (`| head`) is no error.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use super::args::{MessageFormat, When};
@@ -27,7 +28,7 @@ pub(super) fn set_color(when: When) {
 
 static JSON: AtomicBool = AtomicBool::new(false);
 
-/// Remembers `--message-format` for errors, wherever they come from.
+/// Remembers `--message-format` for the whole process: answers and errors, wherever they come from.
 pub(super) fn set_format(format: MessageFormat) {
     JSON.store(format == MessageFormat::Json, Ordering::Relaxed);
 }
@@ -74,6 +75,21 @@ pub(super) fn tell(text: &str) -> Result<(), Exit> {
     }
 }
 
+/// Whether answers are objects, one a line: `--message-format json`.
+pub(super) fn is_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
+/// Writes one object on a line of its own.
+pub(super) fn object(value: &serde_json::Value) -> Result<(), Exit> {
+    tell(&format!("{value}\n"))
+}
+
+/// A path as JSON can hold it: what is no Unicode of it is replaced.
+pub(super) fn path(path: &Path) -> String {
+    path.display().to_string()
+}
+
 /// Writes a diagnostic; if even that fails there is nobody to tell.
 pub(super) fn stderr(text: &str) {
     let mut err = std::io::stderr().lock();
@@ -82,7 +98,7 @@ pub(super) fn stderr(text: &str) {
 
 /// Prints `error: …` and returns the exit; with `--message-format json` also as an object on standard output.
 pub(super) fn fail(exit: Exit, text: impl std::fmt::Display) -> Exit {
-    if JSON.load(Ordering::Relaxed) {
+    if is_json() {
         let error = serde_json::json!({ "event": "error", "exit": exit.number(), "text": text.to_string() });
         // Where nobody reads, the exit code still tells.
         stdout(&format!("{error}\n")).unwrap_or_default();

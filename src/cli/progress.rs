@@ -61,8 +61,13 @@ impl Painter {
             }
             return;
         }
-        if let Some(line) = line(event) {
-            self.print(&line);
+        match (line(event), &self.kind) {
+            // For whom a run waits is no progress, and said where none is shown.
+            (Some(line), Kind::None) if matches!(event, Event::Notice { .. }) && !self.quiet => {
+                out::stderr(&format!("{line}\n"));
+            }
+            (Some(line), _) => self.print(&line),
+            (None, _) => {}
         }
     }
 
@@ -75,8 +80,9 @@ impl Painter {
 
     fn print(&self, line: &str) {
         match &self.kind {
+            _ if self.quiet => {}
             Kind::Bar(bar) => bar.suspend(|| out::stderr(&format!("{line}\n"))),
-            Kind::Plain if !self.quiet => out::stderr(&format!("{line}\n")),
+            Kind::Plain => out::stderr(&format!("{line}\n")),
             _ => {}
         }
     }

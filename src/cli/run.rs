@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use super::args::{Global, MessageFormat, RunArgs};
 use super::exit::Exit;
 use super::progress::Painter;
-use super::{out, signals, source};
-use crate::lab::{self, Ended, Interrupt, Options, Stop};
+use super::{diagnostics, out, signals, source, tools};
+use crate::lab::{self, Ended, Event, Interrupt, Options, Stop};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::results::{self, Manifest, Publication, Results, State};
@@ -28,7 +28,7 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Exit> {
     if refused != Exit::Done {
         return Ok(refused);
     }
-    let runtime = super::serve::runtime()?;
+    let runtime = tools::runtime()?;
     let worst = runtime.block_on(async {
         let interrupt = signals::listen()
             .map_err(|e| out::fail(Exit::Environment, format!("cannot listen for signals: {e}")))?;
@@ -58,7 +58,7 @@ async fn one(
     let project = source::project_of(spec);
     let results_root = args.out.clone().unwrap_or_else(|| project.join("results"));
     let options = Options {
-        session: super::serve::session_options(plan, &args.tools, args.keep)?,
+        session: tools::session_options(plan, &args.tools, args.keep)?,
         wait: if args.no_wait { Wait::Refuse } else { Wait::Queue },
         runs_root: project.join(".querylab").join("runs"),
         results_root: results_root.clone(),
@@ -68,9 +68,17 @@ async fn one(
     if !global.quiet && global.message_format == MessageFormat::Human {
         out::stderr(&format!("{}: {}\n", plan.experiment.id, plan.experiment.title));
     }
-    let ended = lab::run(spec, plan, &options, interrupt, &mut |event| painter.draw(&event)).await;
+    let ended = lab::run(spec, plan, &options, interrupt, &mut |event| {
+        if let Event::RunStarted { dir, .. } = &event {
+            diagnostics::keep_in(Path::new(dir));
+        }
+        painter.draw(&event);
+    })
+    .await;
     painter.finish();
-    conclude(global, args, spec, &results_root, ended)
+    let exit = conclude(global, args, spec, &results_root, ended);
+    diagnostics::keep_no_more();
+    exit
 }
 
 /// The command as one would type it again, from the project's folder.
@@ -163,11 +171,10 @@ fn write(
 
 fn summary(global: &Global, results: &Results, report: &Report, folder: &Path) -> Result<(), Exit> {
     if global.message_format == MessageFormat::Json {
-        let line = serde_json::json!({
-            "event": "finished", "state": results.manifest.run.state, "folder": folder,
+        return out::object(&serde_json::json!({
+            "event": "finished", "state": results.manifest.run.state, "folder": out::path(folder),
             "thresholds_failed": report.thresholds_failed, "claims_refuted": report.claims_refuted,
-        });
-        return out::tell(&format!("{line}\n"));
+        }));
     }
     if !global.quiet {
         out::tell(&format!("\n{}\n", report.headline.join("\n")))?;

@@ -2,13 +2,11 @@
 
 use std::fmt::Write;
 
-use super::args::{Global, ProgressKind, ServeArgs, ToolArgs};
+use super::args::{Global, ProgressKind, ServeArgs};
 use super::exit::Exit;
 use super::progress::Painter;
-use super::{out, signals, source};
+use super::{out, signals, source, tools};
 use crate::lab::{self, Served, Stop};
-use crate::plan::Plan;
-use crate::stack::SessionOptions;
 
 pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Exit> {
     let mut layers = args.layers.clone();
@@ -30,8 +28,8 @@ pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Exit> {
     let plan = plan.restricted_to(|v, _| v == variant || v == baseline).ok_or_else(|| {
         out::fail(Exit::Input, format!("variant `{variant}` has no cell in this plan"))
     })?;
-    let options = session_options(&plan, &args.tools, args.keep)?;
-    let runtime = runtime()?;
+    let options = tools::session_options(&plan, &args.tools, args.keep)?;
+    let runtime = tools::runtime()?;
     let served = runtime.block_on(async {
         let interrupt = signals::listen()
             .map_err(|e| out::fail(Exit::Environment, format!("cannot listen for signals: {e}")))?;
@@ -52,6 +50,18 @@ pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Exit> {
 }
 
 fn announce(variant: &str, served: &Served) {
+    if out::is_json() {
+        let endpoint = |(name, method, path): &(String, String, String)| {
+            let url = format!("{}{path}", served.url);
+            serde_json::json!({ "name": name, "method": method, "url": url })
+        };
+        let endpoints: Vec<serde_json::Value> = served.endpoints.iter().map(endpoint).collect();
+        let event = serde_json::json!({
+            "event": "serving", "variant": variant, "url": served.url, "endpoints": endpoints,
+            "postgres_socket_dir": served.postgres_socket_dir, "database": served.database,
+        });
+        return out::object(&event).unwrap_or_default();
+    }
     let mut text = format!("\nserving variant {variant} at {}\n", served.url);
     for (name, method, path) in &served.endpoints {
         writeln!(text, "  {name:<16} {method} {}{path}", served.url).expect("a String takes all");
@@ -62,22 +72,4 @@ fn announce(variant: &str, served: &Served) {
     text.push_str("Ctrl-C stops it.\n");
     // Who closed the pipe does not want to read it.
     out::stdout(&text).unwrap_or_default();
-}
-
-/// The runner's own runtime: two threads, because the measured servers need the cores.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Exit> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|e| out::fail(Exit::Environment, format!("cannot start the runtime: {e}")))
-}
-
-/// How servers are had, from flags and variables.
-pub(super) fn session_options(
-    plan: &Plan,
-    tools: &ToolArgs,
-    keep: bool,
-) -> Result<SessionOptions, Exit> {
-    super::doctor::session_options(plan, tools, keep)
 }

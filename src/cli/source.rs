@@ -23,8 +23,10 @@ pub(super) fn resolve(
     })?;
     let mut plan = plan::resolve(&spec).map_err(|list| refuse(global, &spec.problems(list)))?;
     if args.variant.is_some() || args.load.is_some() {
-        let variant = pattern(args.variant.as_deref())?;
-        let load = pattern(args.load.as_deref())?;
+        let variants: Vec<&str> = plan.variants.iter().map(|v| v.name.as_str()).collect();
+        let variant = pattern("--variant", args.variant.as_deref(), "variant", &variants)?;
+        let loads: Vec<&str> = plan.loads.iter().map(String::as_str).collect();
+        let load = pattern("--load", args.load.as_deref(), "load profile", &loads)?;
         let baseline = plan.design.baseline.clone();
         let keeps = |v: &str, l: &str| (v == baseline || variant.matches(v)) && load.matches(l);
         plan = plan
@@ -39,10 +41,25 @@ pub(super) fn is_partial(args: &LayerArgs) -> bool {
     args.variant.is_some() || args.load.is_some()
 }
 
-fn pattern(glob: Option<&str>) -> Result<glob::Pattern, Exit> {
+/// A glob that matches something: the baseline always stays, so that a typing mistake would run it alone.
+fn pattern(
+    flag: &str,
+    glob: Option<&str>,
+    kind: &str,
+    names: &[&str],
+) -> Result<glob::Pattern, Exit> {
     let glob = glob.unwrap_or("*");
-    glob::Pattern::new(glob)
-        .map_err(|e| out::fail(Exit::Input, format!("`{glob}` is not a pattern: {e}")))
+    let pattern = glob::Pattern::new(glob)
+        .map_err(|e| out::fail(Exit::Input, format!("{flag}: `{glob}` is not a pattern: {e}")))?;
+    if !names.iter().any(|name| pattern.matches(name)) {
+        let hint = spec::did_you_mean(glob, names.iter().copied()).map_or_else(
+            || format!("there are {}", names.join(", ")),
+            |name| format!("did you mean `{name}`?"),
+        );
+        let text = format!("{flag}: no {kind} of this plan matches `{glob}`: {hint}");
+        return Err(out::fail(Exit::Input, text));
+    }
+    Ok(pattern)
 }
 
 fn layers(args: &LayerArgs) -> Layers {

@@ -5,7 +5,7 @@ use super::types::{
     CellPlan, DatasetPlan, Estimate, IndexSetPlan, LoadPlan, ServerPlan, TrialPlan,
 };
 use crate::rows::{Generator, TableSpec};
-use crate::units::Bytes;
+use crate::units::{self, Bytes};
 
 const SECOND: u64 = 1_000_000_000;
 /// Stopping and starting the servers of a trial.
@@ -66,6 +66,16 @@ pub(super) fn estimate(
         .checked_add(CLUSTER_BYTES)?;
     let memory_bytes = cells.iter().map(memory).max().unwrap_or(PROCESSES_BYTES);
     Some(Estimate { time_ns, memory_bytes, disk_bytes })
+}
+
+/// What to say of a run that takes longer than it may.
+pub(super) fn beyond_budget(estimate: &Estimate, budget_ns: Option<u64>) -> Option<String> {
+    let budget = budget_ns.filter(|budget| *budget < estimate.time_ns)?;
+    Some(format!(
+        "the run takes about {}, longer than its budget of {}: it will stop after the last whole block",
+        units::duration_ns(estimate.time_ns),
+        units::duration_ns(budget)
+    ))
 }
 
 /// Servers' restart, fill, warm-up, window, and what is around them.

@@ -239,12 +239,8 @@ fn estimated(
     if estimate.time_ns > LONGEST_NS {
         let what = format!("the run would take about {about}, and 6 hours is the most");
         notes.error(codes::TOO_MUCH, &["design", "blocks"], what, help);
-    } else if let Some(budget) = design.plan.time_budget_ns.filter(|b| *b < estimate.time_ns) {
-        notes.warn(format!(
-            "the run takes about {about}, longer than its budget of {}: it will stop after the last \
-             whole block",
-            units::duration_ns(budget)
-        ));
+    } else if let Some(warning) = estimate::beyond_budget(&estimate, design.plan.time_budget_ns) {
+        notes.warn(warning);
     }
     estimate
 }

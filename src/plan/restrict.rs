@@ -1,7 +1,7 @@
 //! A part of a plan: some variants, some loads; what refers to the rest goes with it.
 
-use super::Plan;
 use super::fingerprint::fingerprint;
+use super::{Plan, Role, estimate};
 
 impl Plan {
     /// This plan with only the cells that `keeps` (variant, load) wants; none if that leaves nothing.
@@ -49,8 +49,36 @@ impl Plan {
         self.loads = loads;
         self.drop_unused_index_sets();
         self.warnings.push("only a part of the experiment was asked for".into());
+        self.estimate_again();
+        self.say_what_no_longer_applies();
         self.fingerprint = fingerprint(&self);
         Some(self)
+    }
+
+    /// The whole plan could be counted, so that a part of it can.
+    fn estimate_again(&mut self) {
+        let budget = self.design.time_budget_ns;
+        let of_the_whole = estimate::beyond_budget(&self.estimate, budget);
+        self.warnings.retain(|warning| Some(warning) != of_the_whole.as_ref());
+        let part = estimate::estimate(&self.dataset, &self.index_sets, &self.cells, &self.trials);
+        self.estimate = part.unwrap_or(self.estimate);
+        self.warnings.extend(estimate::beyond_budget(&self.estimate, budget));
+    }
+
+    /// The primary load stays named, because another one was not declared before the run: then nothing is primary.
+    fn say_what_no_longer_applies(&mut self) {
+        let primary = &self.design.primary_load;
+        if !self.loads.contains(primary) {
+            self.warnings.push(format!(
+                "the primary load `{primary}` is not in this part: every comparison is exploratory"
+            ));
+        }
+        let twin = self.trials.iter().any(|trial| trial.role == Role::Twin);
+        if let Some(load) = self.design.aa_check.take_if(|_| !twin) {
+            self.warnings.push(format!(
+                "the A/A check under `{load}` is not in this part: the noise of the machine is not known"
+            ));
+        }
     }
 
     fn drop_unused_index_sets(&mut self) {

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use super::files::{table_bytes, write_atomic};
 use super::run::json;
 use super::{Results, Table, sha256_hex, trials_table};
+use crate::stats::FEWEST_BLOCKS;
 
 /// What a publication consists of, beside the results themselves.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub struct Publication<'a> {
 }
 
 /// Writes `<root>/<experiment>/<profile>/` beside its place and exchanges it with the old one by rename, then appends
-/// a row to `history.csv`. Returns the folder.
+/// a row to `history.csv` if its plan has blocks enough for verdicts. Returns the folder.
 ///
 /// # Errors
 ///
@@ -47,7 +48,10 @@ pub fn publish(root: &Path, publication: &Publication<'_>) -> Result<PathBuf> {
     let removed = remove_if_there(&staging);
     written?;
     removed?;
-    append_history(&parent, results)?;
+    // A run that can say nothing is no part of a history, and what is checked in does not change by trying querylab out.
+    if usize::try_from(results.plan.design.blocks).is_ok_and(|n| n >= FEWEST_BLOCKS) {
+        append_history(&parent, results)?;
+    }
     Ok(target)
 }
 
@@ -161,7 +165,7 @@ fn remove_if_there(dir: &Path) -> Result<()> {
     }
 }
 
-/// One row a published run; what `history` reads later.
+/// One row a published run of size; what `history` reads later.
 fn append_history(parent: &Path, results: &Results) -> Result<()> {
     const HEADER: &str =
         "format,run,profile,finished_at,fingerprint,querylab,revision,trials,blocks\n";

@@ -1,6 +1,6 @@
 //! What is here and what is missing, each with its fix; and fetching what is missing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::StackError;
 use super::locate::{Part, show_version};
@@ -54,37 +54,69 @@ fn finding(part: &str, state: Health, detail: String, fix: Option<String>) -> Fi
     Finding { part: part.to_owned(), state, detail, fix }
 }
 
-/// Fetches a part (all that are missing, if none is named); gives a line for each.
+/// A server that can be had, as `setup` left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// `postgres`, `redis`, `nginx`.
+    pub part: &'static str,
+    /// Its version, like `15.18`.
+    pub version: String,
+    /// Whether it had to be fetched.
+    pub origin: Origin,
+    /// The program.
+    pub program: PathBuf,
+}
+
+/// Where `setup` has a server from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It was there before.
+    Here,
+    /// Fetched just now.
+    Fetched,
+}
+
+impl std::fmt::Display for Ready {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let how = match self.origin {
+            Origin::Here => "is here already",
+            Origin::Fetched => "fetched",
+        };
+        write!(f, "{} {} {how}: {}", self.part, self.version, self.program.display())
+    }
+}
+
+/// Fetches a part (all that are missing, if none is named); says of each what there is now.
 pub async fn setup(
     part: Option<Part>,
     options: &DoctorOptions,
     notice: &mut dyn FnMut(String),
-) -> Result<Vec<String>, StackError> {
+) -> Result<Vec<Ready>, StackError> {
     let cache = options.surroundings.cache(rustix::process::geteuid().as_raw())?;
     let path = &options.surroundings.path;
     let workshop = workshop("setup", options, notice).await?;
     let work = async {
-        let mut lines = Vec::new();
+        let mut ready = Vec::new();
         for part in part.map_or_else(|| Part::ALL.to_vec(), |p| vec![p]) {
             let wanted = oldest(part);
             let seen = find::snapshot(path, &cache);
             let here = find::find(part, &wanted, &seen, &workshop).await?;
-            let (found, how) = if let Ok(found) = here {
-                (found, "is here already")
+            let (found, origin) = if let Ok(found) = here {
+                (found, Origin::Here)
             } else {
                 let fetched = obtain(part, &wanted, &cache, path, &workshop, notice);
-                (fetched.await?, "fetched")
+                (fetched.await?, Origin::Fetched)
             };
             let version = show_version(&found.version);
-            lines.push(format!("{} {version} {how}: {}", part.name(), found.program.display()));
+            ready.push(Ready { part: part.name(), version, origin, program: found.program });
         }
-        Ok(lines)
+        Ok(ready)
     };
     let result = Box::pin(work).await;
     let closed = workshop.close().await;
-    let lines = result?;
+    let ready = result?;
     closed?;
-    Ok(lines)
+    Ok(ready)
 }
 
 async fn workshop(

@@ -36,8 +36,7 @@ mod workshop;
 
 pub use child::child_main;
 pub use clean::{Cache, clean};
-pub use doctor::{DoctorOptions, Finding, Health, doctor, setup};
-pub use room::SharedMemory;
+pub use doctor::{DoctorOptions, Finding, Health, Origin, Ready, doctor, setup};
 pub use error::StackError;
 pub use guard::guard_main;
 pub use locate::Part;
@@ -45,6 +44,7 @@ pub use lock::{MeasuringLock, Wait};
 pub use postgres::{Postgres, Role};
 pub use process::relaunch_without_foreign_settings;
 pub use protocol::Keep;
+pub use room::SharedMemory;
 pub use running::{SettingsInForce, Stack};
 pub use session::{Needs, Session, SessionOptions, Setup};
 pub use surroundings::Surroundings;

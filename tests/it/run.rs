@@ -34,6 +34,16 @@ fn a_file_reaches_a_published_report_and_the_report_is_rebuilt_byte_for_byte() {
     ] {
         assert!(published.join(file).is_file(), "{file} is missing");
     }
+    // Two blocks are too few for a verdict: nothing that is checked in may change.
+    assert!(!project.dir.join("results/tiny/history.csv").exists());
+    let run =
+        fs::read_dir(project.dir.join(".querylab/runs/tiny")).unwrap().next().unwrap().unwrap();
+    let log = fs::read_to_string(run.path().join("logs/querylab.jsonl")).unwrap();
+    assert!(log.lines().count() > 0);
+    for line in log.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(object["timestamp"].is_string() && object["level"].is_string(), "{line}");
+    }
     let before = files(&published);
     expect_code(&project.output(&["report", "results/tiny/full"]), 0);
     assert_eq!(files(&published), before, "nothing changed");
@@ -288,5 +298,35 @@ fn a_server_too_old_is_exit_3_with_a_fix_and_nothing_is_left() {
     expect_code(&output, 3);
     let said = text_of(&output.stderr);
     assert!(said.contains("nginx") && said.contains("fix:"), "{said}");
+    project.expect_nothing_left();
+}
+
+#[test]
+fn serve_says_as_an_object_where_it_is_and_answers_there() {
+    if !servers() {
+        return;
+    }
+    let project = Project::new();
+    let mut child = project
+        .querylab(&["serve", TINY, "--variant", "cached", "--message-format", "json"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let objects =
+        lines.map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap());
+    let ready = objects.into_iter().find(|object| object["event"] == "serving");
+    let pid = rustix::process::Pid::from_child(&child);
+    let address = ready.as_ref().and_then(|r| r["url"].as_str()?.strip_prefix("http://"));
+    let reached = address.map(std::net::TcpStream::connect);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    expect_code(&output, 0);
+    let ready = ready.unwrap_or_else(|| panic!("never ready: {}", text_of(&output.stderr)));
+    assert!(matches!(reached, Some(Ok(_))), "{reached:?} {ready}");
+    assert_eq!(ready["variant"], "cached");
+    assert!(ready["endpoints"][0]["url"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    assert!(ready["database"].is_string() && ready["postgres_socket_dir"].is_string(), "{ready}");
     project.expect_nothing_left();
 }

@@ -5,6 +5,7 @@ mod example;
 mod folders;
 mod mistakes;
 mod other;
+mod parts;
 
 use std::path::Path;
 
