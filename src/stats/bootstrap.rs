@@ -1,7 +1,7 @@
 //! The bootstrap, bias-corrected and accelerated (Efron), for runs of many blocks.
 //!
-//! A second opinion where scatter is skewed, never the verdict's interval: below 20 blocks it is refused, because it
-//! covers 85 to 90 % there where it says 95.
+//! A second opinion, never the verdict's interval. Below 20 blocks it is refused, because it covers 85 to 90 % there where
+//! it says 95; and at 20 it still covers only 92 % of normal and 87 % of strongly skewed scatter (the full simulation).
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -64,7 +64,7 @@ fn bias(means: &[f64], mean: f64) -> f64 {
     Normal::standard().inverse_cdf(share.clamp(least, 1.0 - least))
 }
 
-/// A sixth of the skewness of the jackknife; of a mean, leaving block i out moves it by (d_i - mean) / (n - 1).
+/// A sixth of the skewness of the jackknife; of a mean, leaving block i out moves it by `(d_i - mean) / (n - 1)`.
 fn acceleration(differences: &[f64], mean: f64) -> f64 {
     let power = |k: i32| differences.iter().map(|d| (d - mean).powi(k)).sum::<f64>();
     power(3) / (6.0 * power(2).powf(1.5))

@@ -32,6 +32,7 @@ pub use bootstrap::{BOOTSTRAP_FEWEST, bootstrap_interval};
 pub use claim::{Held, hold};
 pub use compare::{
     Comparison, Interval, NoComparison, Orientation, Pair, Question, Spread, compare,
+    compare_after_pilot,
 };
 pub use difference::{Difference, difference, sign_flip_p_value};
 pub use estimate::{Estimate, Scale, estimate, geometric_mean, median};

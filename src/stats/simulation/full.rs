@@ -6,8 +6,8 @@ use crate::stats::simulation::world::{
     Order, PLAIN, QUESTION, Scatter, Shape, TABLE, World, percent, shares_of_words,
 };
 use crate::stats::{
-    Pair, Precision, Question, Verdict, benjamini_hochberg, blocks_for_precision,
-    bootstrap_interval, compare, difference, drift, holm, mann_kendall,
+    PILOT_BLOCKS, Pair, Precision, Question, Verdict, benjamini_hochberg, blocks_for_precision,
+    bootstrap_interval, compare, compare_after_pilot, difference, drift, holm, mann_kendall,
 };
 
 /// Sessions behind each percentage: its standard error is 0.15 points where it is 5 %.
@@ -37,7 +37,9 @@ fn equal_variants_and_all_kinds_of_scatter() {
             6.0,
         );
     }
-    for scatter in [Scatter::HeavyTails, Scatter::Outliers, Scatter::Skewed] {
+    // Of strongly skewed trials t is more careful than it says.
+    let kinds = [(Scatter::HeavyTails, 96.5), (Scatter::Outliers, 96.5), (Scatter::Skewed, 97.5)];
+    for (scatter, most) in kinds {
         for n in [6, 8, 12] {
             let (mut t, mut ranks) = (0, 0);
             let mut world = World::new(101, Shape { scatter, blocks: n, ratio: 1.2, ..PLAIN });
@@ -47,8 +49,8 @@ fn equal_variants_and_all_kinds_of_scatter() {
                 ranks += u32::from(s.rank_interval.expect("six or more").contains(1.2));
             }
             let share = |held: u32| 100.0 * f64::from(held) / f64::from(SESSIONS);
-            figure(&format!("{scatter:?}, n={n}: coverage of t"), share(t), 94.0, 97.5);
-            figure(&format!("{scatter:?}, n={n}: coverage of the ranks"), share(ranks), 94.0, 97.5);
+            figure(&format!("{scatter:?}, n={n}: coverage of t"), share(t), 94.0, most);
+            figure(&format!("{scatter:?}, n={n}: coverage of the ranks"), share(ranks), 94.0, 96.5);
         }
     }
 }
@@ -93,8 +95,8 @@ fn families_of_equal_variants() {
             spreads.iter().any(|s| !s.adjusted.contains(1.0))
         });
         let share = |count: u32| 100.0 * f64::from(count) / f64::from(sessions);
-        figure(&format!("{size} A/A: one or more by Holm"), share(holms), 0.0, 6.5);
-        figure(&format!("{size} A/A: one or more by the corrected interval"), bonferroni, 0.0, 6.5);
+        figure(&format!("{size} A/A: one or more by Holm"), share(holms), 0.0, 6.0);
+        figure(&format!("{size} A/A: one or more by the corrected interval"), bonferroni, 0.0, 6.0);
         figure(
             &format!("{size} A/A: one or more by Benjamini-Hochberg"),
             share(exploratory),
@@ -109,7 +111,7 @@ fn families_of_equal_variants() {
 #[ignore = "twenty seconds: the full simulation, run by .ci/nightly simulate"]
 fn the_rule_and_what_it_finds() {
     for (seed, (sd, ratio, want)) in (130..).zip(TABLE) {
-        let got = shares_of_words(SESSIONS, &mut World::new(seed, Shape { sd, ratio, ..PLAIN }));
+        let got = shares_of_words(SESSIONS, &mut World::new(seed, Shape { ratio, sd, ..PLAIN }));
         let words = ["beyond the margin", "slightly", "no relevant difference", "inconclusive"];
         for ((got, want), word) in got.into_iter().zip(want).zip(words) {
             figure(&format!("sd {sd}, ratio {ratio}: {word}"), got, want - 2.0, want + 2.0);
@@ -152,34 +154,39 @@ fn the_rule_and_what_it_finds() {
 #[ignore = "ten seconds: the full simulation, run by .ci/nightly simulate"]
 fn blocks_by_precision_cost_little_confidence() {
     let precision = Precision { half_width: 0.03, confidence: 0.95, most: 40 };
-    let mut world = World::new(160, Shape { sd: 0.05, blocks: 40, ..PLAIN });
-    let (mut narrow, mut blocks) = (0, 0);
-    let different = percent(SESSIONS, || {
-        let session = world.session();
-        let of = |n: usize| compare(&session[..n], QUESTION).expect("pairs").spread.expect("six");
-        let n = blocks_for_precision(of(6).sd_log, 6, precision) as usize;
-        let s = of(n);
-        blocks += n;
-        narrow += u32::from((s.interval.high / s.interval.low).sqrt() <= 1.03 || n == 40);
-        !s.interval.contains(1.0)
-    });
-    figure("A/A, blocks by precision: false differences", different, 4.0, 6.5);
-    let narrow = 100.0 * f64::from(narrow) / f64::from(SESSIONS);
-    figure("A/A, blocks by precision: interval within 3 %, or capped", narrow, 50.0, 100.0);
-    figure(
-        "A/A, blocks by precision: blocks on average, of 40",
-        blocks as f64 / 200.0 / 40.0,
-        15.0,
-        80.0,
-    );
+    for sd in [0.03, 0.05, 0.08] {
+        let mut world = World::new(160, Shape { sd, blocks: 40, ..PLAIN });
+        let (mut naive, mut narrow, mut blocks) = (0, 0, 0);
+        let different = percent(SESSIONS / 2, || {
+            let session = world.session();
+            let of = |n: usize, pilot: u32| {
+                let c = compare_after_pilot(&session[..n], pilot, QUESTION).expect("pairs");
+                c.spread.expect("six or more")
+            };
+            let n = blocks_for_precision(of(6, 0).sd_log, 6, precision) as usize;
+            let s = of(n, PILOT_BLOCKS);
+            blocks += n;
+            naive += u32::from(!of(n, 0).interval.contains(1.0));
+            narrow += u32::from((s.interval.high / s.interval.low).sqrt() <= 1.03 || n == 40);
+            !s.interval.contains(1.0)
+        });
+        let share = |count: u32| 100.0 * f64::from(count) / f64::from(SESSIONS / 2);
+        let name = |what: &str| format!("A/A, sd {sd}, blocks by precision: {what}");
+        figure(&name("false differences"), different, 4.0, 6.2);
+        figure(&name("false without the pilot's scatter"), share(naive), 4.0, 8.0);
+        figure(&name("half-width within 3 %, or capped"), share(narrow), 50.0, 100.0);
+        let mean = blocks as f64 / f64::from(SESSIONS / 2);
+        figure(&name("blocks on average, in percent of 40"), 2.5 * mean, 15.0, 100.0);
+    }
 }
 
 #[test]
 #[ignore = "half a minute: the full simulation, run by .ci/nightly simulate"]
 fn companions_hold_what_they_say() {
-    for (scatter, least) in [(Scatter::Normal, 91.0), (Scatter::Skewed, 90.0)] {
+    // It holds less than it says even at 20 blocks, which is why no verdict rests on it.
+    for (scatter, least) in [(Scatter::Normal, 90.0), (Scatter::Skewed, 82.0)] {
         let mut world = World::new(170, Shape { blocks: 20, scatter, ..PLAIN });
-        let covered = percent(1000, || {
+        let covered = percent(500, || {
             let d: Vec<f64> =
                 world.session().iter().map(|p| (p.variant / p.baseline).ln()).collect();
             bootstrap_interval(&d, 0.95, 1).expect("twenty").contains(0.0)
@@ -202,8 +209,8 @@ fn companions_hold_what_they_say() {
 fn steadiness_is_seen_and_rest_is_not_taken_for_drift() {
     let cases = [
         ("white, no trend", 0.0, 0.0, (0.0, 0.5), (4.0, 6.0)),
-        ("neighbours .3, no trend", 0.3, 0.0, (0.0, 1.0), (8.0, 20.0)),
-        ("neighbours .6, no trend", 0.6, 0.0, (0.0, 8.0), (20.0, 40.0)),
+        ("neighbours .3, no trend", 0.3, 0.0, (0.0, 5.0), (8.0, 20.0)),
+        ("neighbours .6, no trend", 0.6, 0.0, (0.0, 16.0), (20.0, 40.0)),
         ("white, 10 % trend", 0.0, 0.10, (95.0, 100.0), (98.0, 100.0)),
     ];
     for (name, memory, trend, flagged, tested) in cases {

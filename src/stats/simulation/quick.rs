@@ -37,7 +37,7 @@ fn scatter_that_is_not_normal_makes_no_more_false_differences() {
 fn drift_is_no_difference_in_random_order_and_is_one_in_halves() {
     let drifting = Shape { drift: 1.1_f64.ln(), level_sd: 0.0, sd: 0.028, blocks: 10, ..PLAIN };
     let different = |order, memory| {
-        let mut world = World::new(70, Shape { order, memory, ..drifting });
+        let mut world = World::new(70, Shape { memory, order, ..drifting });
         percent(1000, || !world.spread().interval.contains(1.0))
     };
     let random = different(Order::Random, 0.0);
@@ -51,7 +51,7 @@ fn drift_is_no_difference_in_random_order_and_is_one_in_halves() {
 #[test]
 fn the_rule_gives_the_shares_of_the_method() {
     for (seed, (sd, ratio, want)) in (10..).zip(TABLE) {
-        let got = shares_of_words(3000, &mut World::new(seed, Shape { sd, ratio, ..PLAIN }));
+        let got = shares_of_words(3000, &mut World::new(seed, Shape { ratio, sd, ..PLAIN }));
         for (got, want) in got.into_iter().zip(want) {
             assert!((got - want).abs() <= 2.0, "sd {sd}, ratio {ratio}: {got}% is not {want}%");
         }
