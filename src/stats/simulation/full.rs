@@ -181,7 +181,7 @@ fn blocks_by_precision_cost_little_confidence() {
 }
 
 #[test]
-#[ignore = "half a minute: the full simulation, run by .ci/nightly simulate"]
+#[ignore = "minutes: the full simulation, run by .ci/nightly simulate"]
 fn companions_hold_what_they_say() {
     // It holds less than it says even at 20 blocks, which is why no verdict rests on it.
     for (scatter, least) in [(Scatter::Normal, 90.0), (Scatter::Skewed, 82.0)] {
