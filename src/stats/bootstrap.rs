@@ -29,13 +29,15 @@ pub fn bootstrap_interval(differences: &[f64], confidence: f64, seed: u64) -> Op
     let means = resampled_means(differences, seed);
     let bias = bias(&means, mean);
     let acceleration = acceleration(differences, mean);
-    let end = |p: f64| {
-        let z = bias + Normal::standard().inverse_cdf(p);
-        let corrected = Normal::standard().cdf(bias + z / (1.0 - acceleration * z));
-        at_rank(&means, corrected)
-    };
+    let end = |p: f64| at_rank(&means, corrected(p, bias, acceleration));
     let tail = (1.0 - confidence) / 2.0;
     Some(Interval { low: end(tail), high: end(1.0 - tail) })
+}
+
+/// The share of the resampled means below an end that should have the share `p` below it (Efron's formula).
+fn corrected(p: f64, bias: f64, acceleration: f64) -> f64 {
+    let z = bias + Normal::standard().inverse_cdf(p);
+    Normal::standard().cdf(bias + z / (1.0 - acceleration * z))
 }
 
 /// Ascending.
@@ -137,6 +139,14 @@ mod tests {
         assert_eq!(a, bootstrap_interval(&even(), 0.95, 7));
         assert_ne!(a, b);
         near(a.expect("twenty").low, b.expect("twenty").low, 0.03);
+    }
+
+    #[test]
+    fn shares_are_corrected_by_the_formula() {
+        near(corrected(0.975, 0.0, 0.0), 0.975, 1e-9);
+        near(corrected(0.975, 0.1, 0.05), 0.991_724, 1e-5);
+        near(corrected(0.025, 0.1, 0.05), 0.054_610, 1e-5);
+        near(corrected(0.025, -0.2, 0.0), 0.009_138, 1e-5);
     }
 
     #[test]
