@@ -56,7 +56,7 @@ fn equal_variants_and_all_kinds_of_scatter() {
 }
 
 #[test]
-#[ignore = "ten seconds: the full simulation, run by .ci/nightly simulate"]
+#[ignore = "a minute: the full simulation, run by .ci/nightly simulate"]
 fn drift_and_neighbours_under_each_order() {
     let drifting = Shape { drift: 1.1_f64.ln(), level_sd: 0.0, sd: 0.028, blocks: 10, ..PLAIN };
     let steady = Shape { drift: 0.0, ..drifting };
@@ -79,7 +79,7 @@ fn drift_and_neighbours_under_each_order() {
 }
 
 #[test]
-#[ignore = "twenty seconds: the full simulation, run by .ci/nightly simulate"]
+#[ignore = "a minute: the full simulation, run by .ci/nightly simulate"]
 fn families_of_equal_variants() {
     for (size, sessions) in [(4_u32, 5000), (16, 3000), (48, 1000)] {
         let question = Question { family: size, ..QUESTION };
@@ -108,7 +108,7 @@ fn families_of_equal_variants() {
 }
 
 #[test]
-#[ignore = "twenty seconds: the full simulation, run by .ci/nightly simulate"]
+#[ignore = "a minute: the full simulation, run by .ci/nightly simulate"]
 fn the_rule_and_what_it_finds() {
     for (seed, (sd, ratio, want)) in (130..).zip(TABLE) {
         let got = shares_of_words(SESSIONS, &mut World::new(seed, Shape { ratio, sd, ..PLAIN }));
@@ -151,7 +151,7 @@ fn the_rule_and_what_it_finds() {
 }
 
 #[test]
-#[ignore = "ten seconds: the full simulation, run by .ci/nightly simulate"]
+#[ignore = "a minute: the full simulation, run by .ci/nightly simulate"]
 fn blocks_by_precision_cost_little_confidence() {
     let precision = Precision { half_width: 0.03, confidence: 0.95, most: 40 };
     for sd in [0.03, 0.05, 0.08] {
@@ -205,7 +205,7 @@ fn companions_hold_what_they_say() {
 }
 
 #[test]
-#[ignore = "ten seconds: the full simulation, run by .ci/nightly simulate"]
+#[ignore = "a minute: the full simulation, run by .ci/nightly simulate"]
 fn steadiness_is_seen_and_rest_is_not_taken_for_drift() {
     let cases = [
         ("white, no trend", 0.0, 0.0, (0.0, 0.5), (4.0, 6.0)),
