@@ -116,7 +116,9 @@ fn at<'a>(
     if !label.is_empty() {
         annotation = annotation.label(label);
     }
-    let snippet = Snippet::source(window).line_start(line).annotation(annotation);
+    // A byte order mark inside of a line has no width, and the column would be counted past it. Shown, it has, and it is
+    // as many bytes.
+    let snippet = Snippet::source(window.replace('\u{feff}', "\u{fffd}")).line_start(line).annotation(annotation);
     if is_whole {
         group.element(snippet.path(path.as_str()))
     } else {

@@ -54,6 +54,9 @@ mod tests {
             ((6.1, 9.9), Some(6.0), Some(10.0), "supported"),
             ((6.0, 10.0), Some(6.0), Some(10.0), "supported"),
             ((1.0, 5.9), Some(6.0), Some(10.0), "refuted"),
+            ((1.0, 6.0), Some(6.0), Some(10.0), "inconclusive"),
+            ((10.0, 11.0), Some(6.0), Some(10.0), "inconclusive"),
+            ((6.1, f64::NAN), Some(6.0), None, "inconclusive"),
             ((10.1, 11.0), Some(6.0), Some(10.0), "refuted"),
             ((5.0, 7.0), Some(6.0), Some(10.0), "inconclusive"),
             ((1.0, 99.0), Some(6.0), Some(10.0), "inconclusive"),
@@ -66,6 +69,15 @@ mod tests {
             let got = hold(Interval { low, high }, at_least, at_most);
             assert_eq!(got.word(), want, "{low} to {high}");
         }
+    }
+
+    #[test]
+    fn both_ends_are_in_an_interval() {
+        let i = Interval { low: 0.5, high: 4.0 };
+        assert!(i.contains(0.5) && i.contains(4.0) && !i.contains(0.49) && !i.contains(4.1));
+        assert!(i.within(i) && !i.within(Interval { low: 0.6, ..i }));
+        assert!(!i.within(Interval { high: 3.9, ..i }));
+        assert_eq!(i.inverted(), Interval { low: 0.25, high: 2.0 });
     }
 
     proptest! {

@@ -112,9 +112,9 @@ impl From<NoComparison> for Why {
     fn from(none: NoComparison) -> Self {
         match none {
             NoComparison::NoPairs => Self::FewBlocks { valid: 0 },
-            NoComparison::NotPositive { .. } | NoComparison::DuplicateBlock { .. } => {
-                Self::Undefined
-            }
+            NoComparison::NotPositive { .. }
+            | NoComparison::NotFinite { .. }
+            | NoComparison::DuplicateBlock { .. } => Self::Undefined,
         }
     }
 }

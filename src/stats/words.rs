@@ -49,6 +49,26 @@ fn each_word_has_the_numbers_that_lead_to_it() {
 }
 
 #[test]
+fn six_blocks_are_enough_and_five_are_not() {
+    assert_eq!(text(0.47, 0.03, 5), "**no verdict**: 5 valid blocks, 6 are needed");
+    assert_eq!(text(0.47, 0.03, 1), "**no verdict**: 1 valid block, 6 are needed");
+    assert_eq!(verdict(0.47, 0.03, 6, QUESTION).word(), "faster");
+}
+
+#[test]
+fn a_detectable_difference_has_no_sign_and_estimated_blocks_three_digits() {
+    let below = "**no relevant difference** (within ±5%) (detectable, 1.80%)";
+    assert_eq!(text(0.982, 0.005, 8), below);
+    let blocks = |blocks_needed| {
+        let text = Verdict::Inconclusive { detectable: 0.1, blocks_needed }.text();
+        text.rsplit("about ").next().map(str::to_owned).expect("a part")
+    };
+    assert_eq!(blocks(999), "999 blocks needed");
+    assert_eq!(blocks(1000), "1000 blocks needed");
+    assert_eq!(blocks(12_345), "12300 blocks needed");
+}
+
+#[test]
 fn the_words_that_need_no_numbers() {
     let cases = [
         (
