@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
 use super::clock::{Clock, Waits};
-use super::engine::{Engine, Wrong};
+use super::engine::{Engine, Judge, Wrong};
 use super::phases::{Caller, Conductor, PhaseEvent};
 use super::recording::Recording;
 use super::shots::Shots;
@@ -31,6 +31,23 @@ pub struct Job {
     pub params_seed: u64,
     /// Seed of the arrival times.
     pub arrivals_seed: u64,
+    /// Whether requests are the plan's.
+    pub requests: Requests,
+}
+
+/// What is sent, and what a right answer to it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Requests {
+    /// The plan's targets, with drawn keys; each answer is checked as the plan says.
+    Planned,
+    /// The method of the plan's only target to a URI as it stands; an answer of status 200 to 399 is right, whatever
+    /// its body.
+    Same {
+        /// Path and query.
+        uri: String,
+        /// The `Host` header.
+        host: String,
+    },
 }
 
 /// What came of a look at the answers before a load.
@@ -113,10 +130,21 @@ fn on_a_thread(work: impl FnOnce(&tokio::runtime::Runtime) + Send + 'static) -> 
 
 /// The engine of a job.
 pub(super) fn engine(job: &Job, door: Door, clock: Clock) -> anyhow::Result<Engine> {
-    let shots = Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?;
+    let (shots, host) = match &job.requests {
+        Requests::Planned => {
+            let shots = Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?;
+            (shots, job.address.to_string())
+        }
+        Requests::Same { uri, host } => (Shots::one(uri.clone()), host.clone()),
+    };
+    let judge = match &job.requests {
+        Requests::Planned => Judge::Plan,
+        Requests::Same { .. } => Judge::Status,
+    };
     let most_busy = match job.plan.model {
         ModelPlan::Closed { users, .. } => users,
         ModelPlan::Open { max_in_flight, .. } => max_in_flight,
     };
-    Engine::new(job.plan.clone(), shots, job.arrivals_seed, door, clock, most_busy)
+    let sent = (shots, host.as_str(), judge);
+    Ok(Engine::new(job.plan.clone(), sent, job.arrivals_seed, door, clock, most_busy))
 }

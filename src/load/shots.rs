@@ -86,6 +86,13 @@ impl Shots {
         Ok(shots)
     }
 
+    /// The same request again and again, as it stands.
+    pub(super) fn one(uri: String) -> Self {
+        let path = vec![uri];
+        let target = Target { path, path_draws: vec![], query_draws: vec![], draws: vec![] };
+        Self { targets: vec![target], below: Vec::new(), dice: Dice::new("params", 0) }
+    }
+
     /// Request `n`, wherever and whenever it is asked for.
     pub fn get(&self, n: u64) -> Shot {
         self.draw(n, n)
@@ -96,6 +103,12 @@ impl Shots {
     /// The two differ because each phase of a run restarts its random stream (so that the measured windows of all
     /// variants send the same requests), but must not ask for the same sequential key twice.
     pub fn draw(&self, stream: u64, serial: u64) -> Shot {
+        if let [only] = self.targets.as_slice()
+            && only.draws.is_empty()
+        {
+            // Nothing is left to chance, so nothing is drawn.
+            return Shot { target: 0, uri: only.uri(&[]), params: Vec::new() };
+        }
         let mut stream = self.dice.stream(stream);
         let word = stream.word();
         let position = self.below.partition_point(|limit| word >= *limit);
