@@ -156,8 +156,7 @@ pub(super) fn table(driven: &Driven) -> String {
 
 /// Each second of the run, by when answers came.
 pub(super) fn csv(slices: &[Slice]) -> String {
-    let mut text =
-        String::from("t_s,answered,failed,response_time_p50_us,response_time_p99_us\n");
+    let mut text = String::from("t_s,answered,failed,response_time_p50_us,response_time_p99_us\n");
     for slice in slices {
         let us = |us: Option<f64>| us.map_or(String::new(), |us| us.to_string());
         let (p50, p99) = (us(slice.p50_us), us(slice.p99_us));

@@ -17,9 +17,7 @@ pub(super) fn listen() -> std::io::Result<watch::Receiver<Interrupt>> {
 }
 
 /// The same, with another word about what the first signal does.
-pub(super) fn listen_saying(
-    word: &'static str,
-) -> std::io::Result<watch::Receiver<Interrupt>> {
+pub(super) fn listen_saying(word: &'static str) -> std::io::Result<watch::Receiver<Interrupt>> {
     let (sender, receiver) = watch::channel(Interrupt::None);
     let sender = std::sync::Arc::new(sender);
     for number in SIGNALS {

@@ -12,9 +12,9 @@ use super::fault::{CacheWord, Fault};
 /// A buffer begins with this much, which most answers fit into.
 const FIRST_ROOM: usize = 8 << 10;
 /// A head, or a line between chunks, may have this much.
-const LARGEST_HEAD: usize = 64 << 10;
+pub(super) const LARGEST_HEAD: usize = 64 << 10;
 /// Fields that a head may have.
-const MOST_FIELDS: usize = 128;
+pub(super) const MOST_FIELDS: usize = 128;
 /// Answers that only announce another one (status 1xx), or trailers, before it gets silly.
 const MOST_ASIDES: u32 = 64;
 /// More body than this is not an answer but a mistake, and would be held in memory.
@@ -60,7 +60,7 @@ enum Next {
 /// What one connection receives.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    room: Vec<u8>,
+    pub(super) room: Vec<u8>,
     /// What has arrived and is not used yet: `room[from..to]`.
     from: usize,
     to: usize,
@@ -197,7 +197,8 @@ impl Inbox {
             return if head.status == 101 { Err(Fault::BadResponse) } else { self.aside() };
         }
         let is_empty = !self.has_body || matches!(head.status, 204 | 304);
-        self.next = if is_empty || head.next == Next::Length(0) { Next::Nothing } else { head.next };
+        self.next =
+            if is_empty || head.next == Next::Length(0) { Next::Nothing } else { head.next };
         self.status = head.status;
         self.cache = head.cache;
         self.stays_open = head.stays_open && self.next != Next::ToEnd;
