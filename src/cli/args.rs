@@ -197,13 +197,12 @@ pub(super) enum ArrivalKind {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "model", required = true, multiple = false, args = ["rate", "users"])]
 pub(super) struct DriveArgs {
     /// What is asked for, like `http://127.0.0.1:8080/path`
     #[arg(value_name = "URL")]
     pub(super) url: String,
     /// Requests by the clock, whether or not earlier ones are answered, like `500/s`
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", required_unless_present = "users", conflicts_with = "users")]
     pub(super) rate: Option<String>,
     /// Users who each wait for an answer before they ask again
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]

@@ -297,9 +297,8 @@ impl Engine {
         let deadline = self.clock.instant(due_ns.saturating_add(self.plan.timeout_ns));
         let request = (&self.moulds[shot.target], shot.uri.as_str());
         let mut reopened = 0;
-        let exchange = wire.exchange(&self.door, request, &self.clock, &mut reopened);
-        let answer = tokio::time::timeout_at(deadline, exchange).await;
-        let answer = answer.unwrap_or(Err(Fault::Timeout));
+        let (door, clock) = (&self.door, &self.clock);
+        let answer = wire.exchange_until(deadline, door, request, clock, &mut reopened).await;
         let mut ledger = self.ledger.borrow_mut();
         ledger.reopened += reopened;
         let done_ns = answer.as_ref().map_or_else(|_| self.clock.now(), |times| times.done_ns);

@@ -6,13 +6,14 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 #[cfg(test)]
 use tokio::io::DuplexStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::answer::{Body, Inbox, Look};
 use super::clock::Clock;
@@ -45,6 +46,8 @@ pub(super) struct Mould {
 pub(super) struct Wire {
     link: Option<Link>,
     request: Vec<u8>,
+    /// One for all requests: to put off a timer is cheap, a new one for each request is not.
+    alarm: Option<Pin<Box<Sleep>>>,
     /// Holds the last answer.
     pub(super) inbox: Inbox,
 }
@@ -154,9 +157,32 @@ impl Wire {
         Ok(())
     }
 
+    /// The same as [`Self::exchange`], given up at the deadline.
+    pub(super) async fn exchange_until(
+        &mut self,
+        deadline: Instant,
+        door: &Door,
+        request: (&Mould, &str),
+        clock: &Clock,
+        reopened: &mut u64,
+    ) -> Result<Times, Fault> {
+        let mut alarm = self.alarm.take().unwrap_or_else(|| Box::pin(sleep_until(deadline)));
+        alarm.as_mut().reset(deadline);
+        let answer = {
+            let mut exchange = pin!(self.exchange(door, request, clock, reopened));
+            let either = poll_fn(|cx| match exchange.as_mut().poll(cx) {
+                Poll::Ready(answer) => Poll::Ready(answer),
+                Poll::Pending => alarm.as_mut().poll(cx).map(|()| Err(Fault::Timeout)),
+            });
+            either.await
+        };
+        self.alarm = Some(alarm);
+        answer
+    }
+
     /// Sends one request and reads its whole answer, on a new connection if the old one is gone (`reopened` counts
     /// them). Dropped before its end, or failed, it leaves the connection closed.
-    pub(super) async fn exchange(
+    async fn exchange(
         &mut self,
         door: &Door,
         (mould, uri): (&Mould, &str),
