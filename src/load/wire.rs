@@ -60,6 +60,7 @@ enum Link {
 
 /// When a whole answer came; what it says is in [`Wire::inbox`].
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "the unit belongs to each name")]
 pub(super) struct Times {
     pub(super) sent_ns: u64,
     pub(super) first_byte_ns: u64,
