@@ -66,6 +66,8 @@ pub(super) enum Verb {
     Serve(ServeArgs),
     /// Render the report of a results folder again
     Report(ReportArgs),
+    /// Drive any URL with the load generator of the experiments
+    Drive(DriveArgs),
     /// Show what is here, what is missing, and how to get it
     Doctor(ToolArgs),
     /// Fetch missing servers into querylab's cache, without root
@@ -186,6 +188,52 @@ pub(super) struct ServeArgs {
     /// Leave the servers' data and logs
     #[arg(long)]
     pub(super) keep: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ArrivalKind {
+    Constant,
+    Poisson,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DriveArgs {
+    /// What is asked for, like `http://127.0.0.1:8080/path`
+    #[arg(value_name = "URL")]
+    pub(super) url: String,
+    /// Requests by the clock, whether or not earlier ones are answered, like `500/s`
+    #[arg(long, value_name = "RATE", required_unless_present = "users", conflicts_with = "users")]
+    pub(super) rate: Option<String>,
+    /// Users who each wait for an answer before they ask again
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub(super) users: Option<u32>,
+    /// With `--rate`: equal gaps, or random ones
+    #[arg(long, value_enum, default_value_t = ArrivalKind::Constant)]
+    pub(super) arrival: ArrivalKind,
+    /// With `--rate`: more requests under way than this are not sent, but counted
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub(super) max_in_flight: u32,
+    /// How long to measure
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    pub(super) duration: String,
+    /// The same load before it, not measured
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub(super) warmup: String,
+    /// A request without its whole answer this long after it was due has failed
+    #[arg(long, value_name = "DURATION", default_value = "5s")]
+    pub(super) timeout: String,
+    /// Of random arrivals
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Write the histograms as an interval log (`.hlog`), in nanoseconds
+    #[arg(long, value_name = "FILE")]
+    pub(super) export_hdr: Option<PathBuf>,
+    /// Write what each second saw
+    #[arg(long, value_name = "FILE")]
+    pub(super) export_csv: Option<PathBuf>,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,8 @@ mod check;
 mod describe;
 mod diagnostics;
 mod doctor;
+mod drive;
+mod driven;
 mod exit;
 mod list;
 mod out;
@@ -85,6 +87,7 @@ fn dispatch(cli: Cli) -> Exit {
         Verb::List(args) => list::list(&args),
         Verb::Serve(args) => serve::serve(&global, &args),
         Verb::Report(args) => report::report(&args),
+        Verb::Drive(args) => drive::drive(&global, &args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Setup(args) => doctor::setup(&args),
         Verb::Clean(args) => doctor::clean(&args),

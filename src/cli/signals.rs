@@ -13,6 +13,11 @@ const SIGNALS: [i32; 4] = [1, 2, 3, 15];
 ///
 /// The second one ends the process on the spot: the guard sees its pipe close and stops every server.
 pub(super) fn listen() -> std::io::Result<watch::Receiver<Interrupt>> {
+    listen_saying("\nstopping the servers; what is finished is kept (again: stop at once)\n")
+}
+
+/// The same, with another word about what the first signal does.
+pub(super) fn listen_saying(word: &'static str) -> std::io::Result<watch::Receiver<Interrupt>> {
     let (sender, receiver) = watch::channel(Interrupt::None);
     let sender = std::sync::Arc::new(sender);
     for number in SIGNALS {
@@ -21,9 +26,7 @@ pub(super) fn listen() -> std::io::Result<watch::Receiver<Interrupt>> {
         tokio::spawn(async move {
             while stream.recv().await.is_some() {
                 if *sender.borrow() == Interrupt::None {
-                    out::stderr(
-                        "\nstopping the servers; what is finished is kept (again: stop at once)\n",
-                    );
+                    out::stderr(word);
                     sender.send_replace(Interrupt::Stop(number));
                 } else {
                     at_once(number);

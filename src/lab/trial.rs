@@ -8,7 +8,7 @@ use super::done::{Again, Done};
 use super::event::{Event, Interrupt, Stop, stop_of};
 use super::proof;
 use super::witness::{self, Sums};
-use crate::load::{self, Job, PhaseEvent, Recording};
+use crate::load::{self, Job, PhaseEvent, Recording, Requests};
 use crate::plan::{CellPlan, Plan, TrialPlan};
 use crate::probe::{self, Memory, Snapshot};
 use crate::results::FailureKind;
@@ -187,6 +187,7 @@ fn job(plan: &Plan, trial: &TrialPlan, cell: &CellPlan, stack: &Stack) -> Job {
         data_seed: plan.dataset.data_seed,
         params_seed: trial.params_seed,
         arrivals_seed: trial.arrivals_seed,
+        requests: Requests::Planned,
     }
 }
 

@@ -59,17 +59,6 @@ impl Fault {
             Self::Connect
         }
     }
-
-    /// What an error before the body means.
-    pub(super) fn of_head(error: &hyper::Error) -> Self {
-        if error.is_parse() {
-            Self::BadResponse
-        } else if error.is_user() {
-            Self::BadRequest
-        } else {
-            Self::Reset
-        }
-    }
 }
 
 /// The API's word on its cache, header `X-Cache`.

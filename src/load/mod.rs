@@ -3,6 +3,7 @@
 //! A request knows when it was due, when it was sent and when its answer was whole. Response time counts from due, so
 //! a server that stalls cannot hide the requests that it kept from being sent; service time counts from sent.
 
+mod answer;
 mod check;
 mod clock;
 mod dice;
@@ -27,6 +28,6 @@ mod zipf;
 
 pub use phases::PhaseEvent;
 pub use recording::{Recording, Slice, WindowRecording};
-pub use run::{Checked, Job, check_once, run};
+pub use run::{Checked, Job, Requests, check_once, run};
 pub use schedule::Arrivals;
 pub use shots::{Shot, Shots};

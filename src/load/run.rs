@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use anyhow::Context as _;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::LocalSet;
 
 use super::clock::{Clock, Waits};
-use super::engine::{Engine, Wrong};
+use super::engine::{Engine, Judge, Wrong};
 use super::phases::{Caller, Conductor, PhaseEvent};
 use super::recording::Recording;
 use super::shots::Shots;
@@ -31,6 +31,23 @@ pub struct Job {
     pub params_seed: u64,
     /// Seed of the arrival times.
     pub arrivals_seed: u64,
+    /// Whether requests are the plan's.
+    pub requests: Requests,
+}
+
+/// What is sent, and what a right answer to it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Requests {
+    /// The plan's targets, with drawn keys; each answer is checked as the plan says.
+    Planned,
+    /// The method of the plan's only target to a URI as it stands; an answer of status 200 to 399 is right, whatever
+    /// its body.
+    Same {
+        /// Path and query.
+        uri: String,
+        /// The `Host` header.
+        host: String,
+    },
 }
 
 /// What came of a look at the answers before a load.
@@ -62,10 +79,11 @@ pub async fn run(
         let waiting = Rc::clone(&answer);
         let is_gone = Box::new(move || waiting.is_closed());
         let caller = Caller { events: phases, cancel, is_gone };
-        let recording = LocalSet::new().block_on(runtime, async move {
+        let load = async move {
             let engine = engine(&job, Door::Tcp(job.address), Clock::start(Waits::Kernel))?;
             Conductor::new(Rc::new(engine), caller)?.run().await
-        });
+        };
+        let recording = runtime.and_then(|runtime| runtime.block_on(load));
         if let Some(answer) = Rc::into_inner(answer) {
             drop(answer.send(recording));
         }
@@ -83,7 +101,7 @@ pub async fn check_once(job: Job, count: u64) -> anyhow::Result<Checked> {
     let (answer, checked) = oneshot::channel::<anyhow::Result<Checked>>();
     on_a_thread(move |runtime| {
         let door = Door::Tcp(job.address);
-        let checked = LocalSet::new().block_on(runtime, async {
+        let check = async {
             let engine = engine(&job, door, Clock::start(Waits::Kernel))?;
             let mut wire = Wire::default();
             let mut checked = Checked { sent: 0, mismatches: Vec::new(), faults: Vec::new() };
@@ -96,27 +114,44 @@ pub async fn check_once(job: Job, count: u64) -> anyhow::Result<Checked> {
                 }
             }
             Ok(checked)
-        });
+        };
+        let checked = runtime.and_then(|runtime| runtime.block_on(check));
         drop(answer.send(checked));
     })?;
     checked.await.context("the load generator's thread ended without an answer")?
 }
 
-/// Runs `work` on a new thread with a single-threaded runtime.
-fn on_a_thread(work: impl FnOnce(&tokio::runtime::Runtime) + Send + 'static) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("cannot start the load generator's runtime")?;
+/// Runs `work` on a new thread with a runtime of that thread alone.
+fn on_a_thread(
+    work: impl FnOnce(anyhow::Result<LocalRuntime>) + Send + 'static,
+) -> anyhow::Result<()> {
     let thread = std::thread::Builder::new().name("querylab-load".into());
-    thread.spawn(move || work(&runtime)).context("cannot start the load generator's thread")?;
+    let begin = move || {
+        let runtime =
+            Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        work(runtime.context("cannot start the load generator's runtime"));
+    };
+    thread.spawn(begin).context("cannot start the load generator's thread")?;
     Ok(())
 }
 
 /// The engine of a job.
 pub(super) fn engine(job: &Job, door: Door, clock: Clock) -> anyhow::Result<Engine> {
-    let shots = Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?;
+    let (shots, host) = match &job.requests {
+        Requests::Planned => {
+            let shots = Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?;
+            (shots, job.address.to_string())
+        }
+        Requests::Same { uri, host } => (Shots::one(uri.clone()), host.clone()),
+    };
+    let judge = match &job.requests {
+        Requests::Planned => Judge::Plan,
+        Requests::Same { .. } => Judge::Status,
+    };
     let most_busy = match job.plan.model {
         ModelPlan::Closed { users, .. } => users,
         ModelPlan::Open { max_in_flight, .. } => max_in_flight,
     };
-    Engine::new(job.plan.clone(), shots, job.arrivals_seed, door, clock, most_busy)
+    let sent = (shots, host.as_str(), judge);
+    Ok(Engine::new(job.plan.clone(), sent, job.arrivals_seed, door, clock, most_busy))
 }

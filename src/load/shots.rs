@@ -87,6 +87,13 @@ impl Shots {
         Ok(shots)
     }
 
+    /// The same request again and again, as it stands.
+    pub(super) fn one(uri: String) -> Self {
+        let path = vec![uri];
+        let target = Target { path, path_draws: vec![], query_draws: vec![], draws: vec![] };
+        Self { targets: vec![target], below: Vec::new(), dice: Dice::new("params", 0) }
+    }
+
     /// Request `n` of no part: a sample.
     pub fn get(&self, n: u64) -> Shot {
         self.shot(n, Place { part: Part::Window, n })
@@ -98,6 +105,12 @@ impl Shots {
     }
 
     fn shot(&self, stream: u64, place: Place) -> Shot {
+        if let [only] = self.targets.as_slice()
+            && only.draws.is_empty()
+        {
+            // Nothing is left to chance, so nothing is drawn.
+            return Shot { target: 0, uri: only.uri(&[]), params: Vec::new() };
+        }
         let mut stream = self.dice.stream(stream);
         let word = stream.word();
         let position = self.below.partition_point(|limit| word >= *limit);

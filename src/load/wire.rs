@@ -1,20 +1,26 @@
-//! One connection and one request on it: hyper without a pool, so that nothing waits but on the server.
+//! One connection and one request on it: no pool, no queue, so that nothing waits but on the server.
+//!
+//! A request is one write of prepared bytes, an answer mostly one read; tokio's readiness tells whether there is
+//! something to read, so a connection that is quiet costs no call of the kernel.
 
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt as _, Empty};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{HOST, HeaderValue};
-use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::task::AbortHandle;
+#[cfg(test)]
+use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::answer::{Body, Inbox, Look};
 use super::clock::Clock;
-use super::fault::{CacheWord, Fault};
+use super::fault::Fault;
 
-/// More body than this is not an answer but a mistake, and would be held in memory.
-const LARGEST_BODY: usize = 64 << 20;
+/// A longer request line is no request.
+const LARGEST_REQUEST: usize = 64 << 10;
 
 /// Where connections lead.
 #[derive(Clone)]
@@ -23,152 +29,212 @@ pub(super) enum Door {
     Tcp(SocketAddr),
     /// A scripted server inside a test.
     #[cfg(test)]
-    Memory(std::rc::Rc<dyn Fn() -> std::io::Result<tokio::io::DuplexStream>>),
+    Memory(std::rc::Rc<dyn Fn() -> io::Result<DuplexStream>>),
+}
+
+/// What all requests of a kind have in common.
+#[derive(Debug)]
+pub(super) struct Mould {
+    before_uri: Vec<u8>,
+    after_uri: Vec<u8>,
+    is_head: bool,
+    body: Body,
 }
 
 /// A place for one connection: open, or not yet, or no longer.
 #[derive(Default)]
 pub(super) struct Wire {
     link: Option<Link>,
+    request: Vec<u8>,
+    /// One for all requests: to put off a timer is cheap, a new one for each request is not.
+    alarm: Option<Pin<Box<Sleep>>>,
+    /// Holds the last answer.
+    pub(super) inbox: Inbox,
 }
 
-struct Link {
-    sender: SendRequest<Empty<Bytes>>,
-    task: AbortHandle,
+enum Link {
+    Tcp(TcpStream),
+    #[cfg(test)]
+    Memory(DuplexStream),
 }
 
-impl Drop for Link {
-    /// Ends the connection even where an answer is still on its way: nobody will read it.
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// A whole answer.
-pub(super) struct Answer {
+/// When a whole answer came; what it says is in [`Wire::inbox`].
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "the unit belongs to each name")]
+pub(super) struct Times {
     pub(super) sent_ns: u64,
     pub(super) first_byte_ns: u64,
     pub(super) done_ns: u64,
-    pub(super) status: u16,
-    pub(super) cache: Option<CacheWord>,
-    pub(super) body: Bytes,
+}
+
+impl Mould {
+    /// Requests without a body of this method, to this host.
+    pub(super) fn new(method: &str, host: &str, body: Body) -> Self {
+        // Where a body is usual, its absence is said.
+        let is_bare = matches!(method, "GET" | "HEAD" | "DELETE" | "OPTIONS");
+        let length = if is_bare { "" } else { "Content-Length: 0\r\n" };
+        Self {
+            before_uri: format!("{method} ").into_bytes(),
+            after_uri: format!(" HTTP/1.1\r\nHost: {host}\r\n{length}\r\n").into_bytes(),
+            is_head: method == "HEAD",
+            body,
+        }
+    }
+
+    fn cast(&self, uri: &str, out: &mut Vec<u8>) -> Result<(), Fault> {
+        // A space would end the URI, a control character the line.
+        let is_clean = uri.bytes().all(|byte| byte > b' ' && byte != 0x7f);
+        if !is_clean || uri.len() > LARGEST_REQUEST {
+            return Err(Fault::BadRequest);
+        }
+        out.clear();
+        out.extend_from_slice(&self.before_uri);
+        out.extend_from_slice(uri.as_bytes());
+        out.extend_from_slice(&self.after_uri);
+        Ok(())
+    }
 }
 
 impl Door {
-    /// The `Host` header.
-    pub(super) fn host(&self) -> HeaderValue {
-        let name = match self {
-            Self::Tcp(address) => address.to_string(),
-            #[cfg(test)]
-            Self::Memory(_) => "localhost".into(),
-        };
-        HeaderValue::from_str(&name).expect("an address is plain ASCII")
-    }
-
     async fn open(&self) -> Result<Link, Fault> {
         match self {
             Self::Tcp(address) => {
-                let stream = tokio::net::TcpStream::connect(address).await;
+                let stream = TcpStream::connect(address).await;
                 let stream = stream.map_err(|e| Fault::of_connect(&e))?;
                 stream.set_nodelay(true).map_err(|e| Fault::of_connect(&e))?;
-                start(TokioIo::new(stream)).await
+                Ok(Link::Tcp(stream))
             }
             #[cfg(test)]
             Self::Memory(connect) => {
-                start(TokioIo::new(connect().map_err(|e| Fault::of_connect(&e))?)).await
+                Ok(Link::Memory(connect().map_err(|e| Fault::of_connect(&e))?))
             }
         }
     }
 }
 
-async fn start<S>(stream: S) -> Result<Link, Fault>
-where
-    S: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
-{
-    let (sender, connection) = handshake(stream).await.map_err(|_| Fault::Connect)?;
-    // Its error reaches the request that it concerns; between requests it only means "open a new one".
-    let task = tokio::task::spawn_local(async move { drop(connection.await) });
-    Ok(Link { sender, task: task.abort_handle() })
+impl Link {
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(into);
+        let read = match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buf),
+            #[cfg(test)]
+            Self::Memory(stream) => Pin::new(stream).poll_read(cx, &mut buf),
+        };
+        read.map_ok(|()| buf.filled().len())
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            #[cfg(test)]
+            Self::Memory(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    /// Whether the server has neither ended the connection nor said anything unasked, as far as the kernel has told.
+    async fn is_quiet(&mut self) -> bool {
+        poll_fn(|cx| Poll::Ready(self.poll_read(cx, &mut [0]).is_pending())).await
+    }
+
+    /// Writes a whole request; fails with the number of bytes that did go out.
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), usize> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match poll_fn(|cx| self.poll_write(cx, &bytes[written..])).await {
+                Ok(count) if count > 0 => written += count,
+                _ => return Err(written),
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Wire {
     /// Opens the connection unless it is open.
     pub(super) async fn open(&mut self, door: &Door) -> Result<(), Fault> {
-        if !self.is_open() {
+        if self.link.is_none() {
             self.link = Some(door.open().await?);
         }
         Ok(())
     }
 
-    /// Whether the connection was open when last seen.
-    pub(super) fn is_open(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| !link.sender.is_closed())
+    /// The same as [`Self::exchange`], given up at the deadline.
+    pub(super) async fn exchange_until(
+        &mut self,
+        deadline: Instant,
+        door: &Door,
+        request: (&Mould, &str),
+        clock: &Clock,
+        reopened: &mut u64,
+    ) -> Result<Times, Fault> {
+        let mut alarm = self.alarm.take().unwrap_or_else(|| Box::pin(sleep_until(deadline)));
+        alarm.as_mut().reset(deadline);
+        let answer = {
+            let mut exchange = pin!(self.exchange(door, request, clock, reopened));
+            let either = poll_fn(|cx| match exchange.as_mut().poll(cx) {
+                Poll::Ready(answer) => Poll::Ready(answer),
+                Poll::Pending => alarm.as_mut().poll(cx).map(|()| Err(Fault::Timeout)),
+            });
+            either.await
+        };
+        self.alarm = Some(alarm);
+        answer
     }
 
     /// Sends one request and reads its whole answer, on a new connection if the old one is gone (`reopened` counts
     /// them). Dropped before its end, or failed, it leaves the connection closed.
-    pub(super) async fn exchange(
+    async fn exchange(
         &mut self,
         door: &Door,
-        (method, uri, host): (&Method, &str, &HeaderValue),
+        (mould, uri): (&Mould, &str),
         clock: &Clock,
         reopened: &mut u64,
-    ) -> Result<Answer, Fault> {
-        let request = Request::builder().method(method).uri(uri).header(HOST, host);
-        let mut request = request.body(Empty::new()).map_err(|_| Fault::BadRequest)?;
+    ) -> Result<Times, Fault> {
+        mould.cast(uri, &mut self.request)?;
+        self.inbox.begin(mould.is_head, mould.body);
         // A server may end an idle connection at any moment. A request that never went out on it is no failure: it
         // goes out on a new one, once, and the time that this takes counts.
         if let Some(mut link) = self.link.take() {
-            if link.sender.ready().await.is_ok() {
+            if link.is_quiet().await {
                 let sent_ns = clock.now();
-                match link.sender.try_send_request(request).await {
-                    Ok(response) => return self.read(link, response, sent_ns, clock).await,
-                    Err(mut error) => match error.take_message() {
-                        Some(unsent) => request = unsent,
-                        None => return Err(Fault::of_head(error.error())),
-                    },
+                match link.write(&self.request).await {
+                    Ok(()) => return self.read(link, sent_ns, clock).await,
+                    Err(0) => {}
+                    Err(_) => return Err(Fault::Reset),
                 }
             }
             *reopened += 1;
         }
         let mut link = door.open().await?;
-        link.sender.ready().await.map_err(|_| Fault::Reset)?;
         let sent_ns = clock.now();
-        let response = link.sender.send_request(request).await;
-        let response = response.map_err(|e| Fault::of_head(&e))?;
-        self.read(link, response, sent_ns, clock).await
+        link.write(&self.request).await.map_err(|_| Fault::Reset)?;
+        self.read(link, sent_ns, clock).await
     }
 
-    async fn read(
-        &mut self,
-        link: Link,
-        response: Response<hyper::body::Incoming>,
-        sent_ns: u64,
-        clock: &Clock,
-    ) -> Result<Answer, Fault> {
-        let first_byte_ns = clock.now();
-        let (head, mut body) = response.into_parts();
-        let mut whole = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Fault::BodyTruncated)?;
-            if let Some(data) = frame.data_ref() {
-                if whole.len() + data.len() > LARGEST_BODY {
-                    return Err(Fault::BodyTooLarge);
+    async fn read(&mut self, mut link: Link, sent_ns: u64, clock: &Clock) -> Result<Times, Fault> {
+        let inbox = &mut self.inbox;
+        let mut first_byte_ns = None;
+        loop {
+            let room = inbox.room()?;
+            let read = poll_fn(|cx| link.poll_read(cx, room)).await;
+            let now = clock.now();
+            let count = match read {
+                Ok(0) => {
+                    inbox.ended()?;
+                    let first_byte_ns = first_byte_ns.unwrap_or(now);
+                    return Ok(Times { sent_ns, first_byte_ns, done_ns: now });
                 }
-                whole.extend_from_slice(data);
+                Ok(count) => count,
+                Err(_) => return Err(inbox.broken()),
+            };
+            let first_byte_ns = *first_byte_ns.get_or_insert(now);
+            inbox.arrived(count);
+            if inbox.look()? == Look::Whole {
+                if inbox.stays_open {
+                    self.link = Some(link);
+                }
+                return Ok(Times { sent_ns, first_byte_ns, done_ns: now });
             }
         }
-        let done_ns = clock.now();
-        if !link.sender.is_closed() {
-            self.link = Some(link);
-        }
-        Ok(Answer {
-            sent_ns,
-            first_byte_ns,
-            done_ns,
-            status: head.status.as_u16(),
-            cache: head.headers.get("x-cache").map(|value| CacheWord::read(value.as_bytes())),
-            body: whole.freeze(),
-        })
     }
 }

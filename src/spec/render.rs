@@ -118,7 +118,9 @@ fn at<'a>(
     }
     // A byte order mark inside of a line has no width, and the column would be counted past it. Shown, it has, and it is
     // as many bytes.
-    let snippet = Snippet::source(window.replace('\u{feff}', "\u{fffd}")).line_start(line).annotation(annotation);
+    let snippet = Snippet::source(window.replace('\u{feff}', "\u{fffd}"))
+        .line_start(line)
+        .annotation(annotation);
     if is_whole {
         group.element(snippet.path(path.as_str()))
     } else {

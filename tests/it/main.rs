@@ -8,6 +8,7 @@
 
 mod api;
 mod cli;
+mod drive;
 mod house;
 mod lab;
 mod run;

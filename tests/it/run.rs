@@ -309,11 +309,11 @@ fn serve_says_as_an_object_where_it_is_and_answers_there() {
     let project = Project::new();
     let mut child = project
         .querylab(&["serve", TINY, "--variant", "cached", "--message-format", "json"])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let objects =
         lines.map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap());
     let ready = objects.into_iter().find(|object| object["event"] == "serving");

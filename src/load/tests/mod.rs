@@ -1,6 +1,7 @@
 //! Whole loads against scripted servers: on a paused clock where time is all that matters, on real sockets where the
 //! network is.
 
+mod answers;
 mod faults;
 mod models;
 mod scripts;

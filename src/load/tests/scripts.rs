@@ -16,7 +16,7 @@ use tokio::time::{Duration, Instant};
 use crate::load::clock::{Clock, Waits};
 use crate::load::fixtures::{example, users};
 use crate::load::phases::{Caller, Conductor};
-use crate::load::run::{Job, engine};
+use crate::load::run::{Job, Requests, engine};
 use crate::load::wire::Door;
 use crate::load::{PhaseEvent, Recording};
 use crate::plan::{LoadPlan, ModelPlan};
@@ -131,7 +131,8 @@ pub(super) async fn drive(plan: LoadPlan, door: Door, stop_after: Option<Duratio
 
 pub(super) fn job(plan: LoadPlan, address: std::net::SocketAddr) -> Job {
     let tables = vec![users(10_000)];
-    Job { address, plan, tables, data_seed: 1, params_seed: 2, arrivals_seed: 3 }
+    let requests = Requests::Planned;
+    Job { address, plan, tables, data_seed: 1, params_seed: 2, arrivals_seed: 3, requests }
 }
 
 pub(super) fn on_paused_clock<T>(test: impl Future<Output = T>) -> T {

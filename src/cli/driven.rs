@@ -1,0 +1,168 @@
+//! What `drive` has measured: a table for people, JSON and CSV for programs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use crate::load::{Recording, Slice, WindowRecording};
+use crate::units;
+
+/// A lag above this says that the generator was late, not only the server.
+const LATE_US: f64 = 1000.0;
+
+/// What was driven, and what came of it.
+pub(super) struct Driven {
+    /// One line.
+    pub(super) described: String,
+    pub(super) recording: Recording,
+}
+
+/// A distribution in microseconds. A figure is none where it falls among failures, or has too few samples.
+#[derive(Debug, Serialize)]
+struct Times {
+    p50: Option<f64>,
+    p90: Option<f64>,
+    p95: Option<f64>,
+    p99: Option<f64>,
+    p999: Option<f64>,
+    max: Option<f64>,
+    mean: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Lag {
+    p50: f64,
+    p99: f64,
+    max: f64,
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    format: u32,
+    duration_s: f64,
+    due: u64,
+    sent: u64,
+    dropped: u64,
+    answered: u64,
+    failed: &'a BTreeMap<String, u64>,
+    rate_rps: f64,
+    response_bytes: u64,
+    response_time_us: Times,
+    service_time_us: Times,
+    lag_us: Lag,
+    cpu_seconds: f64,
+    reopened: u64,
+    interrupted: bool,
+    failure: Option<&'a str>,
+}
+
+impl Times {
+    fn of(quantile: impl Fn(f64) -> Option<f64>, max: Option<f64>, mean: Option<f64>) -> Self {
+        let [p50, p90, p95, p99, p999] = [0.5, 0.9, 0.95, 0.99, 0.999].map(quantile);
+        Self { p50, p90, p95, p99, p999, max, mean }
+    }
+
+    fn response(window: &WindowRecording) -> Self {
+        let quantile = |q| window.quantile_response_us(q);
+        Self::of(quantile, window.max_response_us(), window.mean_response_us())
+    }
+
+    fn service(window: &WindowRecording) -> Self {
+        let quantile = |q| window.quantile_service_us(q);
+        Self::of(quantile, window.max_service_us(), window.mean_service_us())
+    }
+
+    fn row(&self, name: &str) -> Vec<String> {
+        let all = [self.p50, self.p90, self.p95, self.p99, self.p999, self.max, self.mean];
+        let mut row = vec![name.to_owned()];
+        row.extend(all.map(|us| us.map_or("-".into(), latency)));
+        row
+    }
+}
+
+impl Lag {
+    fn of(window: &WindowRecording) -> Self {
+        let quantile = |q| window.lag.value_at_quantile(q) as f64 / 1e3;
+        Self { p50: quantile(0.5), p99: quantile(0.99), max: window.lag.max() as f64 / 1e3 }
+    }
+}
+
+fn latency(us: f64) -> String {
+    units::latency_ns(us * 1e3)
+}
+
+/// One object, on one line.
+pub(super) fn json(driven: &Driven) -> String {
+    let recording = &driven.recording;
+    let window = &recording.window;
+    let object = Object {
+        format: 1,
+        duration_s: window.duration_ns as f64 / 1e9,
+        due: window.due,
+        sent: window.sent,
+        dropped: window.dropped,
+        answered: window.answered,
+        failed: &window.failures,
+        rate_rps: window.rate_rps(),
+        response_bytes: window.response_bytes,
+        response_time_us: Times::response(window),
+        service_time_us: Times::service(window),
+        lag_us: Lag::of(window),
+        cpu_seconds: window.generator_cpu_ns as f64 / 1e9,
+        reopened: recording.reopened,
+        interrupted: recording.cancelled,
+        failure: recording.failure.as_deref(),
+    };
+    serde_json::to_string(&object).expect("numbers and texts are JSON")
+}
+
+/// The page for people.
+pub(super) fn table(driven: &Driven) -> String {
+    let window = &driven.recording.window;
+    let mut page = format!("{}\n\n", driven.described);
+    let mut line = |name: &str, text: String| {
+        writeln!(page, "{name:<10} {text}").expect("a String takes all");
+    };
+    line("sent", units::count(window.sent));
+    let rate = units::sig3(window.rate_rps());
+    line("answered", format!("{} ({rate}/s)", units::count(window.answered)));
+    let kinds = window.failures.iter().map(|(kind, n)| format!("{kind} {}", units::count(*n)));
+    let kinds = kinds.collect::<Vec<_>>().join(", ");
+    let kinds = if kinds.is_empty() { kinds } else { format!(" ({kinds})") };
+    line("failed", format!("{}{kinds}", units::count(window.failed)));
+    line("dropped", units::count(window.dropped));
+    let lag = Lag::of(window);
+    let cpu = units::sig3(window.generator_cpu_share());
+    line(
+        "generator",
+        format!("{cpu} of a core; late by p99 {}, at most {}", latency(lag.p99), latency(lag.max)),
+    );
+    let mut t = Table::new();
+    let header = ["", "p50", "p90", "p95", "p99", "p99.9", "max", "mean"];
+    t.load_style(presets::ASCII_MARKDOWN).set_header(header.to_vec());
+    t.add_row(Times::response(window).row("response time (from due)"));
+    t.add_row(Times::service(window).row("service time (from sent)"));
+    write!(page, "\n{t}\n").expect("a String takes all");
+    if window.failed > 0 {
+        page.push_str("A failure took for ever: figures that fall among failures are not given.\n");
+    }
+    if lag.p99 > LATE_US {
+        page.push_str("The generator was late: response times contain its own delay.\n");
+    }
+    page
+}
+
+/// Each second of the run, by when answers came.
+pub(super) fn csv(slices: &[Slice]) -> String {
+    let mut text = String::from("t_s,answered,failed,response_time_p50_us,response_time_p99_us\n");
+    for slice in slices {
+        let us = |us: Option<f64>| us.map_or(String::new(), |us| us.to_string());
+        let (p50, p99) = (us(slice.p50_us), us(slice.p99_us));
+        let t_s = slice.t_ns as f64 / 1e9;
+        writeln!(text, "{t_s},{},{},{p50},{p99}", slice.answered, slice.failed)
+            .expect("a String takes all");
+    }
+    text
+}
