@@ -36,7 +36,9 @@ impl Source {
         let end = floor(&self.text, span.end).max(start);
         let line = self.lines.partition_point(|s| *s <= start).max(1);
         let before = &self.text[self.lines[line - 1]..start];
-        let column = before.trim_start_matches('\u{feff}').chars().count() + 1;
+        // A byte order mark is no part of the first line; anywhere else it is a character like others.
+        let before = if line == 1 { before.trim_start_matches('\u{feff}') } else { before };
+        let column = before.chars().count() + 1;
         Place::File { path: self.path.clone(), start, end, line, column }
     }
 
