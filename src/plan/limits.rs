@@ -41,7 +41,8 @@ fn one_threshold(
     if *metric == Metric::MaxRate {
         let is_level = |load: &String| file.load.get(load).is_some_and(|l| l.search.is_none());
         for (at, load) in loads.iter().flatten().enumerate().filter(|(_, load)| is_level(load)) {
-            let path = ["thresholds", position, "loads", &at.to_string()];
+            let at = at.to_string();
+            let path = ["thresholds", position, "loads", &at];
             let what = format!("load `{load}` searches no rate");
             notes.error(codes::LIMIT, &path, what, "name loads with a `search`");
         }

@@ -22,7 +22,10 @@ pub(super) fn check(look: &mut Look<'_>, path: &[String]) {
         if look.of(path, key).is_none() {
             continue;
         }
-        for other in others.iter().filter(|other| look.of(path, other).is_some()) {
+        for other in others {
+            if look.of(path, other).is_none() {
+                continue;
+            }
             // A search in a closed load has been refused for that.
             let of_other_model = match look.text(path, "model") {
                 Some("closed") => *other == "rate" || *other == "search",
