@@ -37,11 +37,7 @@ pub(super) async fn explain_all(
     Ok(plans)
 }
 
-async fn explain_on(
-    connection: &mut Session,
-    cell: &CellPlan,
-    samples: &[Shot],
-) -> Result<Plans> {
+async fn explain_on(connection: &mut Session, cell: &CellPlan, samples: &[Shot]) -> Result<Plans> {
     let mut by_endpoint = Vec::new();
     for (position, target) in cell.drive.targets.iter().enumerate() {
         let sample = samples.iter().find(|sample| sample.target == position);

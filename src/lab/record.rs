@@ -113,10 +113,8 @@ pub(super) fn keep(
         notes: done.notes.clone(),
     };
     let hlog = done.recording.as_ref().map(|r| r.window.hlog(started.into())).transpose()?;
-    let slices = done
-        .recording
-        .as_ref()
-        .map(|r| r.slices.iter().map(|s| slice(r, s)).collect::<Vec<_>>());
+    let slices =
+        done.recording.as_ref().map(|r| r.slices.iter().map(|s| slice(r, s)).collect::<Vec<_>>());
     recorder.archive.append(&record, hlog.as_deref(), slices.as_deref())?;
     for (endpoint, explained) in done.plans.iter().flat_map(|plans| &plans.by_endpoint) {
         recorder.archive.save_plan(&format!("{}-{endpoint}", cell.variant), &explained.plan)?;

@@ -205,7 +205,12 @@ mod tests {
 
     /// 100/s for 2 s, up to 900/s in 4 s, down to 300/s in 3 s, 50/s for 2 s: 200 + 2000 + 1800 + 100.
     fn hill() -> [StagePlan; 4] {
-        [stage(2, 100.0, 100.0), stage(4, 100.0, 900.0), stage(3, 900.0, 300.0), stage(2, 50.0, 50.0)]
+        [
+            stage(2, 100.0, 100.0),
+            stage(4, 100.0, 900.0),
+            stage(3, 900.0, 300.0),
+            stage(2, 50.0, 50.0),
+        ]
     }
 
     /// Arrivals of the hill in each second, by the integral of its rate.

@@ -127,8 +127,7 @@ impl Shots {
         }
         let mut stream = self.dice.stream(stream);
         let word = stream.word();
-        let position =
-            target.unwrap_or_else(|| self.below.partition_point(|limit| word >= *limit));
+        let position = target.unwrap_or_else(|| self.below.partition_point(|limit| word >= *limit));
         let target = &self.targets[position];
         let mut params = Vec::with_capacity(target.draws.len());
         for draw in &target.draws {

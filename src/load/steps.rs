@@ -257,9 +257,9 @@ mod tests {
     #[test]
     fn a_rate_is_judged_by_its_quantile_however_few_its_requests_are() {
         let books = books(100, 0);
-        assert_eq!(books.judge(&plan(Metric::ResponseTimeP99, 99, 0.0)), StepEnd::Kept);
+        assert_eq!(books.judge(&plan(Metric::ResponseTimeP99, 100, 0.0)), StepEnd::Kept);
         assert_eq!(books.judge(&plan(Metric::ResponseTimeP99, 98, 0.0)), StepEnd::Slow);
-        assert_eq!(books.judge(&plan(Metric::ServiceTimeP50, 49, 0.0)), StepEnd::Kept);
+        assert_eq!(books.judge(&plan(Metric::ServiceTimeP50, 50, 0.0)), StepEnd::Kept);
         assert_eq!(books.judge(&plan(Metric::ResponseTimeP50, 49, 0.0)), StepEnd::Slow);
         assert_eq!(books.judge(&plan(Metric::ResponseTimeMax, 101, 0.0)), StepEnd::Kept);
         assert_eq!(books.judge(&plan(Metric::ResponseTimeMean, 51, 0.0)), StepEnd::Kept);
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn failures_took_for_ever_and_too_many_of_them_or_a_dropped_one_fail_the_rate() {
         let mut books = books(99, 1);
-        assert_eq!(books.judge(&plan(Metric::ResponseTimeP99, 99, 0.01)), StepEnd::Kept);
+        assert_eq!(books.judge(&plan(Metric::ResponseTimeP99, 100, 0.01)), StepEnd::Kept);
         assert_eq!(books.judge(&plan(Metric::ResponseTimeP999, 500, 0.01)), StepEnd::Slow);
         assert_eq!(books.judge(&plan(Metric::ResponseTimeMax, 500, 0.01)), StepEnd::Slow);
         assert_eq!(books.judge(&plan(Metric::ResponseTimeP50, 99, 0.005)), StepEnd::Failed);

@@ -120,7 +120,8 @@ impl At<'_> {
             let what = format!("`{variant}` has no cache to hit");
             self.error(notes, &["expect", "metric"], what, "name a variant with a cache");
         }
-        let searched = |load: &String| spec.document.load.get(load).is_none_or(|l| l.search.is_some());
+        let searched =
+            |load: &String| spec.document.load.get(load).is_none_or(|l| l.search.is_some());
         if *metric == Metric::MaxRate
             && let Some(load) = load.as_ref().filter(|load| !searched(load))
         {

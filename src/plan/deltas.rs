@@ -46,12 +46,7 @@ pub(super) fn deltas(
     plans
 }
 
-fn warn_if_confounded(
-    notes: &mut Notes<'_>,
-    variant: &str,
-    baseline: &str,
-    factors: &[Factor],
-) {
+fn warn_if_confounded(notes: &mut Notes<'_>, variant: &str, baseline: &str, factors: &[Factor]) {
     // A longer window under three loads is one factor, not three.
     let group = |name: &str| match name.split_once('.') {
         Some(("load", _)) => "load".to_owned(),
@@ -162,8 +157,13 @@ fn flatten(levels: &mut Levels, name: &str, value: Value) {
             let all: Vec<String> = tables
                 .map(|table| {
                     let stated = table.iter().filter(|(_, value)| !value.is_null());
-                    let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    stated.map(|(key, value)| format!("{key} {}", word(value))).collect::<Vec<_>>().join(" ")
+                    let word = |value: &Value| {
+                        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+                    };
+                    stated
+                        .map(|(key, value)| format!("{key} {}", word(value)))
+                        .collect::<Vec<_>>()
+                        .join(" ")
                 })
                 .collect();
             levels.insert(name.to_owned(), all.join(", "));

@@ -3,9 +3,7 @@
 
 use super::codes;
 use super::notes::Notes;
-use super::types::{
-    FillPlan, LoadPlan, ModelPlan, SearchPlan, StagePlan, Until, WarmupPlan,
-};
+use super::types::{FillPlan, LoadPlan, ModelPlan, SearchPlan, StagePlan, Until, WarmupPlan};
 use super::view::View;
 use crate::spec::{Fill, Load, LoadModel, Search, Warmup};
 use crate::units::sig3;
@@ -76,9 +74,7 @@ fn stages(load: &Load) -> Vec<StagePlan> {
     for stage in load.stages.iter().flatten() {
         let (level, ramp) = match load.model {
             LoadModel::Open => (stage.rate.map(|r| r.0), stage.ramp_to.map(|r| r.0)),
-            LoadModel::Closed => {
-                (stage.users.map(f64::from), stage.ramp_to_users.map(f64::from))
-            }
+            LoadModel::Closed => (stage.users.map(f64::from), stage.ramp_to_users.map(f64::from)),
         };
         let before = plans.last().map(|stage| stage.to);
         let Some(from) = level.or(before) else { return Vec::new() };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::deltas::{or_none, statement};
 use super::view::View;
 use crate::spec::Endpoint;
-use crate::units::sig3;
+use crate::units::Share;
 
 /// A factor with the levels of the baseline and of the variant.
 pub(super) type Factor = (String, String, String);
@@ -92,7 +92,8 @@ fn by_share<'v>(view: &'v View<'_>) -> Vec<(&'v str, f64)> {
 /// `80% indexed, 20% cached`.
 fn text(view: &View<'_>) -> String {
     let all = by_share(view);
+    let tenths = |share: f64| Share((share * 1e3).round() / 1e3);
     let all: Vec<String> =
-        all.iter().map(|(name, share)| format!("{}% {name}", sig3(share * 100.0))).collect();
+        all.iter().map(|(name, share)| format!("{} {name}", tenths(*share))).collect();
     all.join(", ")
 }

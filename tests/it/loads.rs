@@ -38,7 +38,10 @@ fn a_mix_is_driven_by_weight_with_every_plan_proved_and_every_request_accounted_
     }
     let project = changed(&[
         ("endpoint = \"cached\"", "mix = { find = 80, cached = 20 }"),
-        ("cache_hit_ratio = { min = 0.5 }", "cache_hit_ratio = { min = 0.5 }, index_scans_per_request = 1"),
+        (
+            "cache_hit_ratio = { min = 0.5 }",
+            "cache_hit_ratio = { min = 0.5 }, index_scans_per_request = 1",
+        ),
     ]);
     let (published, trials) = run(&project);
     for plan in ["cached-find", "cached-cached", "btree-find"] {
@@ -57,7 +60,8 @@ fn a_mix_is_driven_by_weight_with_every_plan_proved_and_every_request_accounted_
     // A mix of which one endpoint has another plan than the variant says is wrong.
     let file = project.dir.join(TINY);
     let text = fs::read_to_string(&file).unwrap();
-    let by_name = "query = \"SELECT id, email, name, status, score FROM people WHERE name || '' = $1\"";
+    let by_name =
+        "query = \"SELECT id, email, name, status, score FROM people WHERE name || '' = $1\"";
     let at = text.find("[endpoints.cached]").unwrap();
     let (before, after) = text.split_at(at);
     let query = after.lines().find(|line| line.starts_with("query = ")).unwrap();
@@ -82,10 +86,8 @@ text   = "It keeps ten requests a second"
 expect = { metric = "max_rate", variant = "btree", load = "one", at_least = 10 }
 
 [[thresholds]]"#;
-    let project = changed(&[
-        ("model    = \"closed\"\nusers    = 1\n", load),
-        ("[[thresholds]]", claim),
-    ]);
+    let project =
+        changed(&[("model    = \"closed\"\nusers    = 1\n", load), ("[[thresholds]]", claim)]);
     let (published, trials) = run(&project);
     for trial in &trials {
         let window = trial.window.as_ref().unwrap();

@@ -54,7 +54,9 @@ fn users_of_a_closed_load_join_and_leave_as_its_stages_say() {
         drive(plan, scripted(|uri, _| reply(uri, 0)), None).await
     });
     let seen = by_second(&run);
-    for (second, wanted) in [(0, 40), (1, 40), (2, 50), (3, 70), (4, 90), (5, 110), (6, 20), (7, 20)] {
+    for (second, wanted) in
+        [(0, 40), (1, 40), (2, 50), (3, 70), (4, 90), (5, 110), (6, 20), (7, 20)]
+    {
         assert!(seen[second].abs_diff(wanted) <= 12, "second {second}: {seen:?}");
     }
     assert_eq!(run.recording.sent_total, run.recording.answered_total);

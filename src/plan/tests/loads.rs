@@ -58,9 +58,9 @@ fn weights_are_relative_and_order_means_nothing() {
 
 #[test]
 fn two_mixes_with_nothing_in_common_differ_in_what_they_hold_and_not_in_shares_that_agree() {
-    // The baseline drives scan and indexed, the variant cached and partial.
+    // Statements with and without a cache, and another one with and without a bound value.
     let text = changed(&[
-        ("endpoint = \"indexed\"", "mix = { indexed = 3, scan = 1 }"),
+        ("endpoint = \"indexed\"", "mix = { indexed = 3, composite = 1 }"),
         ("endpoint = \"cached\"", "mix = { cached = 3, partial = 1 }"),
     ]);
     let text = text.replacen("expect   = { plan = { node = \"Index Scan\", index = \"idx_users_email\" }, index_scans_per_request = 1 }", "", 1);
@@ -95,16 +95,27 @@ fn stages_are_levels_and_ramps_that_begin_where_the_one_before_ended() {
     let stage = |seconds, from, to| StagePlan { duration_ns: seconds * S, from, to };
     assert_eq!(
         drive.stages,
-        [stage(10, 500.0, 500.0), stage(20, 500.0, 2000.0), stage(5, 100.0, 100.0), stage(5, 100.0, 200.0)]
+        [
+            stage(10, 500.0, 500.0),
+            stage(20, 500.0, 2000.0),
+            stage(5, 100.0, 100.0),
+            stage(5, 100.0, 200.0)
+        ]
     );
 }
 
 #[test]
 fn users_come_in_stages_too_and_the_servers_expect_the_most_of_them() {
-    let text = changed(&[("users    = 100\n", ""), ("users100 = { duration = \"40s\", ", "users100 = { ")]);
+    let text = changed(&[
+        ("users    = 100\n", ""),
+        ("users100 = { duration = \"40s\", ", "users100 = { "),
+        ("load.users100 = { duration = \"2s\", ", "load.users100 = { "),
+        (", users100 = { duration = \"10s\" } }", " }"),
+    ]);
     let at = text.find("[load.users100]").expect("there");
     let (before, after) = text.split_at(at);
-    let stages = r#"stages = [{ duration = "4s", users = 10 }, { duration = "8s", ramp_to_users = 300 }]"#;
+    let stages =
+        r#"stages = [{ duration = "4s", users = 10 }, { duration = "8s", ramp_to_users = 300 }]"#;
     let text = format!("{before}{}", after.replacen("duration = \"5s\"", stages, 1));
     let plan = plan(&text);
     let cell = plan.cell_of("btree", "users100").expect("a cell");
@@ -113,7 +124,8 @@ fn users_come_in_stages_too_and_the_servers_expect_the_most_of_them() {
     assert!(cell.stack.client_connections >= 300, "{}", cell.stack.client_connections);
 }
 
-const SEARCH: &str = r#"search = { objective = "response_time_p99 <= 50ms", start = "100/s", most = "20000/s" }"#;
+const SEARCH: &str =
+    r#"search = { objective = "response_time_p99 <= 50ms", start = "100/s", most = "20000/s" }"#;
 
 #[test]
 fn a_search_is_decided_and_its_metric_is_the_primary_one_of_its_load() {
@@ -141,10 +153,22 @@ fn a_search_is_decided_and_its_metric_is_the_primary_one_of_its_load() {
 
 #[test]
 fn what_was_searched_is_asked_for_only_where_something_is() {
-    let claim = ("metric = \"cache_hit_ratio\", variant = \"cached\", load = \"users100\"", "metric = \"max_rate\", variant = \"cached\", load = \"users100\"");
+    let claim = (
+        "metric = \"cache_hit_ratio\", variant = \"cached\", load = \"users100\"",
+        "metric = \"max_rate\", variant = \"cached\", load = \"users100\"",
+    );
     for (changes, want) in [
-        (vec![("primary     = { metric = \"response_time_p50\"", "primary = { metric = \"max_rate\"")], "QL0615 load `unloaded` searches no rate"),
-        (vec![("metric   = \"error_ratio\"", "metric = \"max_rate\"\nloads = [\"steady\"]")], "QL0617 load `steady` searches no rate"),
+        (
+            vec![(
+                "primary     = { metric = \"response_time_p50\"",
+                "primary = { metric = \"max_rate\"",
+            )],
+            "QL0615 load `unloaded` searches no rate",
+        ),
+        (
+            vec![("metric   = \"error_ratio\"", "metric = \"max_rate\"\nloads = [\"steady\"]")],
+            "QL0617 load `steady` searches no rate",
+        ),
         (vec![claim], "QL0616 load `users100` searches no rate"),
     ] {
         let says = says(&changes);

@@ -27,13 +27,27 @@ duration = "5s""#;
 #[test]
 fn levels_ramps_and_searches_are_read() {
     for (model, lines) in [
-        ("open", r#"stages = [{ duration = "10s", rate = "500/s" }, { duration = "20s", ramp_to = "2000/s" }]"#),
-        ("closed", r#"stages = [{ duration = "10s", users = 5 }, { duration = "20s", ramp_to_users = 50 }]"#),
+        (
+            "open",
+            r#"stages = [{ duration = "10s", rate = "500/s" }, { duration = "20s", ramp_to = "2000/s" }]"#,
+        ),
+        (
+            "closed",
+            r#"stages = [{ duration = "10s", users = 5 }, { duration = "20s", ramp_to_users = 50 }]"#,
+        ),
         ("open", SEARCH),
-        ("open", &SEARCH.replace("most =", "step = \"2s\", settle = \"0s\", precision = \"2%\", most =")),
+        (
+            "open",
+            &SEARCH.replace("most =", "step = \"2s\", settle = \"0s\", precision = \"2%\", most ="),
+        ),
     ] {
         let text = with_load(model, lines);
-        assert_eq!(codes_and_lines(&text, &Layers::default()), Vec::<String>::new(), "{}", says(&text));
+        assert_eq!(
+            codes_and_lines(&text, &Layers::default()),
+            Vec::<String>::new(),
+            "{}",
+            says(&text)
+        );
     }
 }
 
@@ -51,7 +65,12 @@ fn a_load_is_said_once() {
         ("open", "rate = \"5/s\"".to_owned(), "QL0402 1"),
         ("open", "duration = \"5s\"".to_owned(), "QL0402 1"),
     ] {
-        assert_eq!(codes(model, &lines), [expected], "{lines}\n{}", says(&with_load(model, &lines)));
+        assert_eq!(
+            codes(model, &lines),
+            [expected],
+            "{lines}\n{}",
+            says(&with_load(model, &lines))
+        );
     }
     // Both, and the time of one of them.
     assert_eq!(codes("open", &format!("{stages}\n{SEARCH}")), ["QL0401 4", "QL0401 5"]);
