@@ -42,15 +42,15 @@ pub(super) enum Phase {
     Over,
 }
 
-/// The times of one rate of a search.
+/// The times of one rate of a search, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Step {
     /// Its first arrival is after this.
-    pub(super) start_ns: u64,
+    pub(super) start: u64,
     /// What is due from now on is judged.
-    pub(super) judged_ns: u64,
+    pub(super) judged: u64,
     /// Nothing is due any more.
-    pub(super) end_ns: u64,
+    pub(super) end: u64,
 }
 
 /// One request to be sent.
@@ -201,7 +201,7 @@ impl Engine {
             }
         };
         let in_step = match phase {
-            Phase::Step(step) => (step.judged_ns..step.end_ns).contains(&due_ns),
+            Phase::Step(step) => (step.judged..step.end).contains(&due_ns),
             _ => false,
         };
         let shot = self.shots.draw(part, self.count(part));

@@ -111,7 +111,7 @@ impl Engine {
         for (leg, arrivals) in legs {
             let start = match self.phase.get() {
                 Phase::Window(start, _) => start,
-                Phase::Step(step) => step.start_ns,
+                Phase::Step(step) => step.start,
                 _ => self.clock.now(),
             };
             for offset in arrivals {
@@ -142,7 +142,7 @@ impl Engine {
         match (self.phase.get(), leg) {
             (Phase::Window(start, _), Leg::Warmup | Leg::Step) => due_ns >= start,
             (Phase::Window(_, end), Leg::Window) => due_ns >= end,
-            (Phase::Step(step), _) => due_ns >= step.end_ns,
+            (Phase::Step(step), _) => due_ns >= step.end,
             (phase, _) => matches!(phase, Phase::Over | Phase::Rest),
         }
     }

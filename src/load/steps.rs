@@ -152,9 +152,9 @@ impl Conductor {
         rate: f64,
         arrivals: Arrivals,
     ) -> anyhow::Result<(SearchStep, Ended)> {
-        let start_ns = self.engine.clock.now();
-        let judged_ns = start_ns + plan.settle_ns;
-        let mut step = Step { start_ns, judged_ns, end_ns: judged_ns + plan.step_ns };
+        let start = self.engine.clock.now();
+        let judged = start + plan.settle_ns;
+        let mut step = Step { start, judged, end: judged + plan.step_ns };
         let cpu_ns = thread_cpu_ns();
         self.engine.step.replace(StepBooks::new());
         self.turn(Phase::Step(step));
@@ -168,12 +168,12 @@ impl Conductor {
                 break;
             }
             // What has failed for certain need not go on.
-            if now >= step.end_ns || self.engine.step.borrow().dropped > 0 {
-                step.end_ns = step.end_ns.min(now);
+            if now >= step.end || self.engine.step.borrow().dropped > 0 {
+                step.end = step.end.min(now);
                 break;
             }
             self.progress(now);
-            self.timer.until(step.end_ns.min(now + TICK_NS)).await?;
+            self.timer.until(step.end.min(now + TICK_NS)).await?;
         }
         let cpu_ns = thread_cpu_ns() - cpu_ns;
         self.engine.phase.set(Phase::Step(step));
@@ -186,10 +186,10 @@ impl Conductor {
         if let Some(broken) = books.broken.take() {
             return Err(broken);
         }
-        let took_ns = step.end_ns - start_ns;
+        let took_ns = step.end - start;
         let step = SearchStep {
-            from_ns: start_ns,
-            until_ns: step.end_ns,
+            from_ns: start,
+            until_ns: step.end,
             rate_per_s: rate,
             end: books.judge(plan),
             figure_us: books.figure_ns(plan.metric).map(|ns| ns / 1e3),

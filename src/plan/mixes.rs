@@ -84,7 +84,9 @@ fn kinds(view: &View<'_>) -> Shares {
 fn by_share<'v>(view: &'v View<'_>) -> Vec<(&'v str, f64)> {
     let mut driven = view.driven();
     let sum: f64 = driven.iter().map(|(_, weight)| weight).sum();
-    driven.iter_mut().for_each(|(_, weight)| *weight /= sum);
+    for (_, weight) in &mut driven {
+        *weight /= sum;
+    }
     driven.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     driven
 }
