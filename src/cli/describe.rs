@@ -72,7 +72,7 @@ fn cells(plan: &Plan) -> Table {
     let mut t =
         table(&["variant", "load", "arrivals", "warm-up", "window", "database", "expected plan"]);
     for cell in &plan.cells {
-        let arrivals = match &cell.drive.model {
+        let mut arrivals = match &cell.drive.model {
             ModelPlan::Closed { users: 1, .. } => "closed, 1 user".to_owned(),
             ModelPlan::Closed { users, .. } => format!("closed, {users} users"),
             ModelPlan::Open { rate_per_s, arrival, .. } => {
@@ -83,6 +83,18 @@ fn cells(plan: &Plan) -> Table {
                 )
             }
         };
+        if let (Some(first), Some(last)) = (cell.drive.stages.first(), cell.drive.stages.last()) {
+            let (first, last) = (units::sig3(first.from), units::sig3(last.to));
+            write!(arrivals, ", {} stages from {first} to {last}", cell.drive.stages.len())
+                .expect("a String takes all");
+        }
+        if let Some(search) = &cell.drive.search {
+            let most = units::sig3(search.most_per_s);
+            let at_most = units::latency_ns(search.at_most_ns as f64);
+            let metric = search.metric.name();
+            write!(arrivals, ", searched up to {most}/s for {metric} <= {at_most}")
+                .expect("a String takes all");
+        }
         let until = match &cell.drive.warmup.until {
             Until::Steady => "steady".to_owned(),
             Until::CacheHitRatioAtLeast(ratio) => format!("hit ratio ≥ {ratio}"),

@@ -146,6 +146,8 @@ fn plan(args: &DriveArgs, url: &Url) -> Result<LoadPlan, String> {
     let warmup_ns = span("warmup", &args.warmup)?;
     Ok(LoadPlan {
         model,
+        stages: Vec::new(),
+        search: None,
         timeout_ns: above_zero("timeout", &args.timeout)?,
         duration_ns: above_zero("duration", &args.duration)?,
         warmup: WarmupPlan { min_ns: warmup_ns, max_ns: warmup_ns, until: Until::Steady },

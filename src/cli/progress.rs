@@ -95,6 +95,9 @@ impl Painter {
                 Some(self.doing.clone())
             }
             Event::TrialPhase { phase } => Some(format!("{} {phase}", self.doing)),
+            Event::SearchStep { rate_per_s, end, .. } => {
+                Some(format!("{} search, {}/s: {end}", self.doing, units::sig3(*rate_per_s)))
+            }
             Event::TrialProgress { answered, rate_rps } => Some(format!(
                 "{} {} answers, {}/s",
                 self.doing,

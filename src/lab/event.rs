@@ -54,8 +54,17 @@ pub enum Event {
     },
     /// A trial is in a phase.
     TrialPhase {
-        /// `check`, `fill`, `warm-up`, `window`, `drain`.
+        /// `check`, `fill`, `warm-up`, `search`, `window`, `drain`.
         phase: &'static str,
+    },
+    /// A rate of a search has been judged.
+    SearchStep {
+        /// The rate.
+        rate_per_s: f64,
+        /// `kept`, or why not.
+        end: &'static str,
+        /// What the objective is about; none where it took for ever.
+        figure_us: Option<f64>,
     },
     /// A trial sends requests.
     TrialProgress {

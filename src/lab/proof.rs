@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
+use crate::load::Shot;
 use crate::plan::{CellPlan, Plan, PostgresAddress};
 use crate::probe::{self, Explained, Session};
 
@@ -20,14 +21,15 @@ impl Plans {
     }
 }
 
-/// Explains every driven endpoint as the role that the API uses, on a connection of its own.
+/// Explains every driven endpoint, each with the values of its own sample, as the role that the API uses, on a connection
+/// of its own.
 pub(super) async fn explain_all(
     cell: &CellPlan,
     app: &PostgresAddress,
-    params: &[(String, String)],
+    samples: &[Shot],
 ) -> Result<Plans> {
     let mut connection = probe::connect(app).await?;
-    let explained = explain_on(&mut connection, cell, params).await;
+    let explained = explain_on(&mut connection, cell, samples).await;
     // The connection must be gone before backends are counted, whatever became of the plans.
     let closed = connection.close().await;
     let plans = explained?;
@@ -35,15 +37,14 @@ pub(super) async fn explain_all(
     Ok(plans)
 }
 
-async fn explain_on(
-    connection: &mut Session,
-    cell: &CellPlan,
-    params: &[(String, String)],
-) -> Result<Plans> {
+async fn explain_on(connection: &mut Session, cell: &CellPlan, samples: &[Shot]) -> Result<Plans> {
     let mut by_endpoint = Vec::new();
-    for target in &cell.drive.targets {
-        if let Some(endpoint) = cell.api.endpoints.iter().find(|e| e.name == target.endpoint) {
-            by_endpoint.push((endpoint.name.clone(), connection.explain(endpoint, params).await?));
+    for (position, target) in cell.drive.targets.iter().enumerate() {
+        let sample = samples.iter().find(|sample| sample.target == position);
+        let endpoint = cell.api.endpoints.iter().find(|e| e.name == target.endpoint);
+        if let (Some(endpoint), Some(sample)) = (endpoint, sample) {
+            let explained = connection.explain(endpoint, &sample.params).await?;
+            by_endpoint.push((endpoint.name.clone(), explained));
         }
     }
     Ok(Plans { by_endpoint })

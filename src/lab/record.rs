@@ -8,7 +8,7 @@ use super::event::Event;
 use super::manifest::Gathered;
 use super::proof::Plans;
 use crate::dataset::{self, Dataset};
-use crate::load::Slice;
+use crate::load::{Recording, Slice};
 use crate::plan::{Plan, TrialPlan};
 use crate::results::{
     DatasetRecord, IndexRecord, Outcome, Run, SliceRecord, TableRecord, TrialRecord,
@@ -67,13 +67,18 @@ pub(super) fn dataset(plan: &Plan, made: Dataset) -> DatasetRecord {
     }
 }
 
-fn slice(slice: &Slice) -> SliceRecord {
+/// A slice with the rate that a search tried at its middle.
+fn slice(recording: &Recording, slice: &Slice) -> SliceRecord {
+    let middle = slice.t_ns + 500_000_000;
+    let mut steps = recording.search.iter().flat_map(|search| &search.steps);
+    let step = steps.find(|step| (step.from_ns..step.until_ns).contains(&middle));
     SliceRecord {
         t_ms: slice.t_ns / 1_000_000,
         answered: slice.answered,
         failed: slice.failed,
         response_time_p50_us: slice.p50_us,
         response_time_p99_us: slice.p99_us,
+        offered_rps: step.map(|step| step.rate_per_s),
     }
 }
 
@@ -108,7 +113,8 @@ pub(super) fn keep(
         notes: done.notes.clone(),
     };
     let hlog = done.recording.as_ref().map(|r| r.window.hlog(started.into())).transpose()?;
-    let slices = done.recording.as_ref().map(|r| r.slices.iter().map(slice).collect::<Vec<_>>());
+    let slices =
+        done.recording.as_ref().map(|r| r.slices.iter().map(|s| slice(r, s)).collect::<Vec<_>>());
     recorder.archive.append(&record, hlog.as_deref(), slices.as_deref())?;
     for (endpoint, explained) in done.plans.iter().flat_map(|plans| &plans.by_endpoint) {
         recorder.archive.save_plan(&format!("{}-{endpoint}", cell.variant), &explained.plan)?;

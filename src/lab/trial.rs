@@ -14,7 +14,7 @@ use crate::probe::{self, Memory, Snapshot};
 use crate::results::FailureKind;
 use crate::stack::{Role, Session, Stack, StackError};
 
-/// Requests before the load.
+/// Requests to each endpoint before the load.
 const CHECKS: u64 = 3;
 
 /// Everything that a trial needs from its run.
@@ -92,8 +92,10 @@ async fn attend(
         return Ok(());
     }
     let job = job(bench.plan, trial, cell, stack);
-    let sample = load::Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?.get(0);
-    let plans = proof::explain_all(cell, &app, &sample.params).await?;
+    let shots = load::Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?;
+    let samples: Vec<load::Shot> =
+        (0..job.plan.targets.len()).filter_map(|target| shots.sample(target)).collect();
+    let plans = proof::explain_all(cell, &app, &samples).await?;
     if let Some(wrong) = proof::wrong_plan(cell, &plans, "before") {
         done.plans = Some(plans);
         done.fail(FailureKind::Correctness, wrong);
@@ -135,7 +137,7 @@ async fn attend(
     done.witness = Some(witness);
     done.recording = Some(recording);
     // Last, because planning may itself look into an index and be counted.
-    let after = proof::explain_all(cell, &app, &sample.params).await?;
+    let after = proof::explain_all(cell, &app, &samples).await?;
     if let Some(wrong) = proof::wrong_plan(cell, &after, "after") {
         done.fail(FailureKind::Correctness, wrong);
     } else if after.hash() != shape {
@@ -241,6 +243,11 @@ fn said(phase: &PhaseEvent) -> Event {
     let phase = match phase {
         PhaseEvent::FillStarted => "fill",
         PhaseEvent::WarmupStarted => "warm-up",
+        PhaseEvent::SearchStarted => "search",
+        PhaseEvent::Stepped { rate_per_s, end, figure_us } => {
+            let (rate_per_s, figure_us) = (*rate_per_s, *figure_us);
+            return Event::SearchStep { rate_per_s, end: end.word(), figure_us };
+        }
         PhaseEvent::WindowStarted => "window",
         PhaseEvent::WindowEnded => "drain",
         PhaseEvent::Drained => "proof",

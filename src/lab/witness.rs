@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::accounting;
 use super::done::Done;
-use crate::load::Recording;
+use crate::load::{Recording, SearchStep, StepEnd};
 use crate::plan::{ApiCounters, CellPlan, Plan};
 use crate::probe::{self, DatabaseStats, RedisStats, Snapshot, Used};
 use crate::results::{
@@ -48,6 +48,7 @@ pub(super) fn window(recording: &Recording) -> Window {
         },
         lag_p99_us: w.lag_p99_us(),
         generator_cpu_share: w.generator_cpu_share(),
+        max_rate_rps: recording.search.as_ref().and_then(|search| search.max_rate_per_s),
     }
 }
 
@@ -172,6 +173,15 @@ pub(super) fn judge_client(
         done.notes.push(format!(
             "the load generator used {:.0} % of a core: it may itself be the limit",
             window.generator_cpu_share * 100.0
+        ));
+    }
+    let steps = recording.search.iter().flat_map(|search| &search.steps);
+    let busy = |step: &&SearchStep| step.end != StepEnd::Kept && step.generator_cpu_share > 0.85;
+    if let Some(step) = steps.filter(busy).min_by(|a, b| a.rate_per_s.total_cmp(&b.rate_per_s)) {
+        done.notes.push(format!(
+            "at {:.0}/s of the search the load generator used {:.0} % of a core: the rate that was found may be its own",
+            step.rate_per_s,
+            step.generator_cpu_share * 100.0
         ));
     }
 }

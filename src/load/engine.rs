@@ -1,7 +1,7 @@
 //! The one request loop: who sends next, on which connection, and what came of it.
 //!
 //! All of it runs on one thread. A closed load is users, each with a connection of its own; an open one is a
-//! dispatcher that hands each arrival to an idle connection. Both end in [`Engine::shoot`].
+//! dispatcher that hands each arrival to an idle connection (`senders`). Both end in [`Engine::shoot`].
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,18 +15,13 @@ use super::clock::Clock;
 use super::fault::Fault;
 use super::ledger::{Answered, Ledger, Sample};
 use super::places::Part;
-use super::schedule::Arrivals;
 use super::shots::{Shot, Shots};
+use super::steps::StepBooks;
 use super::wire::{Door, Mould, Wire};
 use crate::plan::LoadPlan;
-use crate::spec::Arrival;
 
-/// A user whose request failed waits this long: a server that refuses at once must not turn the loop into a spin.
-const AFTER_FAILURE: Duration = Duration::from_millis(10);
 /// Idle connections that an open load keeps in hand, so that a burst does not pay for opening them.
 const IN_HAND: usize = 4;
-/// Arrivals handed out in a row before answers get their turn.
-const ROW: u32 = 16;
 
 /// What the load is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,16 +32,33 @@ pub(super) enum Phase {
     Fill,
     /// The cell's own arrivals, not measured yet.
     Warmup,
+    /// Between two rates of a search: nothing is sent.
+    Rest,
+    /// A rate of a search.
+    Step(Step),
     /// Measured, from and until these times.
     Window(u64, u64),
     /// Nothing more is sent.
     Over,
 }
 
+/// The times of one rate of a search, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Step {
+    /// Its first arrival is after this.
+    pub(super) start: u64,
+    /// What is due from now on is judged.
+    pub(super) judged: u64,
+    /// Nothing is due any more.
+    pub(super) end: u64,
+}
+
 /// One request to be sent.
-struct Order {
+pub(super) struct Order {
     due_ns: u64,
     in_window: bool,
+    /// Whether the step of a search is judged by it.
+    in_step: bool,
     shot: Shot,
 }
 
@@ -58,8 +70,10 @@ pub(super) struct Engine {
     pub(super) phase: Cell<Phase>,
     /// Wakes those who wait for a time that has lost its meaning.
     pub(super) turned: Notify,
+    /// Of the rate that is being judged.
+    pub(super) step: RefCell<StepBooks>,
+    pub(super) arrivals_seed: u64,
     shots: Shots,
-    arrivals_seed: u64,
     door: Door,
     /// One for each target.
     moulds: Vec<Mould>,
@@ -96,8 +110,9 @@ impl Engine {
             clock,
             phase: Cell::new(Phase::Check),
             turned: Notify::new(),
-            shots,
+            step: RefCell::new(StepBooks::new()),
             arrivals_seed,
+            shots,
             door,
             idle: RefCell::default(),
             busy: Cell::new(0),
@@ -120,98 +135,15 @@ impl Engine {
         }
     }
 
-    /// A user of a closed load: the next request is due when the last one has ended, plus a pause.
-    pub(super) async fn user(self: Rc<Self>, fills: bool, think_ns: u64) -> anyhow::Result<()> {
-        let mut wire = self.take();
-        let mut timer = if think_ns > 0 { Some(self.clock.timer()?) } else { None };
-        let mut due_ns = self.clock.now();
-        'requests: loop {
-            if let Some(timer) = &mut timer {
-                due_ns += think_ns;
-                while self.clock.now() < due_ns {
-                    if self.is_over(fills, due_ns) {
-                        break 'requests;
-                    }
-                    tokio::select! {
-                        waited = timer.until(due_ns) => waited?,
-                        () = self.turned.notified() => {}
-                    }
-                }
-            }
-            if self.is_over(fills, due_ns) {
-                break;
-            }
-            let order = self.order(due_ns);
-            self.enter(&order);
-            if self.shoot(&mut wire, order).await.is_some() {
-                tokio::time::sleep(AFTER_FAILURE).await;
-            }
-            due_ns = self.clock.now();
-        }
-        self.give(wire);
-        Ok(())
-    }
-
-    fn is_over(&self, fills: bool, due_ns: u64) -> bool {
-        match self.phase.get() {
-            Phase::Fill => !fills,
-            Phase::Warmup => fills,
-            Phase::Window(_, end) => fills || due_ns >= end,
-            Phase::Check | Phase::Over => true,
-        }
-    }
-
-    /// The arrivals of an open load, those of the warm-up and those of the window: what is due finds an idle
-    /// connection, or a new one, or is dropped.
-    pub(super) async fn dispatch(
-        self: Rc<Self>,
-        rate: f64,
-        arrival: Arrival,
-    ) -> anyhow::Result<()> {
-        let mut timer = self.clock.timer()?;
-        let mut in_a_row = 0;
-        for part in [Part::Warmup, Part::Window] {
-            let start = match self.phase.get() {
-                Phase::Window(start, _) => start,
-                _ => self.clock.now(),
-            };
-            for offset in Arrivals::new(rate, arrival, self.arrivals_seed, part as u64) {
-                let due_ns = start.saturating_add(offset);
-                while !self.is_past(part, due_ns) && self.clock.now() < due_ns {
-                    in_a_row = 0;
-                    tokio::select! {
-                        waited = timer.until(due_ns) => waited?,
-                        () = self.turned.notified() => {}
-                    }
-                }
-                if self.is_past(part, due_ns) {
-                    break;
-                }
-                self.arrive(due_ns);
-                in_a_row += 1;
-                if in_a_row == ROW {
-                    in_a_row = 0;
-                    tokio::task::yield_now().await;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether an arrival of this part, due then, no longer exists.
-    fn is_past(&self, part: Part, due_ns: u64) -> bool {
-        match (self.phase.get(), part) {
-            (Phase::Window(start, _), Part::Warmup) => due_ns >= start,
-            (Phase::Window(_, end), _) => due_ns >= end,
-            (phase, _) => phase == Phase::Over,
-        }
-    }
-
-    fn arrive(self: &Rc<Self>, due_ns: u64) {
+    /// Sends what is due, or drops it where too much is under way.
+    pub(super) fn arrive(self: &Rc<Self>, due_ns: u64) {
         // A dropped arrival uses up its request all the same: the later ones stay what they are.
         let order = self.order(due_ns);
         if self.busy.get() >= self.most_busy {
             self.ledger.borrow_mut().dropped(order.in_window);
+            if order.in_step {
+                self.step.borrow_mut().dropped();
+            }
             return;
         }
         self.enter(&order);
@@ -226,12 +158,13 @@ impl Engine {
     }
 
     /// An idle connection, the one used last (it is the most surely open), or a place for a new one.
-    fn take(&self) -> Wire {
+    pub(super) fn take(&self) -> Wire {
         self.busy.set(self.busy.get() + 1);
         self.idle.borrow_mut().pop().unwrap_or_default()
     }
 
-    fn give(&self, wire: Wire) {
+    /// Gives it back.
+    pub(super) fn give(&self, wire: Wire) {
         self.busy.set(self.busy.get() - 1);
         self.idle.borrow_mut().push(wire);
     }
@@ -257,27 +190,42 @@ impl Engine {
     }
 
     /// The next request, due then: it belongs to the window or it does not, and that never changes.
-    fn order(&self, due_ns: u64) -> Order {
-        let part = match self.phase.get() {
+    pub(super) fn order(&self, due_ns: u64) -> Order {
+        let phase = self.phase.get();
+        let part = match phase {
             Phase::Check => Part::Check,
             Phase::Fill => Part::Fill,
             Phase::Window(start, end) if (start..end).contains(&due_ns) => Part::Window,
-            Phase::Warmup | Phase::Window(..) | Phase::Over => Part::Warmup,
+            Phase::Warmup | Phase::Rest | Phase::Step(_) | Phase::Window(..) | Phase::Over => {
+                Part::Warmup
+            }
         };
-        let counter = &self.counters[part as usize];
-        let n = counter.replace(counter.get() + 1);
-        let shot = self.shots.draw(part, n);
-        Order { due_ns, in_window: matches!(part, Part::Window), shot }
+        let in_step = match phase {
+            Phase::Step(step) => (step.judged..step.end).contains(&due_ns),
+            _ => false,
+        };
+        let shot = self.shots.draw(part, self.count(part));
+        Order { due_ns, in_window: matches!(part, Part::Window), in_step, shot }
     }
 
-    fn enter(&self, order: &Order) {
+    /// The number of the next request of a part.
+    fn count(&self, part: Part) -> u64 {
+        let counter = &self.counters[part as usize];
+        counter.replace(counter.get() + 1)
+    }
+
+    /// Writes down that a request goes out.
+    pub(super) fn enter(&self, order: &Order) {
         self.ledger.borrow_mut().sent(order.due_ns, self.clock.now(), order.in_window);
+        if order.in_step {
+            self.step.borrow_mut().sent();
+        }
     }
 
     /// Sends a request that has been entered, waits for its whole answer until its deadline, checks it and writes down
     /// how it ended; gives why it failed, if it did.
-    async fn shoot(&self, wire: &mut Wire, order: Order) -> Option<Fault> {
-        let Order { due_ns, in_window, shot } = order;
+    pub(super) async fn shoot(&self, wire: &mut Wire, order: Order) -> Option<Fault> {
+        let Order { due_ns, in_window, in_step, shot } = order;
         // From due, not from sent: no right answer has a response time above the timeout.
         let deadline = self.clock.instant(due_ns.saturating_add(self.plan.timeout_ns));
         let request = (&self.moulds[shot.target], shot.uri.as_str());
@@ -314,13 +262,24 @@ impl Engine {
                 cache: answer.cache,
             })
         });
-        ledger.ended(&Sample { due_ns, done_ns, in_window, end });
+        let sample = Sample { due_ns, done_ns, in_window, end };
+        ledger.ended(&sample);
+        if in_step {
+            self.step.borrow_mut().ended(&sample);
+        }
         end.err()
     }
 
-    /// Sends the next request of the check phase and says what was wrong with its answer.
-    pub(super) async fn shoot_once(&self, wire: &mut Wire) -> Option<(Wrong, String)> {
-        let order = self.order(self.clock.now());
+    /// Sends the next request of the check phase, to the target at this position, and says what was wrong with its answer.
+    pub(super) async fn shoot_once(
+        &self,
+        wire: &mut Wire,
+        target: usize,
+    ) -> Option<(Wrong, String)> {
+        let part = Part::Check;
+        let shot = self.shots.aimed(part, self.count(part), target);
+        let due_ns = self.clock.now();
+        let order = Order { due_ns, in_window: false, in_step: false, shot };
         self.enter(&order);
         let uri = check::shown(order.shot.uri.as_bytes());
         let fault = self.shoot(wire, order).await?;

@@ -41,6 +41,8 @@ pub(super) fn example() -> LoadPlan {
         duration_ns: 10 * S,
         warmup: WarmupPlan { min_ns: 0, max_ns: 3 * S, until: Until::Steady },
         fill: None,
+        stages: Vec::new(),
+        search: None,
         targets: vec![TargetPlan {
             endpoint: "indexed".into(),
             weight: 1.0,

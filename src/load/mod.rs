@@ -4,6 +4,7 @@
 //! a server that stalls cannot hide the requests that it kept from being sent; service time counts from sent.
 
 mod answer;
+mod attendance;
 mod check;
 mod clock;
 mod dice;
@@ -12,6 +13,7 @@ mod fault;
 #[cfg(test)]
 mod fixtures;
 mod hlog;
+mod hopeless;
 mod keys;
 mod ledger;
 mod phases;
@@ -19,8 +21,12 @@ mod places;
 mod recording;
 mod run;
 mod schedule;
+mod search;
+mod senders;
 mod shots;
+mod start;
 mod steady;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -30,4 +36,5 @@ pub use phases::PhaseEvent;
 pub use recording::{Recording, Slice, WindowRecording};
 pub use run::{Checked, Job, Requests, check_once, run};
 pub use schedule::Arrivals;
+pub use search::{SearchStep, Searched, StepEnd};
 pub use shots::{Shot, Shots};

@@ -1,7 +1,5 @@
 //! From the first connection to the last answer: fill, warm-up, window, drain, in one run without a gap.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use anyhow::Context as _;
@@ -10,21 +8,18 @@ use tokio::task::JoinSet;
 
 use super::clock::{Timer, thread_cpu_ns};
 use super::engine::{Engine, Phase};
-use super::fault::Fault;
+use super::hopeless::hopeless;
 use super::recording::{Recording, WindowRecording};
+use super::search::StepEnd;
+use super::senders::User;
+use super::start::connections;
 use super::steady::is_steady;
-use crate::plan::{ModelPlan, Until};
+use crate::plan::Until;
 
 /// How often the conductor looks around.
-const TICK_NS: u64 = 50_000_000;
+pub(super) const TICK_NS: u64 = 50_000_000;
 /// How often progress is told.
 const PROGRESS_NS: u64 = 500_000_000;
-/// Connections that an open load starts with.
-const OPEN_AT_FIRST: u32 = 64;
-/// Fewer requests than this do not end a run, however they went.
-const FEWEST_TO_ABORT: u64 = 200;
-/// Timeouts without a right answer that end a run.
-const SILENT_TIMEOUTS: u64 = 3;
 /// After a request's deadline its failure is written down within this time.
 const DRAIN_GRACE_NS: u64 = 1_000_000_000;
 
@@ -35,6 +30,17 @@ pub enum PhaseEvent {
     FillStarted,
     /// The cell's own arrivals have begun.
     WarmupStarted,
+    /// Rates are tried one after the other.
+    SearchStarted,
+    /// One of them has been judged.
+    Stepped {
+        /// The rate, per second.
+        rate_per_s: f64,
+        /// What became of it.
+        end: StepEnd,
+        /// What the objective is about, in microseconds; none where it took for ever.
+        figure_us: Option<f64>,
+    },
     /// What is due from now on is measured.
     WindowStarted,
     /// What is due from now on is not; nothing more is sent.
@@ -64,7 +70,7 @@ pub(super) struct Caller {
 
 /// How a phase ended.
 #[derive(Debug, PartialEq)]
-enum Ended {
+pub(super) enum Ended {
     /// Its condition held.
     Reached,
     /// Its time is up.
@@ -77,10 +83,10 @@ enum Ended {
 
 /// The conductor.
 pub(super) struct Conductor {
-    engine: Rc<Engine>,
+    pub(super) engine: Rc<Engine>,
+    pub(super) timer: Timer,
+    pub(super) tasks: JoinSet<anyhow::Result<()>>,
     caller: Caller,
-    timer: Timer,
-    tasks: JoinSet<anyhow::Result<()>>,
     told_ns: u64,
     told_answered: u64,
 }
@@ -133,7 +139,8 @@ impl Conductor {
         if let Some(fill) = self.engine.plan.fill.clone() {
             let started = self.begin(Phase::Fill, PhaseEvent::FillStarted);
             for _ in 0..fill.users {
-                self.tasks.spawn_local(Rc::clone(&self.engine).user(true, 0));
+                let user = User { fills: true, think_ns: 0, attends: None };
+                self.tasks.spawn_local(Rc::clone(&self.engine).user(user));
             }
             let ended = self.until(Some(&fill.until), started, started + fill.max_ns).await?;
             recording.fill_ns = Some(self.engine.clock.now() - started);
@@ -154,6 +161,12 @@ impl Conductor {
         recording.warmup_reached = ended == Ended::Reached;
         if stopped(&mut recording, ended) {
             return Ok(recording);
+        }
+        if let Some(search) = self.engine.plan.search {
+            let ended = self.search(search, &mut recording).await?;
+            if stopped(&mut recording, ended) {
+                return Ok(recording);
+            }
         }
         let ended = self.window(&mut recording).await?;
         if stopped(&mut recording, ended) {
@@ -182,12 +195,20 @@ impl Conductor {
 
     /// Waits for the answers to what was due in the window.
     async fn drain(&mut self) -> anyhow::Result<Ended> {
+        let ended = self.answers().await?;
+        if ended == Ended::TimeUp {
+            self.tell(PhaseEvent::Drained);
+        }
+        Ok(ended)
+    }
+
+    /// Waits until nobody sends any more and every request has ended.
+    pub(super) async fn answers(&mut self) -> anyhow::Result<Ended> {
         let latest = self.engine.clock.now() + self.engine.plan.timeout_ns + DRAIN_GRACE_NS;
         loop {
             let now = self.engine.clock.now();
             self.joined()?;
             if self.tasks.is_empty() && self.engine.ledger.borrow().under_way() == 0 {
-                self.tell(PhaseEvent::Drained);
                 return Ok(Ended::TimeUp);
             }
             if self.is_cancelled() {
@@ -201,47 +222,35 @@ impl Conductor {
         }
     }
 
-    fn begin(&mut self, phase: Phase, event: PhaseEvent) -> u64 {
-        let now = self.engine.clock.now();
-        self.engine.ledger.borrow_mut().begin_phase(now);
-        self.engine.phase.set(phase);
-        self.engine.turned.notify_waiters();
+    /// Turns to a phase, and says so.
+    pub(super) fn begin(&mut self, phase: Phase, event: PhaseEvent) -> u64 {
+        let now = self.turn(phase);
         self.tell(event);
         now
     }
 
-    fn start_cell(&mut self) {
-        match self.engine.plan.model.clone() {
-            ModelPlan::Closed { users, think_ns } => {
-                for _ in 0..users {
-                    self.tasks.spawn_local(Rc::clone(&self.engine).user(false, think_ns));
-                }
-            }
-            ModelPlan::Open { rate_per_s, arrival, .. } => {
-                self.tasks.spawn_local(Rc::clone(&self.engine).dispatch(rate_per_s, arrival));
-            }
-        }
+    /// Turns to a phase: what was seen before says nothing about it.
+    pub(super) fn turn(&mut self, phase: Phase) -> u64 {
+        let now = self.engine.clock.now();
+        self.engine.ledger.borrow_mut().begin_phase(now);
+        self.engine.phase.set(phase);
+        self.engine.turned.notify_waiters();
+        now
     }
 
     /// Waits until the condition holds, but at least to `earliest` and at most to `latest`.
-    async fn until(
+    pub(super) async fn until(
         &mut self,
         condition: Option<&Until>,
         earliest: u64,
         latest: u64,
     ) -> anyhow::Result<Ended> {
         loop {
-            let now = self.engine.clock.now();
-            self.joined()?;
-            {
-                let mut ledger = self.engine.ledger.borrow_mut();
-                ledger.roll(now);
-                ledger.sound()?;
-            }
+            let now = self.look()?;
             if self.is_cancelled() {
                 return Ok(Ended::Cancelled);
             }
-            if let Some(why) = self.hopeless(now) {
+            if let Some(why) = hopeless(&self.engine, now) {
                 return Ok(Ended::Aborted(why));
             }
             if now >= earliest && condition.is_some_and(|condition| self.holds(condition)) {
@@ -255,6 +264,16 @@ impl Conductor {
         }
     }
 
+    /// Passes on what went wrong, and closes the slices that are over by now.
+    pub(super) fn look(&mut self) -> anyhow::Result<u64> {
+        let now = self.engine.clock.now();
+        self.joined()?;
+        let mut ledger = self.engine.ledger.borrow_mut();
+        ledger.roll(now);
+        ledger.sound()?;
+        Ok(now)
+    }
+
     fn holds(&self, condition: &Until) -> bool {
         let ledger = self.engine.ledger.borrow();
         match condition {
@@ -263,26 +282,6 @@ impl Conductor {
                 ledger.hit_ratio().is_some_and(|ratio| ratio >= *wanted)
             }
         }
-    }
-
-    /// Why it makes no sense to go on: most requests of this phase fail, or there are no right answers any more.
-    fn hopeless(&self, now: u64) -> Option<String> {
-        let ledger = self.engine.ledger.borrow();
-        let phase = &ledger.phase;
-        let ended = phase.answered + phase.failed;
-        if ended >= FEWEST_TO_ABORT && phase.failed * 2 > ended {
-            return Some(format!("most requests fail: {}", kinds(&phase.failures, ended)));
-        }
-        let silence = &ledger.silence;
-        let silent_ns = now.saturating_sub(silence.from_ns);
-        let failed: u64 = silence.failures.values().sum();
-        let timeouts = self.engine.plan.timeout_ns.saturating_mul(SILENT_TIMEOUTS);
-        if silent_ns >= timeouts && failed >= SILENT_TIMEOUTS {
-            let silent = crate::units::latency_ns(silent_ns as f64);
-            let kinds = kinds(&silence.failures, failed);
-            return Some(format!("no right answer for {silent}: {kinds}"));
-        }
-        None
     }
 
     fn unfilled(&self, condition: &Until) -> String {
@@ -306,11 +305,11 @@ impl Conductor {
         Ok(())
     }
 
-    fn is_cancelled(&self) -> bool {
+    pub(super) fn is_cancelled(&self) -> bool {
         *self.caller.cancel.borrow() || (self.caller.is_gone)()
     }
 
-    fn progress(&mut self, now: u64) {
+    pub(super) fn progress(&mut self, now: u64) {
         let since = now - self.told_ns;
         if since < PROGRESS_NS {
             return;
@@ -321,7 +320,7 @@ impl Conductor {
         self.tell(PhaseEvent::Progress { answered, rate_rps, elapsed_ns: now });
     }
 
-    fn tell(&self, event: PhaseEvent) {
+    pub(super) fn tell(&self, event: PhaseEvent) {
         // Whoever does not listen any more needs no word.
         self.caller.events.send(event).ok();
     }
@@ -337,31 +336,13 @@ fn stopped(recording: &mut Recording, ended: Ended) -> bool {
     recording.cancelled || recording.failure.is_some()
 }
 
-/// `status-502 x 4312 (99.8 %)`, the most frequent first.
-fn kinds(failures: &BTreeMap<Fault, u64>, of: u64) -> String {
-    let mut kinds: Vec<_> = failures.iter().collect();
-    kinds.sort_by_key(|(_, count)| Reverse(**count));
-    let kinds = kinds.into_iter().map(|(fault, count)| {
-        format!("{} x {count} ({:.1} %)", fault.word(), *count as f64 * 100.0 / of as f64)
-    });
-    kinds.collect::<Vec<_>>().join(", ")
-}
-
-/// Connections that the load starts with.
-fn connections(engine: &Engine) -> u32 {
-    let fill = engine.plan.fill.as_ref().map_or(0, |fill| fill.users);
-    fill.max(match engine.plan.model {
-        ModelPlan::Closed { users, .. } => users,
-        ModelPlan::Open { max_in_flight, .. } => max_in_flight.min(OPEN_AT_FIRST),
-    })
-}
-
 fn empty() -> Recording {
     Recording {
         fill_ns: None,
         fill_reached: true,
         warmup_ns: 0,
         warmup_reached: false,
+        search: None,
         window: WindowRecording::new(),
         sent_total: 0,
         answered_total: 0,

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, ensure};
 use hdrhistogram::Histogram;
 
+use super::search::Searched;
+
 /// A quantile of 0.9 and above is given only where this many samples lie beyond it.
 const BEYOND: f64 = 20.0;
 
@@ -19,6 +21,8 @@ pub struct Recording {
     pub warmup_ns: u64,
     /// Whether the warm-up ended because its condition held.
     pub warmup_reached: bool,
+    /// What was searched before the window; none without a search.
+    pub search: Option<Searched>,
     /// The window.
     pub window: WindowRecording,
     /// Requests sent, all phases.

@@ -13,7 +13,7 @@ use super::phases::{Caller, Conductor, PhaseEvent};
 use super::recording::Recording;
 use super::shots::Shots;
 use super::wire::{Door, Wire};
-use crate::plan::{LoadPlan, ModelPlan};
+use crate::plan::LoadPlan;
 use crate::rows::TableSpec;
 
 /// A load to be driven.
@@ -91,8 +91,8 @@ pub async fn run(
     recording.await.context("the load generator's thread ended without a recording")?
 }
 
-/// Sends `count` requests one by one and says which answers are wrong: answers come right before they come fast. The
-/// requests are not those of a later [`run`] of the same job.
+/// Sends `count` requests to each target, one by one, and says which answers are wrong: answers come right before they
+/// come fast. The requests are not those of a later [`run`] of the same job.
 ///
 /// # Errors
 ///
@@ -105,12 +105,17 @@ pub async fn check_once(job: Job, count: u64) -> anyhow::Result<Checked> {
             let engine = engine(&job, door, Clock::start(Waits::Kernel))?;
             let mut wire = Wire::default();
             let mut checked = Checked { sent: 0, mismatches: Vec::new(), faults: Vec::new() };
-            while checked.sent < count && !answer.is_closed() {
-                checked.sent += 1;
-                match engine.shoot_once(&mut wire).await {
-                    Some((Wrong::Answer, text)) => checked.mismatches.push(text),
-                    Some((Wrong::Exchange, text)) => checked.faults.push(text),
-                    None => {}
+            for target in 0..job.plan.targets.len() {
+                for _ in 0..count {
+                    if answer.is_closed() {
+                        break;
+                    }
+                    checked.sent += 1;
+                    match engine.shoot_once(&mut wire, target).await {
+                        Some((Wrong::Answer, text)) => checked.mismatches.push(text),
+                        Some((Wrong::Exchange, text)) => checked.faults.push(text),
+                        None => {}
+                    }
                 }
             }
             Ok(checked)
@@ -148,10 +153,7 @@ pub(super) fn engine(job: &Job, door: Door, clock: Clock) -> anyhow::Result<Engi
         Requests::Planned => Judge::Plan,
         Requests::Same { .. } => Judge::Status,
     };
-    let most_busy = match job.plan.model {
-        ModelPlan::Closed { users, .. } => users,
-        ModelPlan::Open { max_in_flight, .. } => max_in_flight,
-    };
+    let most_busy = job.plan.most_under_way();
     let sent = (shots, host.as_str(), judge);
     Ok(Engine::new(job.plan.clone(), sent, job.arrivals_seed, door, clock, most_busy))
 }

@@ -1,25 +1,81 @@
 //! When to send, as a value: nothing here waits.
 
 use super::dice::{Dice, Stream};
+use crate::plan::StagePlan;
 use crate::spec::Arrival;
 
-/// Arrival times of an open load: nanoseconds since its start, without end, never falling.
+/// Arrival times of an open load: nanoseconds since its start, never falling.
 #[derive(Debug, Clone)]
 pub struct Arrivals {
-    gap_ns: f64,
+    pace: Pace,
     arrival: Arrival,
     stream: Stream,
     count: u64,
-    /// As a float it is exact to a microsecond over centuries, and gaps do not lose their fractions.
-    last_ns: f64,
+    /// As a float it is exact to a microsecond over centuries, and gaps do not lose their fractions. Nanoseconds at a
+    /// level; in stages, arrivals of a process of one a time unit.
+    last: f64,
+}
+
+#[derive(Debug, Clone)]
+enum Pace {
+    /// Nanoseconds from one to the next; without end.
+    Level(f64),
+    /// One behind the other, to the end of the last one.
+    Stages(Vec<Stretch>),
+}
+
+/// A stage with what comes before it.
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    start_ns: f64,
+    duration_ns: f64,
+    /// Arrivals per second at its beginning and at its end.
+    from: f64,
+    to: f64,
+    /// Arrivals before it, and by its end.
+    before: f64,
+    by_end: f64,
 }
 
 impl Arrivals {
-    /// Arrivals at a rate above 0. `part` numbers the phases of a run: each has its own arrivals, so that the measured
-    /// windows of all variants have the same ones, however long their warm-ups took.
+    /// Arrivals at a rate above 0, without end. `part` numbers the phases of a run: each has its own arrivals, so that
+    /// the measured windows of all variants have the same ones, however long their warm-ups took.
     pub fn new(rate_per_s: f64, arrival: Arrival, seed: u64, part: u64) -> Self {
+        Self::at(Pace::Level(1e9 / rate_per_s), arrival, seed, part)
+    }
+
+    /// Arrivals in stages, to the end of the last one: a process of constant rate whose time is stretched and squeezed
+    /// until its rate is that of the stages. So equal gaps become gaps that hold one arrival each by the integral of
+    /// the rate, and exponential ones a Poisson process with that rate.
+    pub fn staged(stages: &[StagePlan], arrival: Arrival, seed: u64, part: u64) -> Self {
+        let mut stretches: Vec<Stretch> = Vec::new();
+        for stage in stages {
+            let last = stretches.last();
+            let start_ns = last.map_or(0.0, |s| s.start_ns + s.duration_ns);
+            let before = last.map_or(0.0, |s| s.by_end);
+            let (from, to) = (stage.from, stage.to);
+            let duration_ns = stage.duration_ns as f64;
+            let by_end = before + f64::midpoint(from, to) * duration_ns / 1e9;
+            stretches.push(Stretch { start_ns, duration_ns, from, to, before, by_end });
+        }
+        Self::at(Pace::Stages(stretches), arrival, seed, part)
+    }
+
+    fn at(pace: Pace, arrival: Arrival, seed: u64, part: u64) -> Self {
         let stream = Dice::new("arrivals", seed).stream(part);
-        Self { gap_ns: 1e9 / rate_per_s, arrival, stream, count: 0, last_ns: 0.0 }
+        Self { pace, arrival, stream, count: 0, last: 0.0 }
+    }
+}
+
+impl Stretch {
+    /// When so many arrivals have come, in nanoseconds; they lie within this stretch.
+    fn when(&self, arrivals: f64) -> f64 {
+        let own = (arrivals - self.before).max(0.0);
+        let steeper = (self.to - self.from) * 1e9 / self.duration_ns;
+        // The root of `own = from t + steeper t² / 2`, in the form that loses no digits where the ramp is flat.
+        let root = (self.from * self.from + 2.0 * own * steeper).max(0.0).sqrt();
+        // To the nearest: what is due with a second's beginning must not fall into the second before.
+        (self.start_ns + 2e9 * own / (self.from + root)).round()
     }
 }
 
@@ -27,18 +83,28 @@ impl Iterator for Arrivals {
     type Item = u64;
 
     fn next(&mut self) -> Option<u64> {
+        let gap = if let Pace::Level(gap_ns) = self.pace { gap_ns } else { 1.0 };
         match self.arrival {
             // Multiplied, not summed: the rate stays exact.
-            Arrival::Constant => self.last_ns = self.count as f64 * self.gap_ns,
-            Arrival::Poisson => self.last_ns -= self.stream.unit().ln() * self.gap_ns,
+            Arrival::Constant => self.last = self.count as f64 * gap,
+            Arrival::Poisson => self.last -= self.stream.unit().ln() * gap,
         }
         self.count += 1;
+        let ns = match &self.pace {
+            Pace::Level(_) => self.last,
+            Pace::Stages(stretches) => {
+                let at = stretches.partition_point(|stretch| stretch.by_end <= self.last);
+                let ns = stretches.get(at)?.when(self.last);
+                let end = stretches.last().map_or(0.0, |last| last.start_ns + last.duration_ns);
+                Some(ns).filter(|ns| *ns < end)?
+            }
+        };
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "not negative, and the cast saturates"
         )]
-        Some(self.last_ns as u64)
+        Some(ns as u64)
     }
 }
 
@@ -131,5 +197,82 @@ mod tests {
         assert_eq!(first(1, 0), first(1, 0));
         assert_ne!(first(1, 0), first(2, 0));
         assert_ne!(first(1, 0), first(1, 1));
+    }
+
+    fn stage(seconds: u64, from: f64, to: f64) -> StagePlan {
+        StagePlan { duration_ns: seconds * 1_000_000_000, from, to }
+    }
+
+    /// 100/s for 2 s, up to 900/s in 4 s, down to 300/s in 3 s, 50/s for 2 s: 200 + 2000 + 1800 + 100.
+    fn hill() -> [StagePlan; 4] {
+        [
+            stage(2, 100.0, 100.0),
+            stage(4, 100.0, 900.0),
+            stage(3, 900.0, 300.0),
+            stage(2, 50.0, 50.0),
+        ]
+    }
+
+    /// Arrivals of the hill in each second, by the integral of its rate.
+    const HILL: [u32; 11] = [100, 100, 200, 400, 600, 800, 800, 600, 400, 50, 50];
+
+    fn by_second(due: impl Iterator<Item = u64>) -> [u32; 11] {
+        let mut seconds = [0; 11];
+        for at in due {
+            seconds[usize::try_from(at / 1_000_000_000).expect("small")] += 1;
+        }
+        seconds
+    }
+
+    #[test]
+    fn constant_arrivals_in_stages_come_exactly_by_the_integral_of_the_rate() {
+        let due: Vec<u64> = Arrivals::staged(&hill(), Arrival::Constant, 1, 3).collect();
+        assert_eq!(by_second(due.iter().copied()), HILL);
+        assert_eq!(due.len(), 4100);
+        assert_eq!(due[..3], [0, 10_000_000, 20_000_000]);
+        // The ramp: 100 t + 100 t² = n, after 2 s; the hundredth comes half of (√5 - 1) seconds later.
+        assert_eq!(due[200], 2_000_000_000);
+        assert_eq!(due[300], 2_618_033_989);
+        // The level at its end.
+        assert_eq!(due[4000], 9_000_000_000);
+        assert_eq!(due[4099], 10_980_000_000);
+        assert!(due.is_sorted());
+    }
+
+    #[test]
+    fn a_stage_of_one_level_is_that_level() {
+        let level = [stage(10, 3000.0, 3000.0)];
+        for arrival in [Arrival::Constant, Arrival::Poisson] {
+            let staged: Vec<u64> = Arrivals::staged(&level, arrival, 5, 3).collect();
+            let plain: Vec<u64> =
+                Arrivals::new(3000.0, arrival, 5, 3).take_while(|t| *t < TEN_SECONDS).collect();
+            assert_eq!(staged.len(), plain.len());
+            let apart = staged.iter().zip(&plain).map(|(a, b)| a.abs_diff(*b)).max();
+            // A nanosecond or two of rounding.
+            assert!(apart.is_some_and(|ns| ns < 10), "{apart:?}");
+        }
+    }
+
+    #[test]
+    fn poisson_arrivals_in_stages_keep_the_rate_of_each_second() {
+        for seed in 0..20 {
+            let seconds = by_second(Arrivals::staged(&hill(), Arrival::Poisson, seed, 3));
+            for (count, wanted) in seconds.into_iter().zip(HILL) {
+                // Five standard deviations of a Poisson count.
+                let most = 5.0 * f64::from(wanted).sqrt();
+                assert!(f64::from(count.abs_diff(wanted)) < most, "{seed}: {seconds:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn ramps_are_the_same_for_a_seed_and_others_for_another_one() {
+        let all = |seed, part| {
+            Arrivals::staged(&hill(), Arrival::Poisson, seed, part).collect::<Vec<_>>()
+        };
+        assert_eq!(all(1, 3), all(1, 3));
+        assert_ne!(all(1, 3), all(2, 3));
+        assert_ne!(all(1, 3), all(1, 2));
+        assert!(all(1, 3).is_sorted());
     }
 }

@@ -12,6 +12,9 @@ use super::zipf::Zipf;
 use crate::plan::{DistributionPlan, DrawPlan, LoadPlan, TargetPlan};
 use crate::rows::{Rows, TableSpec};
 
+/// The first request of a window.
+const FIRST: Place = Place { part: Part::Window, n: 0 };
+
 /// One request, ready to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shot {
@@ -96,15 +99,26 @@ impl Shots {
 
     /// Request `n` of no part: a sample.
     pub fn get(&self, n: u64) -> Shot {
-        self.shot(n, Place { part: Part::Window, n })
+        self.shot(n, Place { part: Part::Window, n }, None)
+    }
+
+    /// A sample of the target at this position of `LoadPlan::targets`; none beyond the last. Of an only target it is
+    /// request 0.
+    pub fn sample(&self, target: usize) -> Option<Shot> {
+        (target < self.targets.len()).then(|| self.shot(0, FIRST, Some(target)))
     }
 
     /// Request `n` of a part.
     pub(super) fn draw(&self, part: Part, n: u64) -> Shot {
-        self.shot((part as u64) << 56 | n, Place { part, n })
+        self.shot((part as u64) << 56 | n, Place { part, n }, None)
     }
 
-    fn shot(&self, stream: u64, place: Place) -> Shot {
+    /// Request `n` of a part, to the target at this position, whatever its weight.
+    pub(super) fn aimed(&self, part: Part, n: u64, target: usize) -> Shot {
+        self.shot((part as u64) << 56 | n, Place { part, n }, Some(target))
+    }
+
+    fn shot(&self, stream: u64, place: Place, target: Option<usize>) -> Shot {
         if let [only] = self.targets.as_slice()
             && only.draws.is_empty()
         {
@@ -113,7 +127,7 @@ impl Shots {
         }
         let mut stream = self.dice.stream(stream);
         let word = stream.word();
-        let position = self.below.partition_point(|limit| word >= *limit);
+        let position = target.unwrap_or_else(|| self.below.partition_point(|limit| word >= *limit));
         let target = &self.targets[position];
         let mut params = Vec::with_capacity(target.draws.len());
         for draw in &target.draws {

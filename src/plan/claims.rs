@@ -120,6 +120,14 @@ impl At<'_> {
             let what = format!("`{variant}` has no cache to hit");
             self.error(notes, &["expect", "metric"], what, "name a variant with a cache");
         }
+        let searched =
+            |load: &String| spec.document.load.get(load).is_none_or(|l| l.search.is_some());
+        if *metric == Metric::MaxRate
+            && let Some(load) = load.as_ref().filter(|load| !searched(load))
+        {
+            let what = format!("load `{load}` searches no rate");
+            self.error(notes, &["expect", "load"], what, "name a load with a `search`");
+        }
         fine
     }
 

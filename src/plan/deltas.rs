@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::mixes::{self, Factor};
 use super::notes::Notes;
 use super::short;
 use super::types::DeltaPlan;
@@ -14,7 +15,8 @@ use super::view::View;
 use crate::spec::{Bind, Settings};
 
 type Levels = BTreeMap<String, String>;
-const ABSENT: &str = "–";
+/// The level of a factor that one of the two does not have.
+pub(super) const ABSENT: &str = "–";
 
 /// The table of deltas; variants that differ in more than one factor are named in a warning.
 pub(super) fn deltas(
@@ -23,8 +25,8 @@ pub(super) fn deltas(
     baseline: &str,
     loads: &[String],
 ) -> Vec<DeltaPlan> {
-    let Some(base) = views.iter().find(|v| v.name == baseline) else { return Vec::new() };
-    let base = levels(base, loads);
+    let Some(base_view) = views.iter().find(|v| v.name == baseline) else { return Vec::new() };
+    let base = levels(base_view, loads);
     let mut plans = Vec::new();
     for view in views.iter().filter(|v| v.name != baseline) {
         let own = levels(view, loads);
@@ -32,23 +34,19 @@ pub(super) fn deltas(
         let level = |levels: &Levels, name: &String| {
             levels.get(name).cloned().unwrap_or_else(|| ABSENT.to_owned())
         };
-        let factors: Vec<(String, String, String)> = names
+        let mut factors: Vec<Factor> = names
             .into_iter()
             .filter(|name| base.get(*name) != own.get(*name))
             .map(|name| (name.clone(), level(&base, name), level(&own, name)))
             .collect();
+        mixes::settle(base_view, view, &mut factors);
         warn_if_confounded(notes, view.name, baseline, &factors);
         plans.push(DeltaPlan { variant: view.name.to_owned(), factors });
     }
     plans
 }
 
-fn warn_if_confounded(
-    notes: &mut Notes<'_>,
-    variant: &str,
-    baseline: &str,
-    factors: &[(String, String, String)],
-) {
+fn warn_if_confounded(notes: &mut Notes<'_>, variant: &str, baseline: &str, factors: &[Factor]) {
     // A longer window under three loads is one factor, not three.
     let group = |name: &str| match name.split_once('.') {
         Some(("load", _)) => "load".to_owned(),
@@ -101,25 +99,14 @@ fn settings(levels: &mut Levels, server: &str, settings: &Settings) {
     }
 }
 
-/// The statements that are driven, whatever they are called; a mix is one level, in order of weight.
+/// The statements that are driven, whatever they are called and however often; those of a mix are one level together.
 fn endpoints(levels: &mut Levels, view: &View<'_>) {
-    let mut driven = view.driven();
-    driven.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    let mixed = driven.len() > 1;
-    let (mut queries, mut binds, mut caches) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, weight) in driven {
+    let mut kinds: [BTreeSet<String>; 3] = Default::default();
+    for (name, _) in view.driven() {
         let Some(endpoint) = view.document.endpoints.get(name) else { continue };
-        let times = if mixed { format!("{weight} × ") } else { String::new() };
-        let words: Vec<&str> = endpoint.query.split_whitespace().collect();
-        queries.push(format!("{times}{}", words.join(" ")));
-        let bound: Vec<String> = endpoint.bind.iter().map(bind).collect();
-        binds.push(or_none(bound.join(", ")));
-        caches.push(
-            endpoint.cache.as_ref().map_or_else(
-                || "none".to_owned(),
-                |c| format!("cache-aside {} for {}", c.key, c.ttl),
-            ),
-        );
+        for (all, one) in kinds.iter_mut().zip(mixes::kind(endpoint)) {
+            all.insert(one);
+        }
         for param in &endpoint.bind {
             if let Bind::Param(param) = param
                 && let Some(declared) = view.document.params.get(param)
@@ -129,19 +116,26 @@ fn endpoints(levels: &mut Levels, view: &View<'_>) {
             }
         }
     }
-    levels.insert("query".into(), queries.join(" | "));
-    levels.insert("bind".into(), binds.join(" | "));
-    levels.insert("cache".into(), caches.join(" | "));
+    for (name, all) in ["query", "bind", "cache"].into_iter().zip(kinds) {
+        levels.insert(name.into(), all.into_iter().collect::<Vec<_>>().join(" | "));
+    }
 }
 
-fn bind(bind: &Bind) -> String {
+/// A statement on one line.
+pub(super) fn statement(query: &str) -> String {
+    query.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a placeholder is bound to.
+pub(super) fn bind(bind: &Bind) -> String {
     match bind {
         Bind::Param(name) => name.clone(),
         Bind::Value(value) => format!("'{value}'"),
     }
 }
 
-fn or_none(text: String) -> String {
+/// The word for nothing.
+pub(super) fn or_none(text: String) -> String {
     if text.is_empty() { "none".into() } else { text }
 }
 
@@ -156,6 +150,23 @@ fn flatten(levels: &mut Levels, name: &str, value: Value) {
         Value::Null => {}
         Value::String(text) => {
             levels.insert(name.to_owned(), text);
+        }
+        // Stages: each is a table of a few keys, one behind the other.
+        Value::Array(list) if !list.is_empty() && list.iter().all(Value::is_object) => {
+            let tables = list.iter().filter_map(Value::as_object);
+            let all: Vec<String> = tables
+                .map(|table| {
+                    let stated = table.iter().filter(|(_, value)| !value.is_null());
+                    let word = |value: &Value| {
+                        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+                    };
+                    stated
+                        .map(|(key, value)| format!("{key} {}", word(value)))
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                })
+                .collect();
+            levels.insert(name.to_owned(), all.join(", "));
         }
         other => {
             levels.insert(name.to_owned(), other.to_string());

@@ -171,13 +171,17 @@ fn check_numbers(notes: &mut Notes<'_>, spec: &Spec) {
     }
 }
 
-/// The primary metric and its load; tails for arrivals by the clock, throughput for users who wait.
+/// The primary metric and its load; tails for arrivals by the clock, throughput for users who wait, and what was
+/// searched where a rate is.
 fn primary(notes: &mut Notes<'_>, spec: &Spec, loads: &[String]) -> (Metric, String) {
     let file = &spec.document;
     let Some(primary) = &file.design.primary else {
         let first = loads.first().cloned().unwrap_or_default();
-        let open = file.load.get(&first).is_some_and(|load| load.model == LoadModel::Open);
-        let metric = if open { Metric::ResponseTimeP95 } else { Metric::Throughput };
+        let metric = match file.load.get(&first) {
+            Some(load) if load.search.is_some() => Metric::MaxRate,
+            Some(load) if load.model == LoadModel::Open => Metric::ResponseTimeP95,
+            _ => Metric::Throughput,
+        };
         return (metric, first);
     };
     let path = ["design", "primary", "load"];
@@ -193,6 +197,11 @@ fn primary(notes: &mut Notes<'_>, spec: &Spec, loads: &[String]) -> (Metric, Str
         let what = format!("`{}` is the same in every block", primary.metric.name());
         let help = "choose a metric of requests, like `response_time_p95`";
         notes.error(codes::DESIGN, &["design", "primary", "metric"], what, help);
+    }
+    let searched = file.load.get(&primary.load).is_none_or(|load| load.search.is_some());
+    if primary.metric == Metric::MaxRate && !searched {
+        let what = format!("load `{}` searches no rate", primary.load);
+        notes.error(codes::DESIGN, &path, what, "name a load with a `search`");
     }
     (primary.metric, primary.load.clone())
 }

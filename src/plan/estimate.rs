@@ -78,11 +78,13 @@ pub(super) fn beyond_budget(estimate: &Estimate, budget_ns: Option<u64>) -> Opti
     ))
 }
 
-/// Servers' restart, fill, warm-up, window, and what is around them.
+/// Servers' restart, fill, warm-up, search, window, and what is around them.
 pub(super) fn trial_ns(load: &LoadPlan) -> Option<u64> {
     let fill = load.fill.as_ref().map_or(0, |fill| fill.max_ns / 4);
     let warmup = load.warmup.max_ns.saturating_sub(load.warmup.min_ns) / 3;
-    [fill, load.warmup.min_ns, warmup, load.duration_ns, AROUND]
+    let step = load.search.map_or(0, |search| search.step_ns.saturating_add(search.settle_ns));
+    let search = load.most_search_steps().checked_mul(step)?;
+    [fill, load.warmup.min_ns, warmup, search, load.duration_ns, AROUND]
         .iter()
         .try_fold(RESTART, |sum, part| sum.checked_add(*part))
 }
@@ -148,7 +150,7 @@ fn postgres_bytes(server: &ServerPlan, name: &str, default: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{FillPlan, ModelPlan, Until, WarmupPlan};
+    use crate::plan::{FillPlan, ModelPlan, SearchPlan, Until, WarmupPlan};
 
     #[test]
     fn a_trial_takes_its_restart_fill_warmup_window_and_a_second() {
@@ -159,8 +161,24 @@ mod tests {
             warmup: WarmupPlan { min_ns: 2 * SECOND, max_ns: 14 * SECOND, until: Until::Steady },
             fill: Some(FillPlan { users: 1, max_ns: 60 * SECOND, until: Until::Steady }),
             targets: Vec::new(),
+            stages: Vec::new(),
+            search: None,
         };
         assert_eq!(trial_ns(&load), Some((2 + 15 + 2 + 4 + 5 + 1) * SECOND));
+        // From 100 to 1000 in eleven steps of x1.25, the first one, and three into the last gap: fifteen of 4 s.
+        let search = SearchPlan {
+            metric: crate::spec::Metric::ResponseTimeP99,
+            at_most_ns: SECOND,
+            most_per_s: 1000.0,
+            step_ns: 3 * SECOND,
+            settle_ns: SECOND,
+            precision: 0.05,
+            error_ratio_max: 0.001,
+        };
+        let arrival = crate::spec::Arrival::Poisson;
+        let model = ModelPlan::Open { rate_per_s: 100.0, arrival, max_in_flight: 10 };
+        let searching = LoadPlan { model, search: Some(search), ..load.clone() };
+        assert_eq!(trial_ns(&searching), Some((29 + 60) * SECOND));
         assert_eq!(trial_ns(&LoadPlan { duration_ns: u64::MAX, ..load }), None);
     }
 }

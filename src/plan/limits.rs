@@ -6,7 +6,7 @@ use super::design::Design;
 use super::migrations::relative;
 use super::notes::Notes;
 use super::types::{RegressionPlan, ThresholdPlan};
-use crate::spec::{Scalar, Spec, Threshold};
+use crate::spec::{Metric, Scalar, Spec, Threshold};
 
 /// Thresholds over the cells that are run.
 pub(super) fn thresholds(
@@ -37,6 +37,16 @@ fn one_threshold(
     let mut scoped = scope(notes, position, "loads", loads.as_ref(), &known, &design.loads);
     if metric.is_of_data() {
         scoped.clear();
+    }
+    if *metric == Metric::MaxRate {
+        let is_level = |load: &String| file.load.get(load).is_some_and(|l| l.search.is_none());
+        for (at, load) in loads.iter().flatten().enumerate().filter(|(_, load)| is_level(load)) {
+            let at = at.to_string();
+            let path = ["thresholds", position, "loads", &at];
+            let what = format!("load `{load}` searches no rate");
+            notes.error(codes::LIMIT, &path, what, "name loads with a `search`");
+        }
+        scoped.retain(|load| !is_level(load));
     }
     let mut read = |key: &str, stated: &Option<Scalar>| {
         stated.as_ref().and_then(|text| match value(*metric, text) {

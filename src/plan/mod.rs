@@ -19,6 +19,7 @@ mod loads;
 mod lookup;
 mod merge;
 mod migrations;
+mod mixes;
 mod notes;
 mod order;
 mod params;

@@ -55,7 +55,7 @@ pub(super) fn resolve(
     }
     let expect = expect(notes, view, variant, known);
     for name in view.document.load.keys() {
-        loads::resolve(notes, view, name);
+        loads::resolve(notes, view, name, expect.error_ratio_max);
     }
     Some(Resolved { servers, api, targets, expect })
 }
@@ -98,7 +98,8 @@ pub(super) fn cell(
     load: &str,
     database: &str,
 ) -> Option<CellPlan> {
-    let drive = LoadPlan { targets: variant.targets.clone(), ..loads::resolve(notes, view, load)? };
+    let drive = loads::resolve(notes, view, load, variant.expect.error_ratio_max)?;
+    let drive = LoadPlan { targets: variant.targets.clone(), ..drive };
     let servers = &variant.servers;
     Some(CellPlan {
         variant: view.name.to_owned(),
@@ -129,7 +130,8 @@ fn check_driven(notes: &mut Notes<'_>, view: &View<'_>, variant: &Variant) {
     match (&variant.endpoint, &variant.mix) {
         (None, None) => {
             let what = format!("variant `{name}` drives no endpoint");
-            notes.error(codes::VARIANT, &path, what, "write `endpoint = \"…\"`");
+            let help = "write `endpoint = \"…\"`, or `mix = { … }`";
+            notes.error(codes::VARIANT, &path, what, help);
         }
         (Some(_), Some(_)) => {
             let what = format!("variant `{name}` has both `endpoint` and `mix`");
@@ -174,6 +176,13 @@ fn expect(
     }
     if error_ratio.as_ref().is_some_and(|l| l.min.is_some()) {
         notes.not_yet(&path("error_ratio"), "a smallest `error_ratio`");
+    }
+    if view.driven().len() > 1 && index_scans_per_request.is_some_and(|n| n.fract() != 0.0) {
+        notes.warn(format!(
+            "variant `{}` draws its endpoints at random, so no exact number of requests can make {} index scans each",
+            view.name,
+            index_scans_per_request.unwrap_or_default()
+        ));
     }
     let hits = cache_hit_ratio.as_ref();
     ExpectPlan {

@@ -106,7 +106,7 @@ fn of_trials(results: &Results, claim: &ClaimPlan) -> Result<Estimate, String> {
     if is_latency(claim.metric) && (variant.is_overloaded() || baseline.is_overloaded()) {
         return Err(says(Missing::Saturated));
     }
-    if variant.plan.drive.model != baseline.plan.drive.model {
+    if !variant.plan.drive.arrives_like(&baseline.plan.drive) {
         return Err("driven by different load models".into());
     }
     let pairs = variant.pairs(&baseline, claim.metric).map_err(says)?;

@@ -82,16 +82,22 @@ impl Noise {
 pub(super) fn noise(results: &Results) -> Option<Noise> {
     let design = &results.plan.design;
     let load = design.aa_check.clone()?;
-    // The primary metric where it is a figure of this load; else the median, which every load has.
-    let metric =
-        if design.primary_load == load { design.primary_metric } else { Metric::ResponseTimeP50 };
+    // The primary metric where it is a figure of this load; else what a search has found, or the median,
+    // which every other load has.
+    let baseline = cell(results, &design.baseline, &load)?;
+    let metric = if design.primary_load == load {
+        design.primary_metric
+    } else if baseline.plan.drive.search.is_some() {
+        Metric::MaxRate
+    } else {
+        Metric::ResponseTimeP50
+    };
     let question = Question {
         orientation: orientation(metric),
         confidence: NOISE_CONFIDENCE,
         margin: design.margin,
         family: 1,
     };
-    let baseline = cell(results, &design.baseline, &load)?;
     let pairs = twin(results, &load)?.pairs(&baseline, metric).unwrap_or_default();
     Some(Noise { load, metric, comparison: compare(&pairs, question).ok() })
 }
@@ -118,7 +124,11 @@ pub(super) fn comparisons(results: &Results) -> Vec<Compared> {
 fn metrics(results: &Results, variant: &str, load: &str) -> Vec<Metric> {
     let design = &results.plan.design;
     let mut metrics = Vec::new();
-    if let Some(cell) = cell(results, variant, load) {
+    let cell = cell(results, variant, load);
+    if cell.as_ref().is_some_and(|cell| cell.plan.drive.search.is_some()) {
+        // Each window is driven at a rate of its own: only the rates can be compared.
+        metrics = vec![Metric::MaxRate];
+    } else if let Some(cell) = cell {
         metrics = vec![Metric::ResponseTimeP50, Metric::ResponseTimeP95, Metric::ResponseTimeP99];
         let throughput_is_free = match cell.plan.drive.model {
             ModelPlan::Closed { users, .. } => users > 1,
@@ -222,7 +232,7 @@ fn grave(results: &Results, variant: &Cell<'_>, baseline: &Cell<'_>) -> Option<V
         Some(Verdict::NoVerdict(Why::Incomplete))
     } else if [variant, baseline].iter().any(|c| is_wrong(results, c)) {
         Some(Verdict::NotComparable(Because::Correctness))
-    } else if variant.plan.drive.model != baseline.plan.drive.model {
+    } else if !variant.plan.drive.arrives_like(&baseline.plan.drive) {
         Some(Verdict::NotComparable(Because::LoadModel))
     } else if noise(results).is_some_and(|n| n.condemns()) {
         Some(Verdict::NoVerdict(Why::HostUnreliable))

@@ -6,7 +6,7 @@ use super::explain;
 use super::loads::{one, range, ratio};
 use super::markdown::{Align, cell as escaped, code, table};
 use super::values::{Missing, name};
-use crate::plan::ModelPlan;
+use crate::plan::{LoadPlan, ModelPlan};
 use crate::results::{BROKEN_ACCOUNTS, Outcome, Results};
 use crate::spec::Metric;
 use crate::units::{bytes, count, latency_ns, sig3};
@@ -20,14 +20,21 @@ pub(super) struct Columns {
     offered: Option<String>,
     /// The closed load of most users, more than one.
     busiest: Option<String>,
+    /// The first load that searches for a rate.
+    searched: Option<String>,
 }
 
-fn model_of<'a>(results: &'a Results, load: &str) -> Option<&'a ModelPlan> {
+fn drive_of<'a>(results: &'a Results, load: &str) -> Option<&'a LoadPlan> {
     let plan = &results.plan;
     let of = |variant: &str| plan.cells.iter().find(|c| c.variant == variant && c.load == load);
     let cell =
         of(&plan.design.baseline).or_else(|| plan.variants.iter().find_map(|v| of(&v.name)))?;
-    Some(&cell.drive.model)
+    Some(&cell.drive)
+}
+
+/// The model of a load that stays at one level.
+fn model_of<'a>(results: &'a Results, load: &str) -> Option<&'a ModelPlan> {
+    drive_of(results, load).filter(|drive| drive.is_level()).map(|drive| &drive.model)
 }
 
 fn users(results: &Results, load: &str) -> Option<u32> {
@@ -43,6 +50,7 @@ pub(super) fn columns(results: &Results) -> Columns {
     let unloaded = loads.iter().find(|l| users(results, l) == Some(1));
     let offered =
         loads.iter().find(|l| matches!(model_of(results, l), Some(ModelPlan::Open { .. })));
+    let searched = loads.iter().find(|l| drive_of(results, l).is_some_and(|d| d.search.is_some()));
     let mut busiest: Option<(&String, u32)> = None;
     for load in loads {
         if let Some(n) = users(results, load).filter(|n| *n > 1)
@@ -55,6 +63,7 @@ pub(super) fn columns(results: &Results) -> Columns {
         unloaded: unloaded.unwrap_or(&plan.design.primary_load).clone(),
         offered: offered.cloned(),
         busiest: busiest.map(|(load, _)| load.clone()),
+        searched: searched.cloned(),
     }
 }
 
@@ -87,6 +96,9 @@ fn header(results: &Results, columns: &Columns) -> Vec<(String, Align)> {
     if let Some(n) = columns.busiest.as_ref().and_then(|l| users(results, l)) {
         header.push((format!("throughput, {n} users"), Align::Right));
     }
+    if let Some(load) = &columns.searched {
+        header.push((format!("max rate, {}", escaped(load)), Align::Right));
+    }
     header.push(("index build".into(), Align::Right));
     header.push(("index size".into(), Align::Right));
     header.push(("plan".into(), Align::Left));
@@ -112,6 +124,7 @@ fn row(results: &Results, all: &[Compared], columns: &Columns, variant: &str) ->
     ];
     row.extend(columns.offered.iter().map(|l| value(l, Metric::ResponseTimeP95)));
     row.extend(columns.busiest.iter().map(|l| value(l, Metric::Throughput)));
+    row.extend(columns.searched.iter().map(|l| value(l, Metric::MaxRate)));
     row.push(match data_value(results, Metric::IndexBuildTime, variant) {
         Some(0.0) => "–".into(),
         Some(us) => latency_ns(us * 1e3),

@@ -3,7 +3,7 @@
 use super::cells::{Cell, cell};
 use super::compared::{Compared, Family};
 use super::markdown::{Align, code, table};
-use super::values::{Missing, model, name, show};
+use super::values::{Missing, arrives, name, show};
 use crate::plan::ModelPlan;
 use crate::results::{Outcome, Results};
 use crate::spec::Metric;
@@ -21,14 +21,14 @@ pub(super) fn describe(results: &Results, load: &str) -> String {
     let drive = &first.plan.drive;
     let mut text = format!(
         "{}, windows of {}",
-        capital(&model(&drive.model)),
+        capital(&arrives(drive)),
         crate::units::Span(drive.duration_ns)
     );
     for variant in &plan.variants {
         let Some(other) = cell(results, &variant.name, load) else { continue };
         let theirs = &other.plan.drive;
-        if theirs.model != drive.model {
-            text.extend(["; ", &code(&variant.name), ": ", &model(&theirs.model)]);
+        if !theirs.arrives_like(drive) {
+            text.extend(["; ", &code(&variant.name), ": ", &arrives(theirs)]);
         }
         if theirs.duration_ns != drive.duration_ns {
             let span = crate::units::Span(theirs.duration_ns).to_string();
@@ -57,6 +57,7 @@ pub(super) fn figures(results: &Results, load: &str) -> String {
     let cells: Vec<Cell<'_>> =
         results.plan.variants.iter().filter_map(|v| cell(results, &v.name, load)).collect();
     let has_cache = cells.iter().any(|c| c.value(Metric::CacheHitRatio).is_ok());
+    let searches = cells.iter().any(|c| c.plan.drive.search.is_some());
     let mut rows = Vec::new();
     for c in &cells {
         let value = |metric| one(c, metric);
@@ -77,6 +78,9 @@ pub(super) fn figures(results: &Results, load: &str) -> String {
                 Err(_) => "–".into(),
             });
         }
+        if searches {
+            row.push(value(Metric::MaxRate));
+        }
         rows.push(row);
     }
     let mut header = vec![("variant", Align::Left)];
@@ -86,6 +90,9 @@ pub(super) fn figures(results: &Results, load: &str) -> String {
     );
     if has_cache {
         header.push(("hit ratio", Align::Right));
+    }
+    if searches {
+        header.push(("max rate", Align::Right));
     }
     table(&header, &rows)
 }
@@ -121,8 +128,10 @@ pub(super) fn remarks(results: &Results, load: &str) -> Vec<String> {
         let overloaded = count_of(|o| *o == Outcome::Overloaded);
         if overloaded > 0 {
             let rate = match &c.plan.drive.model {
-                ModelPlan::Open { rate_per_s, .. } => format!(" at {rate_per_s}/s"),
-                ModelPlan::Closed { .. } => String::new(),
+                ModelPlan::Open { rate_per_s, .. } if c.plan.drive.is_level() => {
+                    format!(" at {rate_per_s}/s")
+                }
+                _ => String::new(),
             };
             remarks.push(format!(
                 "{named} was overloaded in {overloaded} of {} trials: {} of {} requests were dropped. Its latency is not \

@@ -8,6 +8,7 @@ use super::explain;
 use super::markdown::{Align, cell as escaped, code, fenced, one_line, table};
 use crate::plan::{BindPlan, EndpointPlan, VariantPlan};
 use crate::results::Results;
+use crate::units::share;
 
 /// One considered option.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,7 +34,8 @@ fn option(results: &Results, variant: &VariantPlan) -> OptionView {
     let mut statements = Vec::new();
     for endpoint in endpoints(results, variant) {
         facts.push(format!(
-            "Endpoint {}: {}{}",
+            "{}Endpoint {}: {}{}",
+            part(results, variant, &endpoint.name),
             code(&endpoint.name),
             code(&format!("{} {}", endpoint.method, endpoint.path)),
             binds(endpoint)
@@ -65,6 +67,17 @@ fn endpoints<'a>(results: &'a Results, variant: &VariantPlan) -> Vec<&'a Endpoin
     };
     let named = |e: &&EndpointPlan| variant.endpoints.contains(&e.name);
     cell.api.endpoints.iter().filter(named).collect()
+}
+
+/// Which share of a mix an endpoint is; nothing where it is all.
+fn part(results: &Results, variant: &VariantPlan, endpoint: &str) -> String {
+    let cell = results.plan.cells.iter().find(|c| c.variant == variant.name);
+    let targets = cell.map_or(&[][..], |cell| &cell.drive.targets);
+    let sum: f64 = targets.iter().map(|target| target.weight).sum();
+    match targets.iter().find(|target| target.endpoint == endpoint) {
+        Some(target) if targets.len() > 1 => format!("{}: ", share(target.weight / sum)),
+        _ => String::new(),
+    }
 }
 
 fn binds(endpoint: &EndpointPlan) -> String {

@@ -33,14 +33,20 @@ fn maybe(x: Option<f64>) -> String {
 pub(super) fn summary(results: &Results) -> Table {
     let plan = &results.plan;
     let mut rows = Vec::new();
+    // Tables without a search stay byte for byte what they were.
+    let searches = plan.cells.iter().any(|cell| cell.drive.search.is_some());
     for load in &plan.loads {
         for variant in &plan.variants {
             if let Some(cell) = cell(results, &variant.name, load) {
-                rows.push(summary_row(&cell, plan.design.blocks));
+                let mut row = summary_row(&cell, plan.design.blocks);
+                if searches {
+                    row.extend(three(cell.value(Metric::MaxRate)));
+                }
+                rows.push(row);
             }
         }
     }
-    table(
+    let mut table = table(
         "summary.csv",
         "variant load blocks_planned blocks_valid trials trials_failed trials_overloaded due dropped answered failed \
          error_ratio error_ratio_upper_95 rate_rps rate_low_rps rate_high_rps cache_hit_ratio \
@@ -49,7 +55,12 @@ pub(super) fn summary(results: &Results) -> Table {
          response_time_p999_us service_time_p50_us service_time_p95_us service_time_p99_us \
          index_scans_per_request buffers_per_request statements_per_request",
         rows,
-    )
+    );
+    if searches {
+        let names = ["max_rate_rps", "max_rate_low_rps", "max_rate_high_rps"];
+        table.header.extend(names.map(str::to_owned));
+    }
+    table
 }
 
 fn summary_row(cell: &Cell<'_>, planned: u32) -> Vec<String> {

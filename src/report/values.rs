@@ -1,6 +1,6 @@
 //! A metric's value in one trial, why there is none, and how it is printed.
 
-use crate::plan::ModelPlan;
+use crate::plan::{LoadPlan, ModelPlan};
 use crate::results::{Outcome, TrialRecord, Window, Witness};
 use crate::spec::{Better, Metric, Unit};
 use crate::stats::{Orientation, Scale, Why, samples_needed};
@@ -100,6 +100,7 @@ pub(super) fn of_trial(metric: Metric, trial: &TrialRecord) -> Result<f64, Missi
     }
     match metric {
         Metric::Throughput => Ok(window.rate_rps),
+        Metric::MaxRate => window.max_rate_rps.ok_or(Missing::NotMeasured),
         Metric::ErrorRatio => per(window.failed as f64, window.due),
         Metric::CacheHitRatio => hit_ratio(window),
         _ if is_latency(metric) => latency(metric, window),
@@ -178,8 +179,41 @@ fn counted(metric: Metric, window: &Window, witness: &Witness) -> Result<f64, Mi
     }
 }
 
-/// A load model in a phrase.
-pub(super) fn model(model: &ModelPlan) -> String {
+/// How a load arrives, in a phrase.
+pub(super) fn arrives(plan: &LoadPlan) -> String {
+    let per = match plan.model {
+        ModelPlan::Closed { .. } => " users",
+        ModelPlan::Open { .. } => "/s",
+    };
+    let level = |level: f64| format!("{}{per}", digits(level));
+    let stages: Vec<String> = plan
+        .stages
+        .iter()
+        .map(|stage| {
+            let span = crate::units::Span(stage.duration_ns);
+            if stage.from.total_cmp(&stage.to).is_eq() {
+                format!("{span} at {}", level(stage.from))
+            } else {
+                format!("{span} from {} to {}", digits(stage.from), level(stage.to))
+            }
+        })
+        .collect();
+    let mut text = model(&plan.model);
+    if !stages.is_empty() {
+        text = format!("{text} at first: {}", stages.join(", then "));
+    }
+    if let Some(search) = &plan.search {
+        text = format!(
+            "{text} at first; the highest rate up to {} that keeps {} at {} is looked for, and the window is driven at it",
+            level(search.most_per_s),
+            name(search.metric),
+            latency_ns(search.at_most_ns as f64),
+        );
+    }
+    text
+}
+
+fn model(model: &ModelPlan) -> String {
     match model {
         ModelPlan::Closed { users: 1, .. } => "closed loop, 1 user".into(),
         ModelPlan::Closed { users, .. } => format!("closed loop, {users} users"),

@@ -33,6 +33,7 @@ pub fn timeline(dir: &Path, trials: &[TrialRecord]) -> Result<Table> {
         header: header.map(str::to_owned).to_vec(),
         rows: Vec::new(),
     };
+    let mut of_searches = Vec::new();
     for trial in trials {
         let path = dir.join("trials").join(format!("{}.slices", stem(trial)));
         let bytes = match fs::read(&path) {
@@ -43,6 +44,14 @@ pub fn timeline(dir: &Path, trials: &[TrialRecord]) -> Result<Table> {
         let slices: Vec<SliceRecord> =
             serde_json::from_slice(&bytes).with_context(|| format!("{}", path.display()))?;
         table.rows.extend(slices.iter().map(|slice| row(trial, slice)));
+        of_searches.extend(slices.iter().map(|slice| slice.offered_rps));
+    }
+    // Timelines without a search stay byte for byte what they were.
+    if of_searches.iter().any(Option::is_some) {
+        table.header.push("offered_rps".into());
+        for (row, rate) in table.rows.iter_mut().zip(of_searches) {
+            row.push(rate.map(|rate| rate.to_string()).unwrap_or_default());
+        }
     }
     Ok(table)
 }

@@ -24,6 +24,12 @@ pub fn trials_table(trials: &[TrialRecord]) -> Table {
             }
         }
     }
+    let max_rate = |t: &TrialRecord| t.window.as_ref().and_then(|w| w.max_rate_rps);
+    if trials.iter().any(|t| max_rate(t).is_some()) {
+        for (row, trial) in rows.iter_mut().zip(trials) {
+            row.put_some("max_rate_rps", max_rate(trial));
+        }
+    }
     let header = rows.first().map_or_else(header_of_nothing, Cells::names);
     Table {
         file: "trials.csv".into(),
@@ -221,6 +227,7 @@ mod tests {
                 },
                 lag_p99_us: x[5],
                 generator_cpu_share: x[6],
+                max_rate_rps: (n[0] % 2 == 0).then_some(x[7]),
             },
         )
     }

@@ -125,6 +125,7 @@ fn window(row: &Row<'_>) -> Result<Option<Window>> {
         service_time: quantiles(row, "service_time")?,
         lag_p99_us: needed(row, "lag_p99_us")?,
         generator_cpu_share: needed(row, "generator_cpu_share")?,
+        max_rate_rps: later(row, "max_rate_rps")?,
     }))
 }
 

@@ -168,6 +168,9 @@ pub struct Window {
     pub lag_p99_us: f64,
     /// CPU of the generator over the window, 1.0 is one core.
     pub generator_cpu_share: f64,
+    /// Highest rate that kept the objective; none without a search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rate_rps: Option<f64>,
 }
 
 /// Latencies in microseconds. None: too few samples for that quantile, or it falls among failures.
@@ -263,6 +266,9 @@ pub struct SliceRecord {
     pub response_time_p50_us: Option<f64>,
     /// 99th percentile of the right answers, however few.
     pub response_time_p99_us: Option<f64>,
+    /// The rate that a search was trying; none without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered_rps: Option<f64>,
 }
 
 /// What the data cost, once per run.

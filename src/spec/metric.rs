@@ -57,6 +57,8 @@ pub enum Metric {
     RedisCpuPerRequest,
     /// CPU time of Nginx for each request.
     NginxCpuPerRequest,
+    /// Highest rate that keeps the objective of the load's search, in requests per second.
+    MaxRate,
 }
 
 /// The unit in which a metric's value is held.
@@ -86,7 +88,7 @@ pub enum Better {
 
 impl Metric {
     /// Every metric, in the order of this page.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::ResponseTimeP50,
         Self::ResponseTimeP90,
         Self::ResponseTimeP95,
@@ -111,6 +113,7 @@ impl Metric {
         Self::ApiCpuPerRequest,
         Self::RedisCpuPerRequest,
         Self::NginxCpuPerRequest,
+        Self::MaxRate,
     ];
 
     /// Its name in files.
@@ -140,13 +143,14 @@ impl Metric {
             Self::ApiCpuPerRequest => "api_cpu_per_request",
             Self::RedisCpuPerRequest => "redis_cpu_per_request",
             Self::NginxCpuPerRequest => "nginx_cpu_per_request",
+            Self::MaxRate => "max_rate",
         }
     }
 
     /// The unit of its values.
     pub fn unit(self) -> Unit {
         match self {
-            Self::Throughput => Unit::PerSecond,
+            Self::Throughput | Self::MaxRate => Unit::PerSecond,
             Self::ErrorRatio | Self::CacheHitRatio => Unit::Share,
             Self::IndexBytes | Self::TableBytes => Unit::Bytes,
             Self::IndexScansPerRequest | Self::BuffersPerRequest | Self::StatementsPerRequest => {
@@ -159,9 +163,27 @@ impl Metric {
     /// Which way is better.
     pub fn better(self) -> Better {
         match self {
-            Self::Throughput | Self::CacheHitRatio => Better::Higher,
+            Self::Throughput | Self::CacheHitRatio | Self::MaxRate => Better::Higher,
             _ => Better::Lower,
         }
+    }
+
+    /// Which quantile of a time it is, from 0 to 1; none for a maximum, a mean and all that is no time.
+    pub fn quantile(self) -> Option<f64> {
+        match self {
+            Self::ResponseTimeP50 | Self::ServiceTimeP50 => Some(0.5),
+            Self::ResponseTimeP90 | Self::ServiceTimeP90 => Some(0.9),
+            Self::ResponseTimeP95 | Self::ServiceTimeP95 => Some(0.95),
+            Self::ResponseTimeP99 | Self::ServiceTimeP99 => Some(0.99),
+            Self::ResponseTimeP999 => Some(0.999),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a response or service time.
+    pub fn is_time_of_requests(self) -> bool {
+        let name = self.name();
+        name.starts_with("response_time_") || name.starts_with("service_time_")
     }
 
     /// Whether it belongs to a variant's data, whatever the load.

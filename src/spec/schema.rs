@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn a_patch_requires_nothing_but_in_lists() {
         let definitions = &shared()["definitions"];
-        assert_eq!(definitions["Load"]["required"], json!(["model", "duration"]));
+        assert_eq!(definitions["Load"]["required"], json!(["model"]));
         assert!(definitions["LoadPatch"].get("required").is_none());
         let profile = at(&["profiles".into(), "ci".into()]).expect("a schema");
         assert!(profile["properties"].get("profiles").is_none(), "no profiles in profiles");

@@ -11,6 +11,7 @@ mod cli;
 mod drive;
 mod house;
 mod lab;
+mod loads;
 mod run;
 mod sources;
 mod stack;

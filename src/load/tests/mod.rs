@@ -3,6 +3,7 @@
 
 mod answers;
 mod faults;
+mod levels;
 mod models;
 mod scripts;
 mod sockets;

@@ -113,6 +113,12 @@ async fn answers_are_checked_one_by_one_before_the_load() {
     let said = &wrong.mismatches[0];
     assert!(said.starts_with("GET /users/indexed?email=") && said.contains("1 rows instead of 2"));
     let mut plan = closed(1, 0);
+    let mut rare = plan.targets[0].clone();
+    (rare.weight, rare.check.rows) = (1e-9, Some(2));
+    plan.targets.push(rare);
+    let wrong = check_once(job(plan, address), 3).await.expect("checked");
+    assert_eq!((wrong.sent, wrong.mismatches.len()), (6, 3), "each target is looked at");
+    let mut plan = closed(1, 0);
     plan.targets[0].check.status = 404;
     let wrong = check_once(job(plan, address), 1).await.expect("checked");
     assert!(wrong.mismatches[0].ends_with(": status-200"), "{:?}", wrong.mismatches);

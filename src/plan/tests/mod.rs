@@ -3,6 +3,7 @@
 mod changes;
 mod example;
 mod folders;
+mod loads;
 mod mistakes;
 mod other;
 mod parts;

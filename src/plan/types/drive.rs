@@ -2,10 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::Metric;
+
+/// A search goes up by this factor until a rate fails.
+pub const SEARCH_GROWTH: f64 = 1.25;
+
 /// What is driven, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadPlan {
-    /// Load model.
+    /// Load model; of one with stages or a search, as the warm-up is driven.
     pub model: ModelPlan,
     /// A request without an answer by then has failed.
     pub timeout_ns: u64,
@@ -17,6 +22,88 @@ pub struct LoadPlan {
     pub fill: Option<FillPlan>,
     /// What requests are sent, by weight.
     pub targets: Vec<TargetPlan>,
+    /// The window in parts; none where it is all at the model's level.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StagePlan>,
+    /// Looks for the rate of the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchPlan>,
+}
+
+impl LoadPlan {
+    /// Requests under way at most.
+    pub fn most_under_way(&self) -> u32 {
+        match self.model {
+            ModelPlan::Open { max_in_flight, .. } => max_in_flight,
+            ModelPlan::Closed { users, .. } => {
+                let levels = self.stages.iter().flat_map(|stage| [stage.from, stage.to]);
+                levels.fold(users, |most, level| most.max(whole(level)))
+            }
+        }
+    }
+
+    /// Whether another load arrives in the same way, so that latencies under both can be compared.
+    pub fn arrives_like(&self, other: &Self) -> bool {
+        (&self.model, &self.stages, &self.search) == (&other.model, &other.stages, &other.search)
+    }
+
+    /// Whether the window is neither in stages nor at a rate that was searched.
+    pub fn is_level(&self) -> bool {
+        self.stages.is_empty() && self.search.is_none()
+    }
+
+    /// The rates that a search may have to try: up to the highest one, and then into the last gap. More only where even
+    /// the first one fails; 0 without a search.
+    pub fn most_search_steps(&self) -> u64 {
+        let (Some(search), ModelPlan::Open { rate_per_s, .. }) = (&self.search, &self.model) else {
+            return 0;
+        };
+        let up = (search.most_per_s / rate_per_s).max(1.0).ln() / SEARCH_GROWTH.ln();
+        let gap = SEARCH_GROWTH.ln() / (1.0 + search.precision).ln();
+        let steps = up.ceil() + 1.0 + gap.max(1.0).log2().ceil();
+        u64::from(whole(steps))
+    }
+}
+
+/// A small number as a whole one.
+fn whole(number: f64) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "levels and steps are small, and the cast saturates"
+    )]
+    let whole = number.round() as u32;
+    whole
+}
+
+/// A part of the window: evenly from one level to another; the same for one that stays.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StagePlan {
+    /// How long.
+    pub duration_ns: u64,
+    /// Arrivals per second, or users, at its beginning.
+    pub from: f64,
+    /// The same at its end.
+    pub to: f64,
+}
+
+/// A search for the highest rate that keeps an objective. The model's rate is tried first.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SearchPlan {
+    /// A response or service time.
+    pub metric: Metric,
+    /// The most that it may be.
+    pub at_most_ns: u64,
+    /// No higher rate is tried.
+    pub most_per_s: f64,
+    /// How long each rate is judged.
+    pub step_ns: u64,
+    /// How long each rate is driven before that.
+    pub settle_ns: u64,
+    /// The search ends when the lowest rate that failed is within this share of the highest that was kept.
+    pub precision: f64,
+    /// Failed requests over requests due that a rate may have.
+    pub error_ratio_max: f64,
 }
 
 /// Load model.

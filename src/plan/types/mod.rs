@@ -11,7 +11,7 @@ pub use cell::{
 };
 pub use drive::{
     CheckPlan, DistributionPlan, DrawPlan, DrawSource, FieldCheck, FillPlan, LoadPlan, ModelPlan,
-    TargetPlan, Until, WarmupPlan,
+    SEARCH_GROWTH, SearchPlan, StagePlan, TargetPlan, Until, WarmupPlan,
 };
 pub use judge::{ClaimPlan, DeltaPlan, DesignPlan, RegressionPlan, ThresholdPlan};
 pub use launch::{

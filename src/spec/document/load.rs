@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::units::{Rate, Span};
+use crate::spec::Metric;
+use crate::units::{Rate, Share, Span};
 
 /// `[load.NAME]`: how requests arrive.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -15,7 +16,7 @@ pub struct Load {
     #[serde(default)]
     #[schemars(range(min = 1, max = 10_000))]
     pub users: Option<u32>,
-    /// `closed`: pause between an answer and the next request.
+    /// `closed`: pause between an answer and the next request, always the same.
     #[serde(default)]
     pub think_time: Option<Span>,
     /// `open`: offered rate.
@@ -35,7 +36,14 @@ pub struct Load {
     #[serde(default)]
     pub warmup: Warmup,
     /// The measured window.
-    pub duration: Span,
+    #[serde(default)]
+    pub duration: Option<Span>,
+    /// The measured window in parts, instead of `duration` and of `rate` or `users`: levels and ramps.
+    #[serde(default)]
+    pub stages: Option<Vec<Stage>>,
+    /// `open`: looks for the highest rate that keeps an objective, and drives the window at it; instead of `rate`.
+    #[serde(default)]
+    pub search: Option<Search>,
 }
 
 fn timeout() -> Span {
@@ -61,6 +69,81 @@ pub enum Arrival {
     Poisson,
     /// Equal gaps.
     Constant,
+}
+
+/// A part of the window: a level, or a ramp from where the part before it ended.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// How long.
+    pub duration: Span,
+    /// `open`: this rate throughout.
+    #[serde(default)]
+    pub rate: Option<Rate>,
+    /// `open`: evenly from the rate before to this one.
+    #[serde(default)]
+    pub ramp_to: Option<Rate>,
+    /// `closed`: so many users throughout.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub users: Option<u32>,
+    /// `closed`: evenly from the users before to so many.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub ramp_to_users: Option<u32>,
+}
+
+/// `search`: rates are tried one after the other, and each is held against the objective.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// What a rate must keep: `"response_time_p99 <= 50ms"`.
+    pub objective: String,
+    /// The first rate, also that of the warm-up.
+    pub start: Rate,
+    /// No higher rate is tried.
+    pub most: Rate,
+    /// How long each rate is judged.
+    #[serde(default = "step")]
+    pub step: Span,
+    /// How long each rate is driven before it is judged.
+    #[serde(default = "settle")]
+    pub settle: Span,
+    /// The search ends when the lowest rate that failed is within this of the highest that was kept.
+    #[serde(default = "precision")]
+    pub precision: Share,
+}
+
+fn step() -> Span {
+    Span::from_secs(5)
+}
+
+fn settle() -> Span {
+    Span::from_secs(1)
+}
+
+fn precision() -> Share {
+    Share(0.05)
+}
+
+impl Search {
+    /// Reads an objective: a response or service time, and the most that it may be.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, as the end of a sentence.
+    pub fn read_objective(text: &str) -> Result<(Metric, Span), &'static str> {
+        let Some((name, most)) = text.split_once("<=") else { return Err("is no condition") };
+        let is_it = |metric: &Metric| metric.name() == name.trim() && metric.is_time_of_requests();
+        let Some(metric) = Metric::ALL.into_iter().find(is_it) else {
+            return Err("names no response or service time");
+        };
+        match most.trim().parse::<Span>() {
+            Ok(most) if most.0 > 0 => Ok((metric, most)),
+            Ok(_) => Err("allows no time at all"),
+            Err(_) => Err("has no duration as its limit"),
+        }
+    }
 }
 
 /// Load before the measured window.

@@ -20,7 +20,7 @@ pub use design::{Design, Exclude, Primary};
 pub use endpoint::{
     Bind, Cache, CacheStrategy, Check, Distribution, DistributionKind, Endpoint, Param, ParamType,
 };
-pub use load::{Arrival, Fill, Load, LoadModel, Warmup};
+pub use load::{Arrival, Fill, Load, LoadModel, Search, Stage, Warmup};
 pub use scalar::Scalar;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,9 @@
 //! Load profiles, warm-ups, fills and the durations of everything.
 
+use serde_json::Value;
+
 use super::look::{Look, child};
+use super::stages;
 use crate::spec::codes;
 use crate::spec::metric::Metric;
 use crate::spec::parse::Path;
@@ -13,11 +16,13 @@ const NEVER_ZERO: &[&[&str]] = &[
     &["endpoints", "*", "cache", "ttl"],
     &["load", "*", "duration"],
     &["load", "*", "timeout"],
+    &["load", "*", "stages", "*", "duration"],
+    &["load", "*", "search", "step"],
     &["fill", "max"],
     &["design", "time_budget"],
 ];
 
-const OPEN: &[&str] = &["rate", "arrival", "max_in_flight"];
+const OPEN: &[&str] = &["rate", "arrival", "max_in_flight", "search"];
 const CLOSED: &[&str] = &["users", "think_time"];
 
 pub(super) fn check(look: &mut Look<'_>) {
@@ -28,6 +33,7 @@ pub(super) fn check(look: &mut Look<'_>) {
     }
     for path in look.both(&["load", "*"]) {
         model(look, &path);
+        stages::check(look, &path);
         warmup(look, &child(&path, "warmup"));
     }
     for path in look.both(&["load", "*", "warmup", "until"]) {
@@ -48,7 +54,7 @@ fn never_zero(look: &mut Look<'_>, path: &Path) {
 
 fn model(look: &mut Look<'_>, path: &[String]) {
     let Some(model) = look.text(path, "model") else { return };
-    let (own, others, needed) = match model {
+    let (own, others, level) = match model {
         "closed" => ("closed", OPEN, "users"),
         "open" => ("open", CLOSED, "rate"),
         _ => return,
@@ -60,11 +66,18 @@ fn model(look: &mut Look<'_>, path: &[String]) {
             look.excludes(path, key, &child(path, "model"), &why);
         }
     }
-    let is_patch = path.first().is_some_and(|p| p == "variants");
     // A key that is there but was refused is null, and was reported already.
-    let is_there = look.get(path).is_some_and(|t| t.get(needed).is_some());
-    if !is_patch && !is_there {
-        look.needs(path, needed, &format!("by the {own} model"));
+    let table = look.get(path);
+    let is_there = |key: &str| table.is_some_and(|t: &Value| t.get(key).is_some());
+    if path.first().is_some_and(|p| p == "variants") {
+        return;
+    }
+    let is_said = is_there(level) || is_there("stages") || (own == "open" && is_there("search"));
+    if !is_said {
+        look.needs(path, level, &format!("by the {own} model"));
+    }
+    if !is_there("duration") && !is_there("stages") {
+        look.needs(path, "duration", "by the window");
     }
 }
 

@@ -6,6 +6,7 @@ mod data;
 mod loads;
 mod look;
 mod not_yet;
+mod stages;
 mod texts;
 
 use serde_json::Value;

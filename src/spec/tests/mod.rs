@@ -2,6 +2,7 @@
 
 mod fuzz;
 mod layers;
+mod loads;
 mod mistakes;
 mod refusals;
 

@@ -141,7 +141,6 @@ const CASES: &[(&str, &str, &[&str])] = &[
     ("work_mem = \"16MB\"", "work_mem = \"4MB\\nlisten_addresses='*'\"", &["QL0313"]),
     // Not yet.
     ("[services.redis]", "[services.redis]\ntransport = \"tcp\"", &["QL0501"]),
-    ("endpoint = \"scan\"", "mix = { scan = 1, indexed = 2 }", &["QL0501"]),
     ("margin      = \"5%\"", "precision = \"5%\"", &["QL0501"]),
     ("strategy = \"cache-aside\"", "strategy = \"write-behind\"", &["QL0501"]),
 ];

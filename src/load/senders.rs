@@ -1,0 +1,149 @@
+//! Who sends next: users who wait for their answers, and a dispatcher that hands out what arrives.
+
+use std::rc::Rc;
+
+use tokio::time::Duration;
+
+use super::attendance::{Attendance, There};
+use super::engine::{Engine, Phase};
+use super::schedule::Arrivals;
+
+/// A user whose request failed waits this long: a server that refuses at once must not turn the loop into a spin.
+const AFTER_FAILURE: Duration = Duration::from_millis(10);
+/// Arrivals handed out in a row before answers get their turn.
+const ROW: u32 = 16;
+
+/// A user of a closed load.
+pub(super) struct User {
+    /// Whether it fills the cache; else it is one of the cell's own.
+    pub(super) fills: bool,
+    /// Pause before each request.
+    pub(super) think_ns: u64,
+    /// When it is there; none is always.
+    pub(super) attends: Option<Attendance>,
+}
+
+/// When a user sends its next request.
+enum Next {
+    /// Then.
+    Due(u64),
+    /// Not before the phase turns.
+    Later,
+    /// Never again.
+    Over,
+}
+
+/// A part of an open load, with arrivals of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leg {
+    /// Not measured.
+    Warmup,
+    /// A rate of a search.
+    Step,
+    /// Measured.
+    Window,
+}
+
+impl Engine {
+    /// A user of a closed load: the next request is due when the last one has ended, plus a pause.
+    pub(super) async fn user(self: Rc<Self>, user: User) -> anyhow::Result<()> {
+        let mut wire = self.take();
+        let waits = user.think_ns > 0 || user.attends.is_some();
+        let mut timer = if waits { Some(self.clock.timer()?) } else { None };
+        let mut due_ns = self.clock.now();
+        'requests: loop {
+            due_ns += user.think_ns;
+            loop {
+                match self.next(&user, due_ns) {
+                    Next::Over => break 'requests,
+                    Next::Later => self.turned.notified().await,
+                    Next::Due(due) => {
+                        due_ns = due;
+                        let Some(timer) = &mut timer else { break };
+                        if self.clock.now() >= due_ns {
+                            break;
+                        }
+                        tokio::select! {
+                            waited = timer.until(due_ns) => waited?,
+                            () = self.turned.notified() => {}
+                        }
+                    }
+                }
+            }
+            let order = self.order(due_ns);
+            self.enter(&order);
+            if self.shoot(&mut wire, order).await.is_some() {
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
+            due_ns = self.clock.now();
+        }
+        self.give(wire);
+        Ok(())
+    }
+
+    /// When a user sends the request that would be due then.
+    fn next(&self, user: &User, due_ns: u64) -> Next {
+        let is_over = match self.phase.get() {
+            Phase::Fill => !user.fills,
+            Phase::Warmup => user.fills,
+            Phase::Window(_, end) => user.fills || due_ns >= end,
+            Phase::Check | Phase::Rest | Phase::Step(_) | Phase::Over => true,
+        };
+        match (&user.attends, self.phase.get()) {
+            _ if is_over => Next::Over,
+            (Some(attends), Phase::Warmup) if !attends.warms_up => Next::Later,
+            (Some(attends), Phase::Window(start, _)) => {
+                match attends.at(due_ns.saturating_sub(start)) {
+                    There::Yes => Next::Due(due_ns),
+                    There::From(ns) => Next::Due(start.saturating_add(ns)),
+                    There::Gone => Next::Over,
+                }
+            }
+            _ => Next::Due(due_ns),
+        }
+    }
+
+    /// The arrivals of an open load, one leg after the other: what is due finds an idle connection, or a new one, or is
+    /// dropped.
+    pub(super) async fn dispatch(self: Rc<Self>, legs: Vec<(Leg, Arrivals)>) -> anyhow::Result<()> {
+        let mut timer = self.clock.timer()?;
+        let mut in_a_row = 0;
+        for (leg, arrivals) in legs {
+            let start = match self.phase.get() {
+                Phase::Window(start, _) => start,
+                Phase::Step(step) => step.start,
+                _ => self.clock.now(),
+            };
+            for offset in arrivals {
+                let due_ns = start.saturating_add(offset);
+                while !self.is_past(leg, due_ns) && self.clock.now() < due_ns {
+                    in_a_row = 0;
+                    tokio::select! {
+                        waited = timer.until(due_ns) => waited?,
+                        () = self.turned.notified() => {}
+                    }
+                }
+                if self.is_past(leg, due_ns) {
+                    break;
+                }
+                self.arrive(due_ns);
+                in_a_row += 1;
+                if in_a_row == ROW {
+                    in_a_row = 0;
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an arrival of this leg, due then, no longer exists.
+    fn is_past(&self, leg: Leg, due_ns: u64) -> bool {
+        match (self.phase.get(), leg) {
+            (Phase::Window(start, _), Leg::Warmup | Leg::Step) => due_ns >= start,
+            (Phase::Window(_, end), Leg::Window) => due_ns >= end,
+            (Phase::Step(step), _) => due_ns >= step.end,
+            (phase, _) => matches!(phase, Phase::Over | Phase::Rest),
+        }
+    }
+}
