@@ -6,9 +6,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use futures_util::future;
 use tokio::sync::Notify;
 use tokio::time::Duration;
 
+use super::ahead::Ahead;
 use super::answer::Body;
 use super::check;
 use super::clock::Clock;
@@ -25,6 +27,8 @@ use crate::spec::Arrival;
 const AFTER_FAILURE: Duration = Duration::from_millis(10);
 /// Idle connections that an open load keeps in hand, so that a burst does not pay for opening them.
 const IN_HAND: usize = 4;
+/// With more time than this until the next arrival, requests are drawn ahead.
+const SPARE_NS: u64 = 20_000;
 /// Arrivals handed out in a row before answers get their turn.
 const ROW: u32 = 16;
 
@@ -46,6 +50,7 @@ pub(super) enum Phase {
 /// One request to be sent.
 struct Order {
     due_ns: u64,
+    part: Part,
     in_window: bool,
     shot: Shot,
 }
@@ -58,7 +63,7 @@ pub(super) struct Engine {
     pub(super) phase: Cell<Phase>,
     /// Wakes those who wait for a time that has lost its meaning.
     pub(super) turned: Notify,
-    shots: Shots,
+    pub(super) ahead: Ahead,
     arrivals_seed: u64,
     door: Door,
     /// One for each target.
@@ -69,7 +74,6 @@ pub(super) struct Engine {
     busy: Cell<u32>,
     most_busy: u32,
     opening: Cell<bool>,
-    counters: [Cell<u64>; 4],
 }
 
 impl Engine {
@@ -96,14 +100,13 @@ impl Engine {
             clock,
             phase: Cell::new(Phase::Check),
             turned: Notify::new(),
-            shots,
+            ahead: Ahead::new(shots),
             arrivals_seed,
             door,
             idle: RefCell::default(),
             busy: Cell::new(0),
             most_busy,
             opening: Cell::new(false),
-            counters: Default::default(),
         }
     }
 
@@ -143,7 +146,10 @@ impl Engine {
             }
             let order = self.order(due_ns);
             self.enter(&order);
-            if self.shoot(&mut wire, order).await.is_some() {
+            let part = order.part;
+            // The next request is drawn while the server works on this one, not between its answer and the next.
+            let drawn = async { self.ahead.top_up(part) };
+            if future::join(self.shoot(&mut wire, order), drawn).await.0.is_some() {
                 tokio::time::sleep(AFTER_FAILURE).await;
             }
             due_ns = self.clock.now();
@@ -179,6 +185,11 @@ impl Engine {
                 let due_ns = start.saturating_add(offset);
                 while !self.is_past(part, due_ns) && self.clock.now() < due_ns {
                     in_a_row = 0;
+                    if self.clock.now() + SPARE_NS < due_ns {
+                        // Two for the one that goes: after a burst there are soon as many in hand as before.
+                        self.ahead.top_up(part);
+                        self.ahead.top_up(part);
+                    }
                     tokio::select! {
                         waited = timer.until(due_ns) => waited?,
                         () = self.turned.notified() => {}
@@ -264,10 +275,8 @@ impl Engine {
             Phase::Window(start, end) if (start..end).contains(&due_ns) => Part::Window,
             Phase::Warmup | Phase::Window(..) | Phase::Over => Part::Warmup,
         };
-        let counter = &self.counters[part as usize];
-        let n = counter.replace(counter.get() + 1);
-        let shot = self.shots.draw(part, n);
-        Order { due_ns, in_window: matches!(part, Part::Window), shot }
+        let shot = self.ahead.take(part);
+        Order { due_ns, part, in_window: matches!(part, Part::Window), shot }
     }
 
     fn enter(&self, order: &Order) {
@@ -277,7 +286,7 @@ impl Engine {
     /// Sends a request that has been entered, waits for its whole answer until its deadline, checks it and writes down
     /// how it ended; gives why it failed, if it did.
     async fn shoot(&self, wire: &mut Wire, order: Order) -> Option<Fault> {
-        let Order { due_ns, in_window, shot } = order;
+        let Order { due_ns, in_window, shot, .. } = order;
         // From due, not from sent: no right answer has a response time above the timeout.
         let deadline = self.clock.instant(due_ns.saturating_add(self.plan.timeout_ns));
         let request = (&self.moulds[shot.target], shot.uri.as_str());

@@ -3,10 +3,12 @@
 //! A request knows when it was due, when it was sent and when its answer was whole. Response time counts from due, so
 //! a server that stalls cannot hide the requests that it kept from being sent; service time counts from sent.
 
+mod ahead;
 mod answer;
 mod check;
 mod clock;
 mod dice;
+mod draws;
 mod engine;
 mod fault;
 #[cfg(test)]
@@ -18,6 +20,7 @@ mod phases;
 mod places;
 mod recording;
 mod run;
+mod samples;
 mod schedule;
 mod shots;
 mod steady;

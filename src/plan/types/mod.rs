@@ -10,8 +10,8 @@ pub use cell::{
     PlanNode, PoolPlan, ServerPlan, StackPlan,
 };
 pub use drive::{
-    CheckPlan, DistributionPlan, DrawPlan, DrawSource, FieldCheck, FillPlan, LoadPlan, ModelPlan,
-    TargetPlan, Until, WarmupPlan,
+    CheckPlan, DistributionPlan, DrawPlan, DrawSource, FieldCheck, FileValues, FillPlan, LoadPlan,
+    ModelPlan, TargetPlan, Until, WarmupPlan,
 };
 pub use judge::{ClaimPlan, DeltaPlan, DesignPlan, RegressionPlan, ThresholdPlan};
 pub use launch::{

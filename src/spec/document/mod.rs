@@ -10,6 +10,7 @@ mod endpoint;
 mod load;
 mod scalar;
 mod services;
+mod values;
 mod variant;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use scalar::Scalar;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use services::{ApiService, Pool, Server, Services, Transport};
+pub use values::{FromCsv, FromLog, HotKeys};
 pub use variant::{Expect, ExpectPlan, Limits, Variant};
 
 /// Names of variants, endpoints, loads and the like: they become file names and plot labels.
