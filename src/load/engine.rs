@@ -222,7 +222,7 @@ impl Engine {
         // A dropped arrival uses up its request all the same: the later ones stay what they are.
         let order = self.order(due_ns);
         if self.busy.get() >= self.most_busy {
-            self.ledger.borrow_mut().dropped(order.in_window);
+            self.ledger.borrow_mut().dropped(due_ns, order.in_window);
             return;
         }
         self.enter(&order);

@@ -23,6 +23,7 @@ mod run;
 mod samples;
 mod schedule;
 mod shots;
+mod slices;
 mod steady;
 #[cfg(test)]
 mod tests;
@@ -32,5 +33,6 @@ mod zipf;
 pub use phases::PhaseEvent;
 pub use recording::{Recording, Slice, WindowRecording};
 pub use run::{Checked, Job, Requests, check_once, run};
+pub use samples::SamplesKept;
 pub use schedule::Arrivals;
 pub use shots::{Shot, Shots};

@@ -372,6 +372,7 @@ fn empty() -> Recording {
         reopened: 0,
         wrong_answers: Vec::new(),
         slices: Vec::new(),
+        samples: None,
         cancelled: false,
         failure: None,
     }

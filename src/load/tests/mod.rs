@@ -3,6 +3,7 @@
 
 mod answers;
 mod faults;
+mod kept;
 mod models;
 mod scripts;
 mod sockets;

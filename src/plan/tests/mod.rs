@@ -6,6 +6,7 @@ mod folders;
 mod mistakes;
 mod other;
 mod parts;
+mod values;
 
 use std::path::Path;
 
