@@ -68,7 +68,9 @@ pub(super) fn drive(global: &Global, args: &DriveArgs) -> Result<Exit, Exit> {
     }
     if let Some(kept) = driven.recording.samples.filter(|kept| kept.lost > 0) {
         let (written, lost) = (kept.written, kept.lost);
-        out::stderr(&format!("{written} samples are written, {lost} are not: the disk is too slow, or they are too many\n"));
+        out::stderr(&format!(
+            "{written} samples are written, {lost} are not: the disk is too slow, or they are too many\n"
+        ));
     }
     if args.json || global.message_format == MessageFormat::Json {
         out::tell(&format!("{}\n", driven::json(&driven)))?;

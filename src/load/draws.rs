@@ -84,10 +84,47 @@ impl Draw {
             (Order::Uniform, Some(count)) => stream.below(count),
             (Order::HotSet(hot, share), Some(count)) => {
                 // Ranks are no order of rows, so hot keys lie anywhere in the table.
-                if stream.unit() <= *share { stream.below(*hot) } else { hot + stream.below(count - hot) }
+                if stream.unit() <= *share {
+                    stream.below(*hot)
+                } else {
+                    hot + stream.below(count - hot)
+                }
             }
             (_, None) => 0,
         };
         self.keys.text(rank, stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::places::Part;
+    use crate::plan::{DrawSource, FileValues};
+
+    fn logged(values: &[&str]) -> Draw {
+        let list: Arc<[String]> = values.iter().map(|v| (*v).to_owned()).collect();
+        let values = FileValues { sha256: String::new(), count: list.len() as u64, list };
+        let source = DrawSource::Log { file: "r.jsonl".into(), endpoint: None, values };
+        let distribution = DistributionPlan::Sequential { keys: None };
+        let plan = DrawPlan { param: "p".into(), source, distribution };
+        Draw::new(&plan, &[], 1, 7).expect("values")
+    }
+
+    #[test]
+    fn a_log_is_asked_for_in_its_order_and_parameters_of_one_log_stay_together() {
+        let (first, second) = (logged(&["a", "b", "c", "d"]), logged(&["1", "2", "3", "4"]));
+        let text = |draw: &Draw, part, n| {
+            draw.text(&mut Dice::new("test", n).stream(n), Place { part, n })
+        };
+        let mut window = String::new();
+        for n in 0..8 {
+            for part in [Part::Check, Part::Fill, Part::Warmup, Part::Window] {
+                let pair = text(&first, part, n) + &text(&second, part, n);
+                assert!(["a1", "b2", "c3", "d4"].contains(&pair.as_str()), "{pair}");
+            }
+            window += &text(&first, Part::Window, n);
+        }
+        assert!("abcdabcdabcd".contains(&window), "{window}");
     }
 }

@@ -94,8 +94,7 @@ pub(super) fn keep(path: &Path) -> anyhow::Result<(Keeper, Writer)> {
     let thread = std::thread::Builder::new().name("querylab-samples".into());
     thread.spawn(work).context("cannot start the thread that keeps samples")?;
     let lost = Arc::new(AtomicU64::new(0));
-    let keeper =
-        Keeper { start_ns: 0, chunk: Vec::new(), to, taken: 0, lost: Arc::clone(&lost) };
+    let keeper = Keeper { start_ns: 0, chunk: Vec::new(), to, taken: 0, lost: Arc::clone(&lost) };
     Ok((keeper, Writer { written, lost }))
 }
 
@@ -140,15 +139,13 @@ impl Writer {
     /// If the disk refuses, or takes longer than a minute.
     pub(super) fn finish(self) -> anyhow::Result<SamplesKept> {
         let written = self.written.recv_timeout(LAST_CHUNKS);
-        let written = written.map_err(|e| anyhow!("the raw samples are not written yet: {e}"))??;
+        let written =
+            written.map_err(|e| anyhow!("the raw samples are not written yet: {e}"))??;
         Ok(SamplesKept { written, lost: self.lost.load(Ordering::Relaxed) })
     }
 }
 
-fn write(
-    mut out: BufWriter<File>,
-    chunks: &Receiver<(u64, Vec<Raw>)>,
-) -> anyhow::Result<u64> {
+fn write(mut out: BufWriter<File>, chunks: &Receiver<(u64, Vec<Raw>)>) -> anyhow::Result<u64> {
     out.write_all(HEADER.as_bytes())?;
     let mut written = 0;
     // The keeper lives no longer than its load: this ends.

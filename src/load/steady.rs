@@ -96,7 +96,11 @@ mod tests {
             let mut all = slices(|_| (1000.0, 1e6));
             for (i, slice) in (0..).zip(&mut all) {
                 let ratio = 0.8 + step * f64::from(i);
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "small"
+                )]
                 let hits = (cached as f64 * ratio).round() as u64;
                 slice.hits = (hits, cached);
             }

@@ -72,7 +72,8 @@ pub(super) fn draw(
     let told = [p.from.is_some(), p.values.is_some(), p.from_csv.is_some(), p.from_log.is_some()];
     if told.into_iter().filter(|is_told| *is_told).count() > 1 {
         let what = format!("param `{name}` has several sources of values");
-        let help = "leave one of `from`, `values`, `from_csv` and `from_log`; a patch adds to the file";
+        let help =
+            "leave one of `from`, `values`, `from_csv` and `from_log`; a patch adds to the file";
         notes.error(codes::PARAM, &path, what, help);
         return None;
     }
@@ -230,7 +231,9 @@ fn distribution(
         }
         (DistributionKind::HotSet, Some(keys)) => match hot_set(d, keys) {
             Ok(plan) => Some(plan),
-            Err(what) => error(notes, &what, "write like `hot_keys = \"1%\", hot_requests = \"90%\"`"),
+            Err(what) => {
+                error(notes, &what, "write like `hot_keys = \"1%\", hot_requests = \"90%\"`")
+            }
         },
         (_, None) => {
             let what = "this distribution needs a number of keys";

@@ -188,15 +188,18 @@ fn help_for_none(what: &What) -> &'static str {
 fn column_of(text: &str, column: &str) -> Result<Found, Wrong> {
     let start = At { byte: 0, line: 1 };
     let bom = '\u{feff}'.len_utf8() * usize::from(text.starts_with('\u{feff}'));
-    let mut reader =
-        csv::ReaderBuilder::new().flexible(true).from_reader(&text.as_bytes()[bom..]);
-    let unread = |e: &csv::Error| Wrong::line(start, format!("this is no CSV: {e}"), "write it as RFC 4180 says");
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&text.as_bytes()[bom..]);
+    let unread = |e: &csv::Error| {
+        Wrong::line(start, format!("this is no CSV: {e}"), "write it as RFC 4180 says")
+    };
     let header = reader.headers().map_err(|e| unread(&e))?.clone();
     let mut places = header.iter().enumerate().filter(|(_, name)| *name == column);
     let Some((place, _)) = places.next() else {
         let what = format!("the first line names no column `{}`", super::short(column));
-        let help = did_you_mean(column, header.iter())
-            .map_or_else(|| "the first line names the columns".into(), |c| format!("did you mean `{c}`?"));
+        let help = did_you_mean(column, header.iter()).map_or_else(
+            || "the first line names the columns".into(),
+            |c| format!("did you mean `{c}`?"),
+        );
         return Err(Wrong::line(start, what, help));
     };
     if places.next().is_some() {

@@ -110,10 +110,7 @@ fn percentiles_and_counts_of_the_raw_samples_are_those_of_the_recording() {
     });
     let window = &run.recording.window;
     assert!(window.answered > 4000 && window.failed > 10 && window.dropped > 10, "{window:?}");
-    assert_eq!(
-        run.recording.samples,
-        Some(SamplesKept { written: window.due, lost: 0 })
-    );
+    assert_eq!(run.recording.samples, Some(SamplesKept { written: window.due, lost: 0 }));
     holds(&lines(&path), window);
 }
 

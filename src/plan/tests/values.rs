@@ -47,9 +47,8 @@ fn says(file: &str, text: &str, source: &str) -> Vec<String> {
 
 #[test]
 fn a_column_of_a_csv_file_is_a_source_for_every_distribution() {
-    let source = |rest: &str| {
-        format!("from_csv = {{ file = \"keys.csv\", column = \"email\" }}\n{rest}")
-    };
+    let source =
+        |rest: &str| format!("from_csv = {{ file = \"keys.csv\", column = \"email\" }}\n{rest}");
     let csv = "id,email\n1,c@x\n2,a@x\n3,b@x\n";
     let cases = [
         ("", DistributionPlan::Uniform { keys: Some(3) }),
@@ -150,7 +149,10 @@ fn a_patch_that_adds_a_second_source_and_a_hot_set_that_is_none_are_refused() {
     let zipf = "kind = \"zipfian\", exponent = 0.99, keys = 10_000";
     let hot = |rest: &str| format!("kind = \"hot-set\", keys = 100, {rest}");
     for (rest, wanted) in [
-        ("hot_keys = 100, hot_requests = \"90%\"", "100 hot keys of 100: some must be, and some not"),
+        (
+            "hot_keys = 100, hot_requests = \"90%\"",
+            "100 hot keys of 100: some must be, and some not",
+        ),
         ("hot_keys = \"99.9%\", hot_requests = \"90%\"", "100 hot keys of 100"),
     ] {
         let all = says(&[(zipf, &hot(rest))]);

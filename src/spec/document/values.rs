@@ -76,7 +76,8 @@ impl JsonSchema for HotKeys {
     }
     fn json_schema(g: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let share = g.subschema_for::<Share>();
-        let count = schemars::json_schema!({ "type": "integer", "minimum": 1, "maximum": 10_000_000 });
+        let count =
+            schemars::json_schema!({ "type": "integer", "minimum": 1, "maximum": 10_000_000 });
         schemars::json_schema!({ "anyOf": [count, share] })
     }
 }

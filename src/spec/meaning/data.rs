@@ -169,8 +169,7 @@ fn braces(look: &mut Look<'_>, path: &Path, help: &str, allowed: impl Fn(&str) -
 
 fn param(look: &mut Look<'_>, path: &Path) {
     let is_patch = path[0] == "variants";
-    let told: Vec<&str> =
-        SOURCES.into_iter().filter(|key| look.of(path, key).is_some()).collect();
+    let told: Vec<&str> = SOURCES.into_iter().filter(|key| look.of(path, key).is_some()).collect();
     if let [first, others @ ..] = told.as_slice() {
         for other in others {
             let why = format!("is a second source beside `{first}`");
@@ -222,7 +221,8 @@ fn distribution(look: &mut Look<'_>, param: &Path, is_patch: bool) {
     }
     let is_listed = ["values", "from_csv"].iter().any(|key| look.of(param, key).is_some());
     // A key that is there but was refused is null, and was reported already.
-    let has = |key| look.get(&path).is_some_and(|d| d.get(key).is_some());
+    let table = look.get(&path);
+    let has = |key: &str| table.is_some_and(|d| d.get(key).is_some());
     let is_counted = ["zipfian", "hot-set", "sequential"].contains(&kind);
     if is_counted && !has("keys") && !is_listed && !is_patch {
         look.needs(&path, "keys", &format!("by the kind `{kind}`"));
