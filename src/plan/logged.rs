@@ -54,7 +54,10 @@ pub(super) fn values(
         }
         let line: Line = serde_json::from_str(text).map_err(|e| {
             let help = "a line is a JSON object with `endpoint`, `method`, `query_params`, …";
-            Wrong::line(at, format!("this is no logged request: {e}"), help)
+            let text = e.to_string();
+            // Its line is always the first, of the one line that it was given.
+            let why = text.split(" at line ").next().unwrap_or_default();
+            Wrong::line(at, format!("this is no logged request: {why}"), help)
         })?;
         let Some(path) = meant(&line, asked) else { continue };
         let value = match line.query_params.get(name) {

@@ -68,15 +68,7 @@ pub(super) fn draw(
 ) -> Option<DrawPlan> {
     let p = view.document.params.get(name)?;
     let path = notes.path_of(view.name, &["params", name]);
-    // One of the file and one of a patch: which of them is meant cannot be told.
-    let told = [p.from.is_some(), p.values.is_some(), p.from_csv.is_some(), p.from_log.is_some()];
-    if told.into_iter().filter(|is_told| *is_told).count() > 1 {
-        let what = format!("param `{name}` has several sources of values");
-        let help =
-            "leave one of `from`, `values`, `from_csv` and `from_log`; a patch adds to the file";
-        notes.error(codes::PARAM, &path, what, help);
-        return None;
-    }
+    // `spec` has seen to it that there is one at most, patches and profiles included.
     let (source, available) = if let Some(from) = &p.from {
         column_source(notes, view, dataset, name, p, from)?
     } else if p.values.is_some() {
@@ -215,10 +207,8 @@ fn distribution(
         notes.error(codes::PARAM, &path, format!("param `{name}`: {what}"), help);
         None
     };
+    // A log has an order of its own, and `spec` lets nobody state another.
     if matches!(source, DrawSource::Log { .. }) {
-        if d.kind != DistributionKind::Uniform || d.keys.is_some() {
-            return error(notes, "a log has an order of its own", "leave `distribution` out");
-        }
         return Some(DistributionPlan::Sequential { keys: Some(available) });
     }
     let is_column = matches!(source, DrawSource::Column { .. });

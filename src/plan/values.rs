@@ -215,7 +215,11 @@ fn column_of(text: &str, column: &str) -> Result<Found, Wrong> {
             At { byte: bom + number(position.byte()), line: number(position.line()) }
         });
         if record.len() != header.len() {
-            let what = format!("{} cells under {} names", record.len(), header.len());
+            let what = format!(
+                "the first line has {} names, and this one {} cells",
+                header.len(),
+                record.len()
+            );
             return Err(Wrong::line(at, what, "quote a cell that has a comma in it"));
         }
         match &record[place] {
@@ -254,8 +258,8 @@ mod tests {
             ("id,mail\n1,a\n", "1: the first line names no column `email`"),
             ("", "1: the first line names no column `email`"),
             ("email,email\n1,a\n", "1: the first line names `email` twice"),
-            ("id,email\n1,a\n2\n", "3: 1 cells under 2 names"),
-            ("id,email\n1,a\n2,b,c\n", "3: 3 cells under 2 names"),
+            ("id,email\n1,a\n2\n", "3: the first line has 2 names, and this one 1 cells"),
+            ("id,email\n1,a\n2,b,c\n", "3: the first line has 2 names, and this one 3 cells"),
             ("id,email\n1,a\n2,\n", "3: the cell of `email` is empty"),
             ("id,email\n1,a\n2,\"b\n3,c\n", "3: a quote is opened and not closed"),
         ] {
