@@ -22,7 +22,7 @@ const CHUNKS: usize = 64;
 /// Most samples of one load: about half a gigabyte.
 const MOST: u64 = 10_000_000;
 /// The writer has this long to write what is on its way at the end.
-const LAST_CHUNKS: Duration = Duration::from_secs(60);
+const LAST_CHUNKS: Duration = Duration::from_mins(1);
 
 /// The names of the columns, times in nanoseconds since the window's start.
 pub(super) const HEADER: &str = "due_ns,sent_ns,first_byte_ns,done_ns,outcome,cache\n";

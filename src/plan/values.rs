@@ -161,7 +161,7 @@ fn read(path: &Path, what: &What) -> Result<Read, Wrong> {
         let valid = error.utf8_error().valid_up_to();
         let before = &error.as_bytes()[..valid];
         let byte = before.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let line = before.split(|b| *b == b'\n').count();
         let what = format!("byte {valid} belongs to no character of UTF-8");
         Wrong::line(At { byte, line }, what, "save the file as UTF-8")
     })?;

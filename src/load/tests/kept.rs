@@ -102,10 +102,10 @@ fn percentiles_and_counts_of_the_raw_samples_are_those_of_the_recording() {
         let spread = 1 + (asked.get().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % 100;
         let mut answer = reply(uri, spread);
         let stall = Duration::from_secs(6);
-        if now > Duration::from_millis(5600) && now < stall {
-            answer.after += stall - now;
+        if now > Duration::from_millis(5600) {
+            answer.after += stall.saturating_sub(now);
         }
-        let cache = if spread % 3 == 0 { "hit" } else { "miss" };
+        let cache = if spread.is_multiple_of(3) { "hit" } else { "miss" };
         let status = if spread == 7 { 502 } else { 200 };
         Reply { status, cache, ..answer }
     };

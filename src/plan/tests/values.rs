@@ -112,13 +112,13 @@ fn a_log_is_replayed_in_its_order_and_may_be_that_of_one_endpoint() {
 fn what_is_wrong_with_a_file_of_values_is_said_where_it_stands() {
     let csv = |file: &str| format!("from_csv = {{ file = \"{file}\", column = \"email\" }}");
     let log = |rest: &str| format!("from_log = {{ file = \"r.jsonl\"{rest} }}");
-    let long = format!("email\nok\n{}\n", "x".repeat(300));
+    let wide = format!("email\nok\n{}\n", "x".repeat(300));
     let all = [
         says("k.csv", "email\na\n", &csv("none.csv")),
         says("k.csv", "email\na\n", &csv("/etc/passwd")),
         says("k.csv", "mail\na\n", &csv("k.csv")),
         says("k.csv", "id,email\n1,a\n2\n", &csv("k.csv")),
-        says("k.csv", &long, &csv("k.csv")),
+        says("k.csv", &wide, &csv("k.csv")),
         says("r.jsonl", "{}\nnonsense\n", &log("")),
         says("r.jsonl", LOG, &log(", endpoint = \"cachd\"")),
         says("r.jsonl", LOG, &log(", endpoint = \"/none\"")),
