@@ -231,6 +231,9 @@ pub(super) struct DriveArgs {
     /// Write what each second saw
     #[arg(long, value_name = "FILE")]
     pub(super) export_csv: Option<PathBuf>,
+    /// Write each measured request: when it was due, sent, begun and done, in nanoseconds, and what came of it
+    #[arg(long, value_name = "FILE")]
+    pub(super) export_samples: Option<PathBuf>,
     /// One JSON object instead of a table
     #[arg(long)]
     pub(super) json: bool,

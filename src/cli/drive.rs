@@ -38,6 +38,10 @@ pub(super) fn drive(global: &Global, args: &DriveArgs) -> Result<Exit, Exit> {
     let plan = plan(args, &url).map_err(input)?;
     let address = listening(&url)?;
     raise_limit();
+    if let Some(path) = &args.export_samples {
+        // Better said before the load than after it.
+        write(path, b"")?;
+    }
     let described = format!("GET {} for {}, {}", args.url, span(plan.duration_ns), model(&plan));
     let job = Job {
         address,
@@ -47,6 +51,7 @@ pub(super) fn drive(global: &Global, args: &DriveArgs) -> Result<Exit, Exit> {
         params_seed: 0,
         arrivals_seed: args.seed,
         requests: Requests::Same { uri: url.uri, host: url.authority },
+        samples: args.export_samples.clone(),
     };
     let is_told = !global.quiet && global.message_format == MessageFormat::Human;
     let runtime = tools::runtime()?;
@@ -60,6 +65,12 @@ pub(super) fn drive(global: &Global, args: &DriveArgs) -> Result<Exit, Exit> {
     }
     if let Some(path) = &args.export_csv {
         write(path, driven::csv(&driven.recording.slices).as_bytes())?;
+    }
+    if let Some(kept) = driven.recording.samples.filter(|kept| kept.lost > 0) {
+        let (written, lost) = (kept.written, kept.lost);
+        out::stderr(&format!(
+            "{written} samples are written, {lost} are not: the disk is too slow, or they are too many\n"
+        ));
     }
     if args.json || global.message_format == MessageFormat::Json {
         out::tell(&format!("{}\n", driven::json(&driven)))?;

@@ -11,7 +11,7 @@ use crate::dataset::{self, Dataset};
 use crate::load::{Recording, Slice};
 use crate::plan::{Plan, TrialPlan};
 use crate::results::{
-    DatasetRecord, IndexRecord, Outcome, Run, SliceRecord, TableRecord, TrialRecord,
+    DatasetRecord, IndexRecord, Outcome, Run, SliceRecord, TableRecord, TrialRecord, UNSTEADY,
 };
 
 /// The archive and whoever listens: what is said is also kept.
@@ -82,6 +82,22 @@ fn slice(recording: &Recording, slice: &Slice) -> SliceRecord {
     }
 }
 
+/// What a recording says of itself, though the trial is valid.
+fn notes_of(recording: Option<&Recording>) -> Vec<String> {
+    let Some(recording) = recording else { return Vec::new() };
+    let mut notes = Vec::new();
+    if recording.window.is_unsteady() {
+        notes.push(UNSTEADY.to_owned());
+    }
+    if let Some(kept) = recording.samples.filter(|kept| kept.lost > 0) {
+        notes.push(format!(
+            "{} raw samples are kept, {} are not: the disk was too slow, or there were too many",
+            kept.written, kept.lost
+        ));
+    }
+    notes
+}
+
 /// Writes the trial's files before anything else can go wrong.
 pub(super) fn keep(
     plan: &Plan,
@@ -110,12 +126,13 @@ pub(super) fn keep(
         window: done.window.clone(),
         witness: done.witness.clone(),
         plan_hash: done.plans.as_ref().map(Plans::hash),
-        notes: done.notes.clone(),
+        notes: done.notes.iter().cloned().chain(notes_of(done.recording.as_ref())).collect(),
     };
     let hlog = done.recording.as_ref().map(|r| r.window.hlog(started.into())).transpose()?;
     let slices =
         done.recording.as_ref().map(|r| r.slices.iter().map(|s| slice(r, s)).collect::<Vec<_>>());
     recorder.archive.append(&record, hlog.as_deref(), slices.as_deref())?;
+    recorder.archive.keep_samples(&record)?;
     for (endpoint, explained) in done.plans.iter().flat_map(|plans| &plans.by_endpoint) {
         recorder.archive.save_plan(&format!("{}-{endpoint}", cell.variant), &explained.plan)?;
     }

@@ -15,7 +15,7 @@ use super::{clock, preflight};
 use crate::dataset;
 use crate::plan::{Plan, TrialPlan};
 use crate::results::{Failure, FailureKind, Manifest, Outcome, Run, State};
-use crate::spec::Spec;
+use crate::spec::{Samples, Spec};
 use crate::stack::{MeasuringLock, Session, SessionOptions, SharedMemory, Wait};
 
 /// How to run.
@@ -257,8 +257,10 @@ async fn trials(
         let done = if hopeless.contains(&trial.cell) {
             skipped()
         } else {
+            let samples = samples(plan, recorder.archive);
             let mut say = |event| recorder.say(event);
-            let mut bench = Bench { plan, session, events: &mut say, interrupt: interrupt.clone() };
+            let interrupt = interrupt.clone();
+            let mut bench = Bench { plan, session, events: &mut say, interrupt, samples };
             trial::run(&mut bench, trial).await
         };
         if matches!(done.stop, Some(Stop::Interrupted(_))) {
@@ -290,6 +292,11 @@ async fn trials(
         failed,
     });
     worst
+}
+
+/// Where raw samples go, if the plan keeps them.
+fn samples(plan: &Plan, archive: &Run) -> Option<PathBuf> {
+    (plan.design.samples == Samples::Keep).then(|| archive.samples_path())
 }
 
 /// A wrong plan, index set or answer is wrong each time: later trials of the cell are rows, but take no time.

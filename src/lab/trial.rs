@@ -1,5 +1,7 @@
 //! One trial: fresh servers, proof, right answers, warm-up, window, witnesses, sums.
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -27,6 +29,8 @@ pub(super) struct Bench<'a> {
     pub events: &'a mut (dyn FnMut(Event) + Send),
     /// What the person at the keyboard wants.
     pub interrupt: watch::Receiver<Interrupt>,
+    /// Where raw samples are written, if they are kept.
+    pub samples: Option<PathBuf>,
 }
 
 /// Runs one trial from fresh servers to their end. Never fails itself: what went wrong is in `Done`.
@@ -91,7 +95,7 @@ async fn attend(
         done.again = Again::Useless;
         return Ok(());
     }
-    let job = job(bench.plan, trial, cell, stack);
+    let job = Job { samples: bench.samples.clone(), ..job(bench.plan, trial, cell, stack) };
     let shots = load::Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?;
     let samples: Vec<load::Shot> =
         (0..job.plan.targets.len()).filter_map(|target| shots.sample(target)).collect();
@@ -190,6 +194,7 @@ fn job(plan: &Plan, trial: &TrialPlan, cell: &CellPlan, stack: &Stack) -> Job {
         params_seed: trial.params_seed,
         arrivals_seed: trial.arrivals_seed,
         requests: Requests::Planned,
+        samples: None,
     }
 }
 

@@ -49,6 +49,8 @@ pub(super) fn window(recording: &Recording) -> Window {
         lag_p99_us: w.lag_p99_us(),
         generator_cpu_share: w.generator_cpu_share(),
         max_rate_rps: recording.search.as_ref().and_then(|search| search.max_rate_per_s),
+        drift: w.drift.map(|drift| drift.moves).filter(|moves| moves.is_finite()),
+        drift_p: w.drift.map(|drift| drift.p_value),
     }
 }
 

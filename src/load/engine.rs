@@ -9,6 +9,7 @@ use std::rc::Rc;
 use tokio::sync::Notify;
 use tokio::time::Duration;
 
+use super::ahead::Ahead;
 use super::answer::Body;
 use super::check;
 use super::clock::Clock;
@@ -56,6 +57,7 @@ pub(super) struct Step {
 /// One request to be sent.
 pub(super) struct Order {
     due_ns: u64,
+    pub(super) part: Part,
     in_window: bool,
     /// Whether the step of a search is judged by it.
     in_step: bool,
@@ -73,7 +75,7 @@ pub(super) struct Engine {
     /// Of the rate that is being judged.
     pub(super) step: RefCell<StepBooks>,
     pub(super) arrivals_seed: u64,
-    shots: Shots,
+    pub(super) ahead: Ahead,
     door: Door,
     /// One for each target.
     moulds: Vec<Mould>,
@@ -83,7 +85,6 @@ pub(super) struct Engine {
     busy: Cell<u32>,
     most_busy: u32,
     opening: Cell<bool>,
-    counters: [Cell<u64>; 4],
 }
 
 impl Engine {
@@ -111,14 +112,13 @@ impl Engine {
             phase: Cell::new(Phase::Check),
             turned: Notify::new(),
             step: RefCell::new(StepBooks::new()),
+            ahead: Ahead::new(shots),
             arrivals_seed,
-            shots,
             door,
             idle: RefCell::default(),
             busy: Cell::new(0),
             most_busy,
             opening: Cell::new(false),
-            counters: Default::default(),
         }
     }
 
@@ -140,7 +140,7 @@ impl Engine {
         // A dropped arrival uses up its request all the same: the later ones stay what they are.
         let order = self.order(due_ns);
         if self.busy.get() >= self.most_busy {
-            self.ledger.borrow_mut().dropped(order.in_window);
+            self.ledger.borrow_mut().dropped(due_ns, order.in_window);
             if order.in_step {
                 self.step.borrow_mut().dropped();
             }
@@ -204,14 +204,8 @@ impl Engine {
             Phase::Step(step) => (step.judged..step.end).contains(&due_ns),
             _ => false,
         };
-        let shot = self.shots.draw(part, self.count(part));
-        Order { due_ns, in_window: matches!(part, Part::Window), in_step, shot }
-    }
-
-    /// The number of the next request of a part.
-    fn count(&self, part: Part) -> u64 {
-        let counter = &self.counters[part as usize];
-        counter.replace(counter.get() + 1)
+        let shot = self.ahead.take(part);
+        Order { due_ns, part, in_window: matches!(part, Part::Window), in_step, shot }
     }
 
     /// Writes down that a request goes out.
@@ -225,7 +219,7 @@ impl Engine {
     /// Sends a request that has been entered, waits for its whole answer until its deadline, checks it and writes down
     /// how it ended; gives why it failed, if it did.
     pub(super) async fn shoot(&self, wire: &mut Wire, order: Order) -> Option<Fault> {
-        let Order { due_ns, in_window, in_step, shot } = order;
+        let Order { due_ns, in_window, in_step, shot, .. } = order;
         // From due, not from sent: no right answer has a response time above the timeout.
         let deadline = self.clock.instant(due_ns.saturating_add(self.plan.timeout_ns));
         let request = (&self.moulds[shot.target], shot.uri.as_str());
@@ -277,9 +271,9 @@ impl Engine {
         target: usize,
     ) -> Option<(Wrong, String)> {
         let part = Part::Check;
-        let shot = self.shots.aimed(part, self.count(part), target);
+        let shot = self.ahead.aimed(part, target);
         let due_ns = self.clock.now();
-        let order = Order { due_ns, in_window: false, in_step: false, shot };
+        let order = Order { due_ns, part, in_window: false, in_step: false, shot };
         self.enter(&order);
         let uri = check::shown(order.shot.uri.as_bytes());
         let fault = self.shoot(wire, order).await?;

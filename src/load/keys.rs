@@ -21,8 +21,13 @@ const MOST_TRIES: u32 = 4096;
 /// Keys, ranked from 0.
 #[derive(Debug, Clone)]
 pub(super) enum Keys {
-    /// A list from the file.
-    Values(Vec<String>),
+    /// The first of a list.
+    Values {
+        /// All of the list.
+        list: Arc<[String]>,
+        /// Number of keys.
+        count: u64,
+    },
     /// The first rows of a fixed permutation, no condition: nothing is stored.
     Shuffled {
         /// Rows and column.
@@ -115,16 +120,15 @@ impl Keys {
         tables: &[Arc<Rows>],
         data_seed: u64,
     ) -> anyhow::Result<Self> {
-        if let DrawSource::Values(values) = source {
-            let count = wanted.unwrap_or(values.len() as u64);
+        if let Some(list) = listed(source)? {
+            let count = wanted.unwrap_or(list.len() as u64);
             ensure!(count > 0, "the list of values is empty");
             ensure!(
-                count <= values.len() as u64,
+                count <= list.len() as u64,
                 "{count} keys are wanted of a list of {}",
-                values.len()
+                list.len()
             );
-            let count = usize::try_from(count).expect("at most the list's length");
-            return Ok(Self::Values(values[..count].to_vec()));
+            return Ok(Self::Values { list, count });
         }
         let source = Source::new(source, tables)?.expect("not a list: a column");
         let Some(count) = wanted else { return Self::all(source, in_order) };
@@ -169,8 +173,7 @@ impl Keys {
     /// Number of ranks; none where keys have none.
     pub(super) fn count(&self) -> Option<u64> {
         match self {
-            Self::Values(values) => Some(values.len() as u64),
-            Self::Shuffled { count, .. } => Some(*count),
+            Self::Values { count, .. } | Self::Shuffled { count, .. } => Some(*count),
             Self::Listed { rows, .. } => Some(rows.len() as u64),
             Self::InOrder(source) => Some(source.total()),
             Self::Matching(_) => None,
@@ -181,13 +184,28 @@ impl Keys {
     pub(super) fn text(&self, rank: u64, stream: &mut Stream) -> String {
         let place = usize::try_from(rank).expect("ranks are below the length of a list");
         match self {
-            Self::Values(values) => values[place].clone(),
+            Self::Values { list, .. } => list[place].clone(),
             Self::Shuffled { source, permutation, .. } => source.text(permutation.at(rank) + 1),
             Self::Listed { source, rows } => source.text(rows[place]),
             Self::InOrder(source) => source.text(rank + 1),
             Self::Matching(source) => source.text(any_matching(source, stream)),
         }
     }
+}
+
+/// The values of a source that has them itself; none for a column.
+fn listed(source: &DrawSource) -> anyhow::Result<Option<Arc<[String]>>> {
+    Ok(match source {
+        DrawSource::Column { .. } => None,
+        DrawSource::Values(values) => Some(values.as_slice().into()),
+        DrawSource::Csv { file, values, .. } | DrawSource::Log { file, values, .. } => {
+            ensure!(
+                values.count == values.list.len() as u64,
+                "the values of `{file}` are not at hand: a plan that was read back has only their digest"
+            );
+            Some(Arc::clone(&values.list))
+        }
+    })
 }
 
 /// A matching row, each equally likely. At least one exists: the sample found it.
@@ -257,6 +275,7 @@ mod tests {
 
     use super::*;
     use crate::load::dice::Dice;
+    use crate::plan::FileValues;
     use crate::rows::{ColumnSpec, Generator, TableSpec};
 
     fn users(count: u64) -> Vec<Arc<Rows>> {
@@ -316,6 +335,23 @@ mod tests {
         assert!(says(from("id", Some("nobody")), None).contains("no row of users.id"));
         assert!(says(from("nix", None), None).contains("no generated column `nix`"));
         assert!(says(DrawSource::Values(vec![]), None).contains("empty"));
+    }
+
+    #[test]
+    fn values_of_a_file_are_keys_in_its_order_and_a_plan_that_was_read_back_has_none() {
+        let list: Arc<[String]> = ["c", "a", "b"].map(str::to_owned).into();
+        let values = FileValues { sha256: "0".into(), count: 3, list };
+        let source =
+            DrawSource::Csv { file: "k.csv".into(), column: "k".into(), values: values.clone() };
+        let keys = |wanted| Keys::new(&source, wanted, false, &[], 1);
+        assert_eq!(all(&keys(None).expect("three")), ["c", "a", "b"]);
+        assert_eq!(all(&keys(Some(2)).expect("two")), ["c", "a"]);
+        assert!(keys(Some(4)).is_err());
+        let json = serde_json::to_string(&source).expect("written");
+        assert!(!json.contains("\"a\""), "{json}");
+        let read: DrawSource = serde_json::from_str(&json).expect("read");
+        let error = Keys::new(&read, None, false, &[], 1).map(drop).expect_err("gone").to_string();
+        assert!(error.contains("the values of `k.csv` are not at hand"), "{error}");
     }
 
     #[test]

@@ -1,23 +1,15 @@
 //! The books: every request is entered when it is due and again when it ends, once for the run and once for the window.
 
-use std::collections::{BTreeMap, VecDeque};
-
-use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
 
 use super::fault::{CacheWord, Fault};
-use super::recording::{Slice, WindowRecording, histogram, rank_ns, record};
+use super::recording::{Slice, WindowRecording, record};
+use super::samples::{Keeper, Outcome, Raw};
+use super::slices::{Course, Filling, Hits};
 use super::steady::WarmSlice;
 
 /// Length of a slice of the timeline.
 const SECOND_NS: u64 = 1_000_000_000;
-/// Length of a part of the cache's recent past.
-const HIT_PART_NS: u64 = 100_000_000;
-/// Parts that make the last second.
-const HIT_PARTS: usize = 10;
-/// Fewer cached answers than this say nothing about a ratio; then the look goes further back.
-const FEWEST_CACHED: u64 = 200;
-/// As far back as it goes: ten minutes.
-const MOST_HIT_PARTS: usize = 6000;
 /// Wrong answers kept as texts.
 const WRONG_KEPT: usize = 3;
 
@@ -71,38 +63,14 @@ pub(super) struct Ledger {
     pub(super) warm: Vec<WarmSlice>,
     under_way: u64,
     window_under_way: u64,
-    second: Part,
-    warm_part: Part,
+    second: Filling,
+    warm_part: Filling,
     warm_ns: u64,
-    hits: VecDeque<(u64, u64)>,
-    hits_from_ns: u64,
+    hits: Hits,
+    course: Option<Course>,
+    keeper: Option<Keeper>,
     closed: bool,
     broken: Option<anyhow::Error>,
-}
-
-/// A slice of time that is being filled.
-#[derive(Debug)]
-struct Part {
-    from_ns: u64,
-    failed: u64,
-    response: Histogram<u64>,
-}
-
-impl Part {
-    fn new(from_ns: u64) -> Self {
-        Self { from_ns, failed: 0, response: histogram() }
-    }
-
-    fn restart(&mut self, from_ns: u64) {
-        self.from_ns = from_ns;
-        self.failed = 0;
-        self.response.reset();
-    }
-
-    fn quantile_ns(&self, q: f64) -> Option<f64> {
-        let rank = (q * self.response.len() as f64).ceil().max(1.0);
-        rank_ns(&self.response, rank).map(|ns| ns as f64)
-    }
 }
 
 impl Ledger {
@@ -121,11 +89,12 @@ impl Ledger {
             warm: Vec::new(),
             under_way: 0,
             window_under_way: 0,
-            second: Part::new(now),
-            warm_part: Part::new(now),
+            second: Filling::new(now),
+            warm_part: Filling::new(now),
             warm_ns: warm_ns.max(1),
-            hits: VecDeque::from([(0, 0)]),
-            hits_from_ns: now,
+            hits: Hits::new(now),
+            course: None,
+            keeper: None,
             closed: false,
             broken: None,
         }
@@ -136,8 +105,20 @@ impl Ledger {
         self.phase = Tally::default();
         self.warm.clear();
         self.warm_part.restart(now);
-        self.hits = VecDeque::from([(0, 0)]);
-        self.hits_from_ns = now;
+        self.hits = Hits::new(now);
+    }
+
+    /// The window has these bounds: its course and its samples count from here.
+    pub(super) fn begin_window(&mut self, start_ns: u64, end_ns: u64) {
+        self.course = Some(Course::new(start_ns, end_ns));
+        if let Some(keeper) = &mut self.keeper {
+            keeper.begin(start_ns);
+        }
+    }
+
+    /// From now on each request of the window is also kept as it was.
+    pub(super) fn keep_samples(&mut self, keeper: Keeper) {
+        self.keeper = Some(keeper);
     }
 
     /// A request is due and goes out.
@@ -154,10 +135,11 @@ impl Ledger {
     }
 
     /// A request is due and cannot go out.
-    pub(super) fn dropped(&mut self, in_window: bool) {
+    pub(super) fn dropped(&mut self, due_ns: u64, in_window: bool) {
         if in_window {
             self.window.due += 1;
             self.window.dropped += 1;
+            self.keep(Some(due_ns), None, None, Outcome::Dropped);
         }
     }
 
@@ -174,6 +156,26 @@ impl Ledger {
             Ok(answered) => self.right(sample, &answered),
             Err(fault) => self.wrong(fault, sample.in_window),
         }
+        if sample.in_window {
+            let outcome = match sample.end {
+                Ok(answered) => Outcome::Right(answered.cache),
+                Err(fault) => Outcome::Failed(fault),
+            };
+            self.keep(Some(sample.due_ns), Some(sample.done_ns), sample.end.ok(), outcome);
+        }
+    }
+
+    fn keep(
+        &mut self,
+        due_ns: Option<u64>,
+        done_ns: Option<u64>,
+        answered: Option<Answered>,
+        outcome: Outcome,
+    ) {
+        let Some(keeper) = &mut self.keeper else { return };
+        let sent_ns = answered.map(|answered| answered.sent_ns);
+        let first_byte_ns = answered.map(|answered| answered.first_byte_ns);
+        keeper.push(Raw { due_ns, sent_ns, first_byte_ns, done_ns, outcome });
     }
 
     fn right(&mut self, sample: &Sample, answered: &Answered) {
@@ -188,11 +190,13 @@ impl Ledger {
             }
         }
         // What goes past the cache, as some endpoints of a mix do, did not ask it.
-        if let (Some(word), Some(part)) = (answered.cache, self.hits.back_mut())
+        if let Some(word) = answered.cache
             && word != CacheWord::Bypass
         {
-            part.0 += u64::from(word == CacheWord::Hit);
-            part.1 += 1;
+            let is_hit = word == CacheWord::Hit;
+            self.hits.answered(is_hit);
+            self.warm_part.hits.0 += u64::from(is_hit);
+            self.warm_part.hits.1 += 1;
         }
         if sample.in_window {
             let recorded = self.right_in_window(sample, answered, response);
@@ -211,6 +215,9 @@ impl Ledger {
         window.response_bytes += answered.bytes;
         if let Some(word) = answered.cache {
             *window.cache.entry(word.word().into()).or_default() += 1;
+        }
+        if let Some(course) = &mut self.course {
+            course.answered(sample.done_ns, response)?;
         }
         record(&mut window.response, response)?;
         record(&mut window.service, sample.done_ns.saturating_sub(answered.sent_ns))?;
@@ -249,16 +256,11 @@ impl Ledger {
         }
         while now >= self.warm_part.from_ns + self.warm_ns {
             let p50_ns = self.warm_part.quantile_ns(0.5).unwrap_or(0.0);
-            self.warm.push(WarmSlice { answered: self.warm_part.response.len(), p50_ns });
+            let (answered, hits) = (self.warm_part.response.len(), self.warm_part.hits);
+            self.warm.push(WarmSlice { answered, p50_ns, hits });
             self.warm_part.restart(self.warm_part.from_ns + self.warm_ns);
         }
-        while now >= self.hits_from_ns + HIT_PART_NS {
-            self.hits_from_ns += HIT_PART_NS;
-            self.hits.push_back((0, 0));
-            if self.hits.len() > MOST_HIT_PARTS {
-                self.hits.pop_front();
-            }
-        }
+        self.hits.roll(now);
     }
 
     fn close_second(&mut self) {
@@ -276,15 +278,7 @@ impl Ledger {
     /// Hits among the cached answers of the last whole second, or of as many tenths of a second before it as hold 200
     /// of them; none if the phase has not seen so many.
     pub(super) fn hit_ratio(&self) -> Option<f64> {
-        let (mut hits, mut all) = (0, 0);
-        for (i, part) in self.hits.iter().rev().skip(1).enumerate() {
-            hits += part.0;
-            all += part.1;
-            if i + 1 >= HIT_PARTS && all >= FEWEST_CACHED {
-                return Some(hits as f64 / all as f64);
-            }
-        }
-        None
+        self.hits.ratio()
     }
 
     fn note(&mut self, recorded: anyhow::Result<()>) {
@@ -302,11 +296,19 @@ impl Ledger {
     pub(super) fn close(&mut self, now: u64) {
         self.roll(now);
         for i in 0..self.under_way {
-            self.wrong(Fault::Cancelled, i < self.window_under_way);
+            let in_window = i < self.window_under_way;
+            self.wrong(Fault::Cancelled, in_window);
+            if in_window {
+                self.keep(None, None, None, Outcome::Failed(Fault::Cancelled));
+            }
         }
         (self.under_way, self.window_under_way) = (0, 0);
         if self.second.failed > 0 || !self.second.response.is_empty() {
             self.close_second();
+        }
+        self.window.drift = self.course.take().and_then(Course::drift);
+        if let Some(keeper) = self.keeper.take() {
+            keeper.end();
         }
         self.closed = true;
     }
@@ -329,7 +331,7 @@ mod tests {
         answer(&mut ledger, 0, None);
         ledger.sent(MS, MS, true);
         ledger.sent(MS, MS, false);
-        ledger.dropped(true);
+        ledger.dropped(MS, true);
         ledger.close(2 * S);
         let late = Sample { due_ns: MS, done_ns: 3 * S, in_window: true, end: Err(Fault::Timeout) };
         ledger.ended(&late);

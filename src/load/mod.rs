@@ -3,11 +3,13 @@
 //! A request knows when it was due, when it was sent and when its answer was whole. Response time counts from due, so
 //! a server that stalls cannot hide the requests that it kept from being sent; service time counts from sent.
 
+mod ahead;
 mod answer;
 mod attendance;
 mod check;
 mod clock;
 mod dice;
+mod draws;
 mod engine;
 mod fault;
 #[cfg(test)]
@@ -20,10 +22,12 @@ mod phases;
 mod places;
 mod recording;
 mod run;
+mod samples;
 mod schedule;
 mod search;
 mod senders;
 mod shots;
+mod slices;
 mod start;
 mod steady;
 mod steps;
@@ -35,6 +39,7 @@ mod zipf;
 pub use phases::PhaseEvent;
 pub use recording::{Recording, Slice, WindowRecording};
 pub use run::{Checked, Job, Requests, check_once, run};
+pub use samples::SamplesKept;
 pub use schedule::Arrivals;
 pub use search::{SearchStep, Searched, StepEnd};
 pub use shots::{Shot, Shots};

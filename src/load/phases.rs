@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::clock::{Timer, thread_cpu_ns};
 use super::engine::{Engine, Phase};
 use super::hopeless::hopeless;
+use super::places::Part;
 use super::recording::{Recording, WindowRecording};
 use super::search::StepEnd;
 use super::senders::User;
@@ -135,6 +136,7 @@ impl Conductor {
 
     async fn phases(&mut self) -> anyhow::Result<Recording> {
         let mut recording = empty();
+        self.engine.ahead.fill(&[Part::Fill, Part::Warmup, Part::Window]);
         self.engine.open_ahead(connections(&self.engine)).await;
         if let Some(fill) = self.engine.plan.fill.clone() {
             let started = self.begin(Phase::Fill, PhaseEvent::FillStarted);
@@ -183,6 +185,7 @@ impl Conductor {
         let end = start + self.engine.plan.duration_ns;
         let cpu_ns = thread_cpu_ns();
         self.begin(Phase::Window(start, end), PhaseEvent::WindowStarted);
+        self.engine.ledger.borrow_mut().begin_window(start, end);
         let ended = self.until(None, end, end).await?;
         let now = self.engine.clock.now();
         recording.window.duration_ns =
@@ -350,6 +353,7 @@ fn empty() -> Recording {
         reopened: 0,
         wrong_answers: Vec::new(),
         slices: Vec::new(),
+        samples: None,
         cancelled: false,
         failure: None,
     }

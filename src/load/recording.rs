@@ -6,6 +6,8 @@ use anyhow::{Context as _, ensure};
 use hdrhistogram::Histogram;
 
 use super::search::Searched;
+use super::samples::SamplesKept;
+use crate::stats::Drift;
 
 /// A quantile of 0.9 and above is given only where this many samples lie beyond it.
 const BEYOND: f64 = 20.0;
@@ -37,6 +39,8 @@ pub struct Recording {
     pub wrong_answers: Vec<String>,
     /// Each second of the run.
     pub slices: Vec<Slice>,
+    /// Raw samples of the window, where they were asked for.
+    pub samples: Option<SamplesKept>,
     /// Stopped on request.
     pub cancelled: bool,
     /// Why the run ended early: the window is then not whole.
@@ -79,6 +83,8 @@ pub struct WindowRecording {
     pub cache: BTreeMap<String, u64>,
     /// Bytes of the bodies of right answers.
     pub response_bytes: u64,
+    /// How the median response time moved over the window; none where it has too few slices with answers.
+    pub drift: Option<Drift>,
     /// CPU time of the generator's thread between the window's edges.
     pub generator_cpu_ns: u64,
     /// From due to done, of right answers, in nanoseconds.
@@ -109,6 +115,7 @@ impl WindowRecording {
             failures: BTreeMap::new(),
             cache: BTreeMap::new(),
             response_bytes: 0,
+            drift: None,
             generator_cpu_ns: 0,
             response: histogram(),
             service: histogram(),
@@ -151,6 +158,11 @@ impl WindowRecording {
     /// 99th percentile of the lag in microseconds, however few were sent; 0 if none was.
     pub fn lag_p99_us(&self) -> f64 {
         self.lag.value_at_quantile(0.99) as f64 / 1e3
+    }
+
+    /// Whether it still moved: by more than 5 %, and not by chance.
+    pub fn is_unsteady(&self) -> bool {
+        self.drift.is_some_and(Drift::is_unsteady)
     }
 
     /// Right answers per second of the window.

@@ -1,6 +1,7 @@
 //! The door of this room: a load runs on a thread of its own, so that nothing else of the runner can disturb it.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::Context as _;
@@ -11,6 +12,7 @@ use super::clock::{Clock, Waits};
 use super::engine::{Engine, Judge, Wrong};
 use super::phases::{Caller, Conductor, PhaseEvent};
 use super::recording::Recording;
+use super::samples;
 use super::shots::Shots;
 use super::wire::{Door, Wire};
 use crate::plan::LoadPlan;
@@ -33,6 +35,8 @@ pub struct Job {
     pub arrivals_seed: u64,
     /// Whether requests are the plan's.
     pub requests: Requests,
+    /// A file for the raw samples of the window, if they are to be kept.
+    pub samples: Option<PathBuf>,
 }
 
 /// What is sent, and what a right answer to it is.
@@ -81,7 +85,7 @@ pub async fn run(
         let caller = Caller { events: phases, cancel, is_gone };
         let load = async move {
             let engine = engine(&job, Door::Tcp(job.address), Clock::start(Waits::Kernel))?;
-            Conductor::new(Rc::new(engine), caller)?.run().await
+            conduct(engine, caller, job.samples.as_deref()).await
         };
         let recording = runtime.and_then(|runtime| runtime.block_on(load));
         if let Some(answer) = Rc::into_inner(answer) {
@@ -89,6 +93,23 @@ pub async fn run(
         }
     })?;
     recording.await.context("the load generator's thread ended without a recording")?
+}
+
+/// From the first connection to the last answer, and to the last sample on disk.
+pub(super) async fn conduct(
+    engine: Engine,
+    caller: Caller,
+    samples: Option<&Path>,
+) -> anyhow::Result<Recording> {
+    let mut writer = None;
+    if let Some(path) = samples {
+        let (keeper, written) = samples::keep(path)?;
+        engine.ledger.borrow_mut().keep_samples(keeper);
+        writer = Some(written);
+    }
+    let mut recording = Conductor::new(Rc::new(engine), caller)?.run().await?;
+    recording.samples = writer.map(samples::Writer::finish).transpose()?;
+    Ok(recording)
 }
 
 /// Sends `count` requests to each target, one by one, and says which answers are wrong: answers come right before they

@@ -2,16 +2,20 @@
 
 use std::rc::Rc;
 
+use futures_util::future;
 use tokio::time::Duration;
 
 use super::attendance::{Attendance, There};
 use super::engine::{Engine, Phase};
+use super::places::Part;
 use super::schedule::Arrivals;
 
 /// A user whose request failed waits this long: a server that refuses at once must not turn the loop into a spin.
 const AFTER_FAILURE: Duration = Duration::from_millis(10);
 /// Arrivals handed out in a row before answers get their turn.
 const ROW: u32 = 16;
+/// With more time than this until the next arrival, requests are drawn ahead.
+const SPARE_NS: u64 = 20_000;
 
 /// A user of a closed load.
 pub(super) struct User {
@@ -44,6 +48,16 @@ pub(super) enum Leg {
     Window,
 }
 
+impl Leg {
+    /// Whose requests it sends: the rates of a search go on with those of the warm-up.
+    fn part(self) -> Part {
+        match self {
+            Self::Warmup | Self::Step => Part::Warmup,
+            Self::Window => Part::Window,
+        }
+    }
+}
+
 impl Engine {
     /// A user of a closed load: the next request is due when the last one has ended, plus a pause.
     pub(super) async fn user(self: Rc<Self>, user: User) -> anyhow::Result<()> {
@@ -72,7 +86,10 @@ impl Engine {
             }
             let order = self.order(due_ns);
             self.enter(&order);
-            if self.shoot(&mut wire, order).await.is_some() {
+            let part = order.part;
+            // The next request is drawn while the server works on this one, not between its answer and the next.
+            let drawn = async { self.ahead.top_up(part) };
+            if future::join(self.shoot(&mut wire, order), drawn).await.0.is_some() {
                 tokio::time::sleep(AFTER_FAILURE).await;
             }
             due_ns = self.clock.now();
@@ -118,6 +135,11 @@ impl Engine {
                 let due_ns = start.saturating_add(offset);
                 while !self.is_past(leg, due_ns) && self.clock.now() < due_ns {
                     in_a_row = 0;
+                    if self.clock.now() + SPARE_NS < due_ns {
+                        // Two for the one that goes: after a burst there are soon as many in hand as before.
+                        self.ahead.top_up(leg.part());
+                        self.ahead.top_up(leg.part());
+                    }
                     tokio::select! {
                         waited = timer.until(due_ns) => waited?,
                         () = self.turned.notified() => {}

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::dice::{Dice, Stream};
-use super::keys::Keys;
+use super::dice::Dice;
+use super::draws::Draw;
 use super::places::{Part, Place};
-use super::zipf::Zipf;
-use crate::plan::{DistributionPlan, DrawPlan, LoadPlan, TargetPlan};
+use crate::plan::{LoadPlan, TargetPlan};
 use crate::rows::{Rows, TableSpec};
 
 /// The first request of a window.
@@ -42,21 +41,6 @@ struct Target {
     path_draws: Vec<usize>,
     query_draws: Vec<usize>,
     draws: Vec<Draw>,
-}
-
-#[derive(Debug, Clone)]
-struct Draw {
-    param: String,
-    keys: Keys,
-    order: Order,
-}
-
-#[derive(Debug, Clone)]
-enum Order {
-    Uniform,
-    Zipfian(Zipf),
-    /// From this rank on, and around.
-    Sequential(u64),
 }
 
 impl Shots {
@@ -95,6 +79,11 @@ impl Shots {
         let path = vec![uri];
         let target = Target { path, path_draws: vec![], query_draws: vec![], draws: vec![] };
         Self { targets: vec![target], below: Vec::new(), dice: Dice::new("params", 0) }
+    }
+
+    /// Whether all requests are the same one.
+    pub(super) fn is_constant(&self) -> bool {
+        matches!(self.targets.as_slice(), [only] if only.draws.is_empty())
     }
 
     /// Request `n` of no part: a sample.
@@ -190,48 +179,6 @@ impl Target {
     }
 }
 
-impl Draw {
-    fn new(
-        plan: &DrawPlan,
-        tables: &[Arc<Rows>],
-        data_seed: u64,
-        params_seed: u64,
-    ) -> anyhow::Result<Self> {
-        let (wanted, in_order) = match &plan.distribution {
-            DistributionPlan::Uniform { keys } => (*keys, false),
-            DistributionPlan::Zipfian { keys, .. } => (Some(*keys), false),
-            DistributionPlan::Sequential { keys } => (*keys, true),
-        };
-        let keys = Keys::new(&plan.source, wanted, in_order, tables, data_seed)?;
-        let count = keys.count().unwrap_or(1);
-        let order = match &plan.distribution {
-            DistributionPlan::Uniform { .. } => Order::Uniform,
-            DistributionPlan::Zipfian { exponent, .. } => {
-                let zipf = Zipf::new(*exponent, count);
-                Order::Zipfian(
-                    zipf.with_context(|| format!("no Zipf law has exponent {exponent}"))?,
-                )
-            }
-            // Each block starts elsewhere: the same keys again would find what the last block left in memory.
-            DistributionPlan::Sequential { .. } => {
-                Order::Sequential(Dice::new("sequential", params_seed).stream(0).below(count))
-            }
-        };
-        Ok(Self { param: plan.param.clone(), keys, order })
-    }
-
-    fn text(&self, stream: &mut Stream, place: Place) -> String {
-        let count = self.keys.count();
-        let rank = match (&self.order, count) {
-            (Order::Zipfian(zipf), _) => zipf.draw(stream) - 1,
-            (Order::Sequential(first), Some(count)) => place.rank(*first, count),
-            (Order::Uniform, Some(count)) => stream.below(count),
-            (_, None) => 0,
-        };
-        self.keys.text(rank, stream)
-    }
-}
-
 fn thresholds(targets: &[TargetPlan]) -> anyhow::Result<Vec<u64>> {
     let total: f64 = targets.iter().map(|target| target.weight).sum();
     ensure!(
@@ -268,7 +215,7 @@ mod tests {
 
     use super::*;
     use crate::load::fixtures::{example, users};
-    use crate::plan::DrawSource;
+    use crate::plan::{DistributionPlan, DrawPlan, DrawSource};
 
     /// `params/1` of root seed 20250105 is drawn by `plan`; here any literal will do.
     const PARAMS: u64 = 0x2025_0105_0000_0001;
@@ -358,6 +305,36 @@ mod tests {
         let first = key(0);
         for n in 0..20 {
             assert_eq!(key(n), (first + n) % 5);
+        }
+    }
+
+    #[test]
+    fn hot_keys_have_their_share_and_are_alike_within_each_set() {
+        const DRAWS: u64 = 100_000;
+        let hot = DistributionPlan::HotSet { keys: 20, hot_keys: 2, hot_share: 0.9 };
+        let names: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let shots = shots(vec![target("/a", 1.0, vec![values("k", &names, hot)])]).expect("good");
+        let mut seen = [0u64; 20];
+        for n in 0..DRAWS {
+            seen[shots.get(n).params[0].1.parse::<usize>().expect("a number")] += 1;
+        }
+        for (key, seen) in seen.into_iter().enumerate() {
+            let exact = if key < 2 { 0.9 / 2.0 } else { 0.1 / 18.0 };
+            let sigma = (DRAWS as f64 * exact * (1.0 - exact)).sqrt();
+            let off = seen as f64 - DRAWS as f64 * exact;
+            assert!(off.abs() < 5.0 * sigma, "key {key}: {seen}, off by {off}");
+        }
+        for (hot_keys, hot_share) in [(0, 0.9), (20, 0.9), (2, 0.0), (2, 1.0)] {
+            let none = DistributionPlan::HotSet { keys: 20, hot_keys, hot_share };
+            let draws = vec![values("k", &names, none)];
+            let error = Shots::new(
+                &LoadPlan { targets: vec![target("/a", 1.0, draws)], ..example() },
+                &[],
+                1,
+                PARAMS,
+            );
+            assert!(error.is_err(), "{hot_keys} {hot_share}");
         }
     }
 

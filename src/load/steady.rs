@@ -1,14 +1,14 @@
-//! Whether a warm-up has come to rest: latency and throughput of its last slices no longer move.
+//! Whether a warm-up has come to rest: latency, hit ratio and throughput of its last slices no longer move.
 //!
-//! Two looks, both practical and not statistical: over the last ten slices the trend (Theil-Sen, so one odd slice does
-//! not matter) may move the median latency by 5 % and the throughput by 10 %.
+//! The trends are `stats`' (Theil and Sen, so one odd slice does not matter), and the looks are practical, not
+//! statistical: over the last ten slices latency may move by 5 %, the hit ratio by less than a point, and throughput by
+//! 10 %.
 
-/// Slices that must agree.
-pub(super) const SLICES: usize = 10;
+use super::slices::FEWEST_CACHED;
+use crate::stats::{REST_WINDOWS, WarmWindow, is_at_rest, moves};
+
 /// Fewer answers than this in a slice have no median worth comparing: then the warm-up lasts to its end.
 const FEWEST_ANSWERS: u64 = 20;
-/// Most that the latency may move over all slices, as a share of its median.
-const LATENCY_MOVES: f64 = 0.05;
 /// Most that the throughput may move over all slices, as a share of its median.
 const THROUGHPUT_MOVES: f64 = 0.10;
 
@@ -19,48 +19,31 @@ pub(super) struct WarmSlice {
     pub(super) answered: u64,
     /// Their median response time.
     pub(super) p50_ns: f64,
+    /// Of them from the cache, and with any word of the API on its cache.
+    pub(super) hits: (u64, u64),
 }
 
 /// Whether the last ten slices show a steady state.
 pub(super) fn is_steady(slices: &[WarmSlice]) -> bool {
-    let Some(start) = slices.len().checked_sub(SLICES) else { return false };
+    let Some(start) = slices.len().checked_sub(REST_WINDOWS) else { return false };
     let last = &slices[start..];
     if last.iter().any(|slice| slice.answered < FEWEST_ANSWERS) {
         return false;
     }
-    let latency: Vec<f64> = last.iter().map(|slice| slice.p50_ns).collect();
+    // Fewer say nothing about a ratio: then only latency and throughput are looked at.
+    let has_ratio = last.iter().all(|slice| slice.hits.1 >= FEWEST_CACHED);
+    let windows: Vec<WarmWindow> = last
+        .iter()
+        .map(|slice| WarmWindow {
+            latency: slice.p50_ns,
+            hit_ratio: has_ratio.then(|| slice.hits.0 as f64 / slice.hits.1 as f64),
+            // What Postgres reads and how it plans is looked at before and after the load.
+            reads: None,
+            plan_changes: 0,
+        })
+        .collect();
     let throughput: Vec<f64> = last.iter().map(|slice| slice.answered as f64).collect();
-    moves(&latency) <= LATENCY_MOVES && moves(&throughput) <= THROUGHPUT_MOVES
-}
-
-/// How far the trend moves over the whole length, as a share of the median.
-fn moves(series: &[f64]) -> f64 {
-    let middle = median(series.to_vec());
-    if middle <= 0.0 {
-        return 0.0;
-    }
-    theil_sen(series).abs() * series.len() as f64 / middle
-}
-
-/// Median of the slopes between all pairs of points that are one step apart each; 0 for fewer than two points.
-fn theil_sen(series: &[f64]) -> f64 {
-    let mut slopes = Vec::new();
-    for (i, a) in series.iter().enumerate() {
-        for (j, b) in series.iter().enumerate().skip(i + 1) {
-            slopes.push((b - a) / (j - i) as f64);
-        }
-    }
-    median(slopes)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    match n {
-        0 => 0.0,
-        n if n % 2 == 1 => values[n / 2],
-        _ => f64::midpoint(values[n / 2 - 1], values[n / 2]),
-    }
+    is_at_rest(&windows) && moves(&throughput).abs() <= THROUGHPUT_MOVES
 }
 
 #[cfg(test)]
@@ -72,7 +55,7 @@ mod tests {
             let (answered, p50_ns) = of(f64::from(i));
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
             let answered = answered as u64;
-            WarmSlice { answered, p50_ns }
+            WarmSlice { answered, p50_ns, hits: (0, 0) }
         };
         (0..10).map(slice).collect()
     }
@@ -103,8 +86,28 @@ mod tests {
     }
 
     #[test]
-    fn the_slope_is_the_median_of_pairs() {
-        assert!((theil_sen(&[1.0, 3.0, 5.0, 100.0, 9.0]) - 2.0).abs() < 1e-12);
-        assert!(theil_sen(&[7.0]).abs() < 1e-12);
+    fn slices_whose_answers_took_no_time_are_not_at_rest() {
+        assert!(!is_steady(&slices(|_| (200.0, 0.0))), "no median to move away from");
+    }
+
+    #[test]
+    fn a_hit_ratio_that_moves_is_no_rest_where_there_are_answers_enough_to_tell() {
+        let with = |cached: u64, step: f64| {
+            let mut all = slices(|_| (1000.0, 1e6));
+            for (i, slice) in (0..).zip(&mut all) {
+                let ratio = 0.8 + step * f64::from(i);
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "small"
+                )]
+                let hits = (cached as f64 * ratio).round() as u64;
+                slice.hits = (hits, cached);
+            }
+            is_steady(&all)
+        };
+        assert!(with(1000, 0.0) && with(1000, 0.000_9));
+        assert!(!with(1000, 0.002) && !with(1000, -0.002));
+        assert!(with(100, 0.01), "a hundred answers are within chance");
     }
 }

@@ -154,6 +154,7 @@ fn plan(
         primary_metric,
         primary_load,
         time_budget_ns: design.time_budget.map(|b| b.0),
+        samples: design.samples,
     }
 }
 

@@ -2,13 +2,14 @@
 //!
 //! SHA-256 over the plan as JSON: fields in the order of the types, maps sorted. What does not count: the fingerprint
 //! itself, the estimate, the warnings; the prose (title, question, context, drivers, decision, consequences, tags; the
-//! titles of variants; the texts and sources of claims); the profile's name, because a size is its numbers; and the path
-//! of the migrations, because their digests count. Everything else does, the experiment's id included.
+//! titles of variants; the texts and sources of claims); the profile's name, because a size is its numbers; and the paths
+//! of the migrations and of files with values, because their digests count. Everything else does, the experiment's id
+//! included.
 
 use sha2::{Digest, Sha256};
 
 use super::migrations::hex;
-use super::types::{Estimate, Plan};
+use super::types::{DrawSource, Estimate, Plan};
 
 /// The fingerprint of a plan, 64 hexadecimal digits.
 pub(super) fn fingerprint(plan: &Plan) -> String {
@@ -36,6 +37,13 @@ pub(super) fn fingerprint(plan: &Plan) -> String {
     for claim in &mut plan.claims {
         claim.text.clear();
         claim.source = None;
+    }
+    for cell in &mut plan.cells {
+        for draw in cell.drive.targets.iter_mut().flat_map(|target| &mut target.draws) {
+            if let DrawSource::Csv { file, .. } | DrawSource::Log { file, .. } = &mut draw.source {
+                file.clear();
+            }
+        }
     }
     // A plan is made of numbers, texts and maps with text keys: writing it as JSON has no way to fail.
     let json = serde_json::to_vec(&plan).expect("a plan is plain data");

@@ -1,6 +1,6 @@
 //! Spec to everything decided: variants merged, trials ordered, seeds drawn, fingerprints.
 //!
-//! Files of migrations are read here; nothing is started, and no socket is opened.
+//! Files of migrations and of parameters' values are read here; nothing is started, and no socket is opened.
 
 mod caches;
 mod claims;
@@ -12,10 +12,12 @@ mod design;
 mod endpoints;
 mod estimate;
 mod fingerprint;
+mod from_files;
 mod generators;
 mod indexes;
 mod limits;
 mod loads;
+mod logged;
 mod lookup;
 mod merge;
 mod migrations;
@@ -31,6 +33,7 @@ mod services;
 pub mod settings;
 mod sql;
 mod types;
+mod values;
 mod variants;
 mod view;
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::codes;
+use super::values::Files;
 use crate::spec::{Place, Problem, Severity, Spec, did_you_mean};
 
 /// Everything found so far.
@@ -11,12 +12,15 @@ pub(super) struct Notes<'s> {
     problems: Vec<Problem>,
     /// Sentences for `Plan::warnings`.
     pub(super) warnings: Vec<String>,
+    /// Files of values read so far: each is read once, however many variants ask for it.
+    pub(super) files: Files,
 }
 
 impl<'s> Notes<'s> {
     /// Nothing found yet.
     pub(super) fn new(spec: &'s Spec) -> Self {
-        Self { spec, problems: Vec::new(), warnings: Vec::new() }
+        let files = Files::of(&spec.dir);
+        Self { spec, problems: Vec::new(), warnings: Vec::new(), files }
     }
 
     /// Notes a mistake at a path of the file.

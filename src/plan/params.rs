@@ -3,9 +3,9 @@
 use super::notes::Notes;
 use super::types::{DatasetPlan, DistributionPlan, DrawPlan, DrawSource, ParamPlan};
 use super::view::View;
-use super::{codes, conditions};
+use super::{codes, conditions, from_files};
 use crate::rows::{Generator, TableSpec};
-use crate::spec::{DistributionKind, Param, ParamType};
+use crate::spec::{Distribution, DistributionKind, HotKeys, Param, ParamType};
 
 /// Exponent of Zipf's law where the file states none: YCSB's.
 const EXPONENT: f64 = 0.99;
@@ -50,7 +50,7 @@ pub(super) fn checked(notes: &mut Notes<'_>, view: &View<'_>, name: &str, p: &Pa
 }
 
 /// Whether the API would take this value.
-fn allowed(p: &Param, text: &str) -> bool {
+pub(super) fn allowed(p: &Param, text: &str) -> bool {
     let number = text.parse::<f64>().ok();
     let above = p.min.zip(number).is_none_or(|(min, x)| x >= min);
     let below = p.max.zip(number).is_none_or(|(max, x)| x <= max);
@@ -68,16 +68,22 @@ pub(super) fn draw(
 ) -> Option<DrawPlan> {
     let p = view.document.params.get(name)?;
     let path = notes.path_of(view.name, &["params", name]);
-    let (source, available) = match (&p.from, &p.values) {
-        (Some(from), _) => column_source(notes, view, dataset, name, p, from)?,
-        (None, Some(_)) => values_source(notes, view, name, p)?,
-        (None, None) if p.default.is_some() && !in_path => return None,
-        (None, None) => {
-            let what = format!("param `{name}` has no values to ask for");
-            let help = "write `from = \"table.column\"` or `values = [ … ]`";
-            notes.error(codes::PARAM, &path, what, help);
-            return None;
-        }
+    // `spec` has seen to it that there is one at most, patches and profiles included.
+    let (source, available) = if let Some(from) = &p.from {
+        column_source(notes, view, dataset, name, p, from)?
+    } else if p.values.is_some() {
+        values_source(notes, view, name, p)?
+    } else if let Some(from) = &p.from_csv {
+        from_files::csv(notes, view, name, p, from)?
+    } else if let Some(from) = &p.from_log {
+        from_files::log(notes, view, name, p, from)?
+    } else if p.default.is_some() && !in_path {
+        return None;
+    } else {
+        let what = format!("param `{name}` has no values to ask for");
+        let help = "write `from = \"table.column\"`, `values = [ … ]`, `from_csv` or `from_log`";
+        notes.error(codes::PARAM, &path, what, help);
+        return None;
     };
     let distribution = distribution(notes, view, name, p, &source, available)?;
     Some(DrawPlan { param: name.to_owned(), source, distribution })
@@ -196,21 +202,57 @@ fn distribution(
         let what = format!("param `{name}`: {keys} keys, but about {available} to choose from");
         notes.error(codes::PARAM, &path, what, "ask for fewer keys, or generate more rows");
     }
-    let listed = matches!(source, DrawSource::Values(_)).then_some(available);
-    let keys = d.keys.or(listed);
+    let error = |notes: &mut Notes<'_>, what: &str, help: &str| {
+        let path = notes.path_of(view.name, &["params", name, "distribution"]);
+        notes.error(codes::PARAM, &path, format!("param `{name}`: {what}"), help);
+        None
+    };
+    // A log has an order of its own, and `spec` lets nobody state another.
+    if matches!(source, DrawSource::Log { .. }) {
+        return Some(DistributionPlan::Sequential { keys: Some(available) });
+    }
+    let is_column = matches!(source, DrawSource::Column { .. });
+    let keys = d.keys.or((!is_column).then_some(available));
     match (d.kind, keys) {
         (DistributionKind::Uniform, keys) => Some(DistributionPlan::Uniform { keys }),
         (DistributionKind::Sequential, Some(_)) => Some(DistributionPlan::Sequential { keys }),
         (DistributionKind::Zipfian, Some(keys)) => {
             Some(DistributionPlan::Zipfian { exponent: d.exponent.unwrap_or(EXPONENT), keys })
         }
+        (DistributionKind::HotSet, Some(keys)) => match hot_set(d, keys) {
+            Ok(plan) => Some(plan),
+            Err(what) => {
+                error(notes, &what, "write like `hot_keys = \"1%\", hot_requests = \"90%\"`")
+            }
+        },
         (_, None) => {
-            let path = notes.path_of(view.name, &["params", name, "distribution"]);
-            let what = format!("param `{name}`: this distribution needs a number of keys");
-            notes.error(codes::PARAM, &path, what, "write like `keys = 10_000`");
-            None
+            let what = "this distribution needs a number of keys";
+            error(notes, what, "write like `keys = 10_000`")
         }
     }
+}
+
+/// At least one hot key, and at least one other, each asked for.
+fn hot_set(d: &Distribution, keys: u64) -> Result<DistributionPlan, String> {
+    let (Some(hot), Some(requests)) = (d.hot_keys, d.hot_requests) else {
+        return Err("a hot set needs `hot_keys` and `hot_requests`".into());
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of at most 10^7 keys, from 0 to 10"
+    )]
+    let hot_keys = match hot {
+        HotKeys::Count(count) => count,
+        HotKeys::Share(share) => ((keys as f64 * share.0).round() as u64).max(1),
+    };
+    if hot_keys == 0 || hot_keys >= keys {
+        return Err(format!("{hot_keys} hot keys of {keys}: some must be, and some not"));
+    }
+    if !(requests.0 > 0.0 && requests.0 < 1.0) {
+        return Err("hot keys must have some of the requests, and not all".into());
+    }
+    Ok(DistributionPlan::HotSet { keys, hot_keys, hot_share: requests.0 })
 }
 
 /// Whether every value of a generator is one of a type.

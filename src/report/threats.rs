@@ -232,6 +232,10 @@ fn keys(results: &Results) -> Option<String> {
             format!("of {}", code(&format!("{table}.{column}")))
         }
         DrawSource::Values(values) => format!("of a list of {}", values.len()),
+        DrawSource::Csv { file, column, .. } => {
+            format!("of the column {} of {}", code(column), code(file))
+        }
+        DrawSource::Log { file, .. } => format!("as {} has them", code(file)),
     };
     Some(match &draw.distribution {
         DistributionPlan::Zipfian { exponent, keys } => {
@@ -242,5 +246,11 @@ fn keys(results: &Results) -> Option<String> {
         }
         DistributionPlan::Uniform { keys: None } => format!("uniformly from all keys {of}"),
         DistributionPlan::Sequential { .. } => format!("one after the other, {of}"),
+        DistributionPlan::HotSet { keys, hot_keys, hot_share } => format!(
+            "{} of the requests from {} hot keys, the others from the rest of {} keys {of}",
+            share(*hot_share),
+            count(*hot_keys),
+            count(*keys)
+        ),
     })
 }

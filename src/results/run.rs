@@ -85,6 +85,26 @@ impl Run {
         Ok(())
     }
 
+    /// Where the raw samples of the trial under way are written: a file that only a kept trial gives a name of its own.
+    pub fn samples_path(&self) -> PathBuf {
+        self.dir.join("samples.part")
+    }
+
+    /// Keeps the raw samples of a trial beside its other files, if there are any.
+    ///
+    /// # Errors
+    ///
+    /// If the disk refuses.
+    pub fn keep_samples(&self, trial: &TrialRecord) -> Result<()> {
+        let kept = self.dir.join("trials").join(format!("{}.samples.csv", stem(trial)));
+        match fs::rename(self.samples_path(), &kept) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(e).with_context(|| format!("cannot keep {}", kept.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Keeps what the data cost.
     ///
     /// # Errors
@@ -128,6 +148,8 @@ impl Run {
     pub fn finish(&mut self, state: State, reason: Option<String>) -> Result<()> {
         self.file.state = state;
         self.file.reason = reason;
+        // Of a trial that was broken off; one that is not there is as good.
+        fs::remove_file(self.samples_path()).ok();
         self.save_state()
     }
 

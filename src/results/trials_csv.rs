@@ -24,10 +24,12 @@ pub fn trials_table(trials: &[TrialRecord]) -> Table {
             }
         }
     }
-    let max_rate = |t: &TrialRecord| t.window.as_ref().and_then(|w| w.max_rate_rps);
-    if trials.iter().any(|t| max_rate(t).is_some()) {
-        for (row, trial) in rows.iter_mut().zip(trials) {
-            row.put_some("max_rate_rps", max_rate(trial));
+    for (name, pick) in LATER_WINDOW {
+        let value = |t: &TrialRecord| t.window.as_ref().and_then(pick);
+        if trials.iter().any(|t| value(t).is_some()) {
+            for (row, trial) in rows.iter_mut().zip(trials) {
+                row.put_some(name, value(trial));
+            }
         }
     }
     let header = rows.first().map_or_else(header_of_nothing, Cells::names);
@@ -48,6 +50,14 @@ const LATER: [(&str, Count); 4] = [
     ("api_unconnected", |w| w.api_unconnected),
     ("api_cache_bypasses", |w| w.api_cache_bypasses),
     ("nginx_requests", |w| w.nginx_requests),
+];
+
+type WindowFigure = fn(&Window) -> Option<f64>;
+/// The same of the window.
+const LATER_WINDOW: [(&str, WindowFigure); 3] = [
+    ("max_rate_rps", |w| w.max_rate_rps),
+    ("response_time_drift", |w| w.drift),
+    ("response_time_drift_p", |w| w.drift_p),
 ];
 
 fn header_of_nothing() -> Vec<String> {
@@ -228,6 +238,8 @@ mod tests {
                 lag_p99_us: x[5],
                 generator_cpu_share: x[6],
                 max_rate_rps: (n[0] % 2 == 0).then_some(x[7]),
+                drift: Some(x[7]),
+                drift_p: (x[8] > 0.0).then_some(x[9]),
             },
         )
     }

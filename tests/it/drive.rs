@@ -31,7 +31,8 @@ fn a_load_is_told_as_one_object_and_exported() {
     let project = Project::new();
     let url = format!("http://{}/x?y=z", server());
     let args = ["drive", &url, "--rate", "200/s", "--duration", "1s", "--json"];
-    let exports = ["--export-hdr", "x.hlog", "--export-csv", "x.csv"];
+    let exports =
+        ["--export-hdr", "x.hlog", "--export-csv", "x.csv", "--export-samples", "raw.csv"];
     let output = project.output(&[&args[..], &exports[..]].concat());
     expect_code(&output, 0);
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -49,6 +50,9 @@ fn a_load_is_told_as_one_object_and_exported() {
     let csv = std::fs::read_to_string(project.dir.join("x.csv")).unwrap();
     let rows = csv.lines().skip(1).map(|row| row.split(',').nth(1).unwrap());
     assert_eq!(rows.map(|n| n.parse::<u64>().unwrap()).sum::<u64>(), 200);
+    let raw = std::fs::read_to_string(project.dir.join("raw.csv")).unwrap();
+    let ok = raw.lines().skip(1).filter(|line| line.ends_with(",ok,")).count();
+    assert_eq!((ok, raw.lines().count()), (200, 201));
 }
 
 #[test]

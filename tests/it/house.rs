@@ -31,7 +31,8 @@ const LIBRARIES: [(&str, &[&str]); 12] = [
     ("annotate_snippets", &["spec"]),
     ("axum", &["api"]),
     ("clap", &["cli"]),
-    ("csv", &["results"]),
+    // Our own files, and the author's.
+    ("csv", &["plan", "results"]),
     ("figment", &["spec"]),
     ("hdrhistogram", &["stats", "load", "results"]),
     ("indicatif", &["cli"]),

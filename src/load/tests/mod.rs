@@ -4,6 +4,7 @@
 mod answers;
 mod faults;
 mod levels;
+mod kept;
 mod models;
 mod scripts;
 mod sockets;

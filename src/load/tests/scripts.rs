@@ -1,6 +1,7 @@
 //! Scripted servers, and runs against them on a paused clock.
 
 use std::convert::Infallible;
+use std::path::Path;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -15,8 +16,8 @@ use tokio::time::{Duration, Instant};
 
 use crate::load::clock::{Clock, Waits};
 use crate::load::fixtures::{example, users};
-use crate::load::phases::{Caller, Conductor};
-use crate::load::run::{Job, Requests, engine};
+use crate::load::phases::Caller;
+use crate::load::run::{Job, Requests, conduct, engine};
 use crate::load::wire::Door;
 use crate::load::{PhaseEvent, Recording};
 use crate::plan::{LoadPlan, ModelPlan};
@@ -109,6 +110,16 @@ pub(super) struct Run {
 
 /// Drives a plan against a door on the paused clock; the run is stopped after `stop_after`, if said.
 pub(super) async fn drive(plan: LoadPlan, door: Door, stop_after: Option<Duration>) -> Run {
+    drive_and_keep(plan, door, stop_after, None).await
+}
+
+/// The same, with raw samples kept in a file.
+pub(super) async fn drive_and_keep(
+    plan: LoadPlan,
+    door: Door,
+    stop_after: Option<Duration>,
+    samples: Option<&Path>,
+) -> Run {
     let (events, mut heard) = mpsc::unbounded_channel();
     let (stop, cancel) = watch::channel(false);
     if let Some(after) = stop_after {
@@ -120,8 +131,7 @@ pub(super) async fn drive(plan: LoadPlan, door: Door, stop_after: Option<Duratio
     let clock = Clock::start(Waits::Tokio);
     let engine = engine(&job(plan, ([127, 0, 0, 1], 1).into()), door, clock).expect("a good job");
     let caller = Caller { events, cancel, is_gone: Box::new(|| false) };
-    let conductor = Conductor::new(Rc::new(engine), caller).expect("a conductor");
-    let recording = conductor.run().await.expect("a recording");
+    let recording = conduct(engine, caller, samples).await.expect("a recording");
     let mut told = Vec::new();
     while let Ok(event) = heard.try_recv() {
         told.push(event);
@@ -132,7 +142,16 @@ pub(super) async fn drive(plan: LoadPlan, door: Door, stop_after: Option<Duratio
 pub(super) fn job(plan: LoadPlan, address: std::net::SocketAddr) -> Job {
     let tables = vec![users(10_000)];
     let requests = Requests::Planned;
-    Job { address, plan, tables, data_seed: 1, params_seed: 2, arrivals_seed: 3, requests }
+    Job {
+        address,
+        plan,
+        tables,
+        data_seed: 1,
+        params_seed: 2,
+        arrivals_seed: 3,
+        requests,
+        samples: None,
+    }
 }
 
 pub(super) fn on_paused_clock<T>(test: impl Future<Output = T>) -> T {

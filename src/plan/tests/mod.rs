@@ -7,6 +7,7 @@ mod loads;
 mod mistakes;
 mod other;
 mod parts;
+mod values;
 
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! What is driven, and how: load model, phases, requests, their values and their right answers.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::spec::Metric;
@@ -203,6 +205,37 @@ pub enum DrawSource {
     },
     /// A list.
     Values(Vec<String>),
+    /// A column of a CSV file.
+    Csv {
+        /// The file, as the author named it, relative to his own.
+        file: String,
+        /// The column.
+        column: String,
+        /// The values, a line each.
+        values: FileValues,
+    },
+    /// A parameter of the requests in a log, in the log's order.
+    Log {
+        /// The file, as the author named it, relative to his own.
+        file: String,
+        /// Only requests to this endpoint, by its name or its route.
+        endpoint: Option<String>,
+        /// The values, a request each.
+        values: FileValues,
+    },
+}
+
+/// Values that stand in a file. `plan.json` has their number and the file's digest, not the values themselves: they
+/// may be many, and may be somebody's. So a plan that was read back cannot be driven.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileValues {
+    /// SHA-256 of the whole file, in hex.
+    pub sha256: String,
+    /// Number of values.
+    pub count: u64,
+    /// The values, in the file's order.
+    #[serde(skip)]
+    pub list: Arc<[String]>,
 }
 
 /// How often each key.
@@ -225,6 +258,15 @@ pub enum DistributionPlan {
     Sequential {
         /// Number of keys.
         keys: Option<u64>,
+    },
+    /// The first `hot_keys` take a share of the requests; uniform among them, and among the others.
+    HotSet {
+        /// Number of keys.
+        keys: u64,
+        /// How many of them are hot: at least one, and fewer than all.
+        hot_keys: u64,
+        /// Share of the requests that ask for a hot one, above 0 and below 1.
+        hot_share: f64,
     },
 }
 

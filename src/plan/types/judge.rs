@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Better, Metric};
+use crate::spec::{Better, Metric, Samples};
 
 /// The design, as the statistics need it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct DesignPlan {
     pub primary_load: String,
     /// A run over it stops after the last whole block.
     pub time_budget_ns: Option<u64>,
+    /// Whether each request of each window is kept as it was.
+    #[serde(default, skip_serializing_if = "Samples::is_none")]
+    pub samples: Samples,
 }
 
 /// A claim.

@@ -10,8 +10,8 @@ pub use cell::{
     PlanNode, PoolPlan, ServerPlan, StackPlan,
 };
 pub use drive::{
-    CheckPlan, DistributionPlan, DrawPlan, DrawSource, FieldCheck, FillPlan, LoadPlan, ModelPlan,
-    SEARCH_GROWTH, SearchPlan, StagePlan, TargetPlan, Until, WarmupPlan,
+    CheckPlan, DistributionPlan, DrawPlan, DrawSource, FieldCheck, FileValues, FillPlan, LoadPlan,
+    ModelPlan, SEARCH_GROWTH, SearchPlan, StagePlan, TargetPlan, Until, WarmupPlan,
 };
 pub use judge::{ClaimPlan, DeltaPlan, DesignPlan, RegressionPlan, ThresholdPlan};
 pub use launch::{

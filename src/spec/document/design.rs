@@ -39,6 +39,9 @@ pub struct Design {
     /// Half-width of the interval at which to stop adding blocks.
     #[serde(default)]
     pub precision: Option<Share>,
+    /// Whether each request of each window is kept as it was, beside its histograms, in the run's own folder.
+    #[serde(default)]
+    pub samples: Samples,
     /// Cells that are left out.
     #[serde(default)]
     pub exclude: Vec<Exclude>,
@@ -54,6 +57,24 @@ fn confidence() -> f64 {
 
 fn margin() -> Share {
     Share(0.05)
+}
+
+/// Raw samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Samples {
+    /// Histograms only.
+    #[default]
+    None,
+    /// A file a trial, a line a request.
+    Keep,
+}
+
+impl Samples {
+    /// Whether none are kept.
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 /// The primary metric.

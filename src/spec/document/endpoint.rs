@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Scalar;
-use crate::units::Span;
+use super::values::{FromCsv, FromLog, HotKeys};
+use crate::units::{Share, Span};
 
 /// `[params.NAME]`: a request parameter.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +37,12 @@ pub struct Param {
     /// Values to choose from, instead of `from`.
     #[serde(default)]
     pub values: Option<Vec<Scalar>>,
+    /// Values from a column of a CSV file, instead of `from`.
+    #[serde(default)]
+    pub from_csv: Option<FromCsv>,
+    /// Values as a log of requests has them, one after the other, instead of `from`.
+    #[serde(default)]
+    pub from_log: Option<FromLog>,
     /// How often each value is asked for.
     #[serde(default)]
     pub distribution: Distribution,
@@ -80,15 +87,27 @@ pub struct Distribution {
     #[serde(default)]
     #[schemars(range(min = 0.01, max = 10.0))]
     pub exponent: Option<f64>,
-    /// Number of different keys; all rows if left out (`zipfian` and `sequential` need it).
+    /// Number of different keys; all rows if left out (`zipfian`, `hot-set` and `sequential` need it).
     #[serde(default)]
     #[schemars(range(min = 1, max = 10_000_000))]
     pub keys: Option<u64>,
+    /// `hot-set`: how many of the keys are hot, a number or a share like `"1%"`.
+    #[serde(default)]
+    pub hot_keys: Option<HotKeys>,
+    /// `hot-set`: the share of requests that ask for hot keys.
+    #[serde(default)]
+    pub hot_requests: Option<Share>,
 }
 
 impl Default for Distribution {
     fn default() -> Self {
-        Self { kind: DistributionKind::Uniform, exponent: None, keys: None }
+        Self {
+            kind: DistributionKind::Uniform,
+            exponent: None,
+            keys: None,
+            hot_keys: None,
+            hot_requests: None,
+        }
     }
 }
 
@@ -101,6 +120,8 @@ pub enum DistributionKind {
     Uniform,
     /// A few keys very often (Zipf's law with `exponent`).
     Zipfian,
+    /// `hot_keys` take `hot_requests` of the requests; uniform among them, and among the others.
+    HotSet,
     /// One key after the other.
     Sequential,
 }

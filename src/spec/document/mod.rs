@@ -10,13 +10,14 @@ mod endpoint;
 mod load;
 mod scalar;
 mod services;
+mod values;
 mod variant;
 
 use std::collections::BTreeMap;
 
 pub use claim::{Claim, ClaimExpect, Regression, Threshold};
 pub use dataset::{Column, Dataset, GeneratorKind, Table};
-pub use design::{Design, Exclude, Primary};
+pub use design::{Design, Exclude, Primary, Samples};
 pub use endpoint::{
     Bind, Cache, CacheStrategy, Check, Distribution, DistributionKind, Endpoint, Param, ParamType,
 };
@@ -25,6 +26,7 @@ pub use scalar::Scalar;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use services::{ApiService, Pool, Server, Services, Transport};
+pub use values::{FromCsv, FromLog, HotKeys};
 pub use variant::{Expect, ExpectPlan, Limits, Variant};
 
 /// Names of variants, endpoints, loads and the like: they become file names and plot labels.

@@ -7,11 +7,14 @@ use super::look::{Look, child};
 use crate::spec::parse::Path;
 use crate::spec::walk::word;
 use crate::spec::{codes, patterns};
-use crate::units::Span;
+use crate::units::{Share, Span};
 
 /// Every key that only some generators take.
 const SOME: &[&str] =
     &["template", "weights", "start", "step", "min", "max", "value", "probability"];
+
+/// Where a parameter's values may come from; one of them.
+const SOURCES: [&str; 4] = ["from", "values", "from_csv", "from_log"];
 
 /// Whole numbers that a 64-bit float still holds exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -166,8 +169,16 @@ fn braces(look: &mut Look<'_>, path: &Path, help: &str, allowed: impl Fn(&str) -
 
 fn param(look: &mut Look<'_>, path: &Path) {
     let is_patch = path[0] == "variants";
-    if look.of(path, "from").is_some() && look.of(path, "values").is_some() {
-        look.excludes(path, "values", &child(path, "from"), "is a second source beside `from`");
+    let told: Vec<&str> = SOURCES.into_iter().filter(|key| look.of(path, key).is_some()).collect();
+    if let [first, others @ ..] = told.as_slice() {
+        for other in others {
+            let why = format!("is a second source beside `{first}`");
+            look.excludes(path, other, &child(path, first), &why);
+        }
+    }
+    if look.of(path, "from_log").is_some() && look.of(path, "distribution").is_some() {
+        let why = "says how often, and a log has an order of its own";
+        look.excludes(path, "distribution", &child(path, "from_log"), why);
     }
     if let Some(from) = look.text(path, "from") {
         let parts: Vec<&str> = from.split('.').collect();
@@ -201,13 +212,30 @@ fn distribution(look: &mut Look<'_>, param: &Path, is_patch: bool) {
         return;
     }
     let kind = kind.unwrap_or("uniform");
-    if kind != "zipfian" && look.of(&path, "exponent").is_some() {
-        let why = format!("belongs to the kind `zipfian`, and the kind is `{kind}`");
-        look.excludes(&path, "exponent", &child(&path, "kind"), &why);
+    let own = [("exponent", "zipfian"), ("hot_keys", "hot-set"), ("hot_requests", "hot-set")];
+    for (key, owner) in own {
+        if kind != owner && look.of(&path, key).is_some() {
+            let why = format!("belongs to the kind `{owner}`, and the kind is `{kind}`");
+            look.excludes(&path, key, &child(&path, "kind"), &why);
+        }
     }
-    let is_listed = look.of(param, "values").is_some();
-    let has_keys = look.get(&path).is_some_and(|d| d.get("keys").is_some());
-    if ["zipfian", "sequential"].contains(&kind) && !has_keys && !is_listed && !is_patch {
+    let is_listed = ["values", "from_csv"].iter().any(|key| look.of(param, key).is_some());
+    // A key that is there but was refused is null, and was reported already.
+    let table = look.get(&path);
+    let has = |key: &str| table.is_some_and(|d| d.get(key).is_some());
+    let is_counted = ["zipfian", "hot-set", "sequential"].contains(&kind);
+    if is_counted && !has("keys") && !is_listed && !is_patch {
         look.needs(&path, "keys", &format!("by the kind `{kind}`"));
+    }
+    for key in ["hot_keys", "hot_requests"] {
+        if kind == "hot-set" && !has(key) && !is_patch {
+            look.needs(&path, key, "by the kind `hot-set`");
+        }
+        let share = look.text(&path, key).and_then(|text| text.parse::<Share>().ok());
+        if share.is_some_and(|share| share.0 <= 0.0 || share.0 >= 1.0) {
+            let help = "of 0% or 100% all keys would be alike: write `kind = \"uniform\"`";
+            let what = "must be more than 0% and less than 100%";
+            look.bad(codes::OUT_OF_RANGE, &child(&path, key), what, help);
+        }
     }
 }

@@ -102,6 +102,43 @@ const CASES: &[(&str, &str, &[&str])] = &[
     ("from         = \"users.email\"", "from = \"users.email\"\nvalues = [\"a\"]", &["QL0401"]),
     ("kind = \"zipfian\", exponent = 0.99, keys", "exponent = 0.99, keys", &["QL0401"]),
     ("exponent = 0.99, keys = 10_000", "exponent = 0.99", &["QL0402"]),
+    (
+        "kind = \"zipfian\", exponent = 0.99, keys",
+        "kind = \"hot-set\", hot_keys = \"1%\", keys",
+        &["QL0402"],
+    ),
+    (
+        "kind = \"zipfian\", exponent = 0.99, keys",
+        "kind = \"hot-set\", hot_keys = \"100%\", hot_requests = \"90%\", keys",
+        &["QL0302"],
+    ),
+    (
+        "kind = \"zipfian\", exponent = 0.99, keys",
+        "kind = \"hot-set\", hot_keys = 0, hot_requests = \"90%\", keys",
+        &["QL0302"],
+    ),
+    (
+        "kind = \"zipfian\", exponent = 0.99, keys",
+        "kind = \"hot-set\", hot_keys = true, hot_requests = \"90%\", keys",
+        &["QL0301"],
+    ),
+    ("exponent = 0.99, keys", "hot_requests = \"90%\", keys", &["QL0401"]),
+    (
+        "from         = \"users.email\"",
+        "from = \"users.email\"\nfrom_csv = { file = \"a.csv\", column = \"a\" }",
+        &["QL0401"],
+    ),
+    (
+        "from         = \"users.email\"\nwhere        = { status = \"active\" }      # drawn from the generator: \
+         costs the database nothing\ndistribution = { kind",
+        "from_log = { file = \"a.jsonl\" }\ndistribution = { kind",
+        &["QL0401"],
+    ),
+    (
+        "from         = \"users.email\"\nwhere        = { status = \"active\" }",
+        "from_csv = { file = \"a.csv\" }",
+        &["QL0202"],
+    ),
     ("\"text\"\nmax_length   = 255", "\"uuid\"\nmax_length = 255", &["QL0401"]),
     ("key = \"user:email:{email}\"", "key = \"user:email:{email\"", &["QL0310"]),
     // Claims, thresholds, expectations, design.
