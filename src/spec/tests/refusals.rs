@@ -142,7 +142,10 @@ const CASES: &[(&str, &str, &[&str])] = &[
     // Not yet.
     ("[services.redis]", "[services.redis]\ntransport = \"tcp\"", &["QL0501"]),
     ("endpoint = \"scan\"", "mix = { scan = 1, indexed = 2 }", &["QL0501"]),
-    ("margin      = \"5%\"", "precision = \"5%\"", &["QL0501"]),
+    ("margin      = \"5%\"", "precision = \"5%\"", &[]),
+    ("margin      = \"5%\"", "precision = \"0%\"", &["QL0302"]),
+    ("margin      = \"5%\"", "precision = \"101%\"", &["QL0302"]),
+    ("margin      = \"5%\"", "cache_state = \"lukewarm\"", &["QL0305"]),
     ("strategy = \"cache-aside\"", "strategy = \"write-behind\"", &["QL0501"]),
 ];
 
