@@ -1,12 +1,15 @@
 //! What goes on around a window: the machine, Postgres' own work and who the servers are, at both of its edges.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::validity::Observed;
 use crate::load::WindowRecording;
 use crate::plan::{CellPlan, ModelPlan, Plan};
 use crate::probe::{self, Housekeeping, Identities, Machine};
 
+/// For Postgres to answer at an edge, in which the load goes on.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Settings of Postgres with which a file brings checkpoints about.
 const OF_CHECKPOINTS: [&str; 2] = ["checkpoint_timeout", "max_wal_size"];
 /// The one with which it brings autovacuums about.
@@ -15,7 +18,8 @@ const OF_AUTOVACUUM: &str = "autovacuum";
 /// Everything around a window at one of its edges.
 pub(super) struct Edge {
     machine: Machine,
-    housekeeping: Housekeeping,
+    /// None where Postgres did not answer: if it is gone, somebody else says so.
+    housekeeping: Option<Housekeeping>,
     servers: Identities,
 }
 
@@ -28,7 +32,8 @@ impl Edge {
         // First, because asking Postgres takes time in which the machine works for us.
         let machine = probe::machine()?;
         let servers = probe::identities(pids);
-        Ok(Self { machine, housekeeping: session.housekeeping().await?, servers })
+        let asked = tokio::time::timeout(PATIENCE, session.housekeeping()).await;
+        Ok(Self { machine, housekeeping: asked.ok().and_then(Result::ok), servers })
     }
 }
 
@@ -57,20 +62,26 @@ pub(super) fn observed(
         seen.swapped_in_pages = passed.swapped_in_pages;
         seen.clock_step_ns = passed.clock_step_ns;
         seen.restarted = end.servers.changed_since(&start.servers);
-        let (before, after) = (start.housekeeping, end.housekeeping);
-        if !states(plan, &OF_CHECKPOINTS) {
-            seen.checkpoints = after.checkpoints.saturating_sub(before.checkpoints);
-        }
-        if !states(plan, &[OF_AUTOVACUUM]) {
-            let ended = after.autovacuums.saturating_sub(before.autovacuums);
-            seen.autovacuums = ended.max(before.workers).max(after.workers);
+        if let Some((before, after)) = start.housekeeping.zip(end.housekeeping) {
+            of_postgres(plan, &mut seen, before, after);
         }
     }
     seen
 }
 
+/// Postgres' own work in the window, as far as the file does not bring it about.
+fn of_postgres(plan: &Plan, seen: &mut Observed, before: Housekeeping, after: Housekeeping) {
+    if !states(plan, &OF_CHECKPOINTS) {
+        seen.checkpoints = after.checkpoints.saturating_sub(before.checkpoints);
+    }
+    if !states(plan, &[OF_AUTOVACUUM]) {
+        let ended = after.autovacuums.saturating_sub(before.autovacuums);
+        seen.autovacuums = ended.max(before.workers).max(after.workers);
+    }
+}
+
 /// Whether any variant states one of these settings: then what follows from it is part of the experiment, for all.
-pub(super) fn states(plan: &Plan, names: &[&str]) -> bool {
+fn states(plan: &Plan, names: &[&str]) -> bool {
     plan.cells.iter().any(|cell| {
         cell.stack
             .postgres
@@ -78,4 +89,34 @@ pub(super) fn states(plan: &Plan, names: &[&str]) -> bool {
             .keys()
             .any(|name| names.iter().any(|n| name.eq_ignore_ascii_case(n)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::spec::{Layers, load};
+
+    fn plan(sets: &[&str]) -> Plan {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/tiny/experiments/tiny.toml");
+        let sets = sets.iter().map(|s| (*s).to_owned()).collect();
+        let spec = load(&file, &Layers { sets, ..Layers::default() }).expect("a file");
+        crate::plan::resolve(&spec).expect("a plan")
+    }
+
+    #[test]
+    fn what_the_file_brings_about_is_part_of_the_experiment() {
+        let before = Housekeeping { checkpoints: 3, autovacuums: 1, workers: 0 };
+        let after = Housekeeping { checkpoints: 5, autovacuums: 1, workers: 1 };
+        let seen = |sets: &[&str]| {
+            let mut seen = Observed::default();
+            of_postgres(&plan(sets), &mut seen, before, after);
+            (seen.checkpoints, seen.autovacuums)
+        };
+        assert_eq!(seen(&[]), (2, 1));
+        assert_eq!(seen(&["services.postgres.settings.checkpoint_timeout=\"30s\""]), (0, 1));
+        assert_eq!(seen(&["services.postgres.settings.autovacuum=true"]), (2, 0));
+    }
 }

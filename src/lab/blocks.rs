@@ -82,14 +82,15 @@ pub(super) async fn run(
         pilot: None,
     };
     for of_block in plan.trials.chunk_by(|a, b| a.block == b.block) {
-        if let Some(note) = enough(course, of_block[0].block, &mut so_far) {
+        if let Some(note) = enough(course, of_block[0].block, &so_far) {
             recorder.say(Event::Notice { text: note.clone() });
             gathered.notes.push(note);
             break;
         }
         let mut again = Vec::new();
         for trial in of_block {
-            match one(course, trial, Turn::First, &mut so_far, (recorder, gathered)).await {
+            let kept = (&mut *recorder, &mut *gathered);
+            match one(course, trial, Turn::First, &mut so_far, kept).await {
                 Next::Go => {}
                 Next::Repeat => again.push(trial),
                 Next::End(stop) => return Some(stop),
@@ -99,8 +100,8 @@ pub(super) async fn run(
         for (order, trial) in (of_block.len() + 1..).zip(again) {
             let order = u32::try_from(order).unwrap_or(u32::MAX);
             let trial = TrialPlan { order, ..trial.clone() };
-            let next = one(course, &trial, Turn::Last, &mut so_far, (recorder, gathered)).await;
-            if let Next::End(stop) = next {
+            let kept = (&mut *recorder, &mut *gathered);
+            if let Next::End(stop) = one(course, &trial, Turn::Last, &mut so_far, kept).await {
                 return Some(stop);
             }
         }
@@ -252,7 +253,7 @@ impl SoFar {
 }
 
 /// Why no further block is begun, if none is.
-fn enough(course: &Course<'_>, block: u32, so_far: &mut SoFar) -> Option<String> {
+fn enough(course: &Course<'_>, block: u32, so_far: &SoFar) -> Option<String> {
     let pilot = so_far.pilot.as_ref().filter(|pilot| block > pilot.decided);
     if let Some(pilot) = pilot {
         return Some(format!(

@@ -126,6 +126,7 @@ async fn attend(
     let shape = plans.hash();
     done.plans = Some(plans);
     let before = session.database_stats().await?;
+    let executed_before = executed(stack, cell).await?;
     let asked_before = stack.nginx_requests().await.context("Nginx' own counts")?;
 
     let page_cache_share = match in_memory(bench, cell, done).await? {
@@ -169,6 +170,8 @@ async fn attend(
         sums.witness(bench.plan, cell, &recording, &counted, driven.snapshots.as_ref());
     witness.foreign_cpu_share = driven.around.as_ref().map(|_| seen.foreign_share);
     witness.page_cache_share = page_cache_share;
+    let executed = executed(stack, cell).await?.zip(executed_before);
+    witness.postgres_statements = executed.map(|(now, then)| now.saturating_sub(then));
     witness::judge_sums(cell, &recording, &window, &witness, done);
     done.window = Some(window);
     done.witness = Some(witness);
@@ -182,6 +185,13 @@ async fn attend(
             .push("the plan's shape changed between the start and the end of the trial".into());
     }
     Ok(())
+}
+
+/// Statements that Postgres has executed for the API, by its own count, if it counts.
+async fn executed(stack: &Stack, cell: &CellPlan) -> anyhow::Result<Option<u64>> {
+    let admin = stack.postgres_address(Role::Admin, "postgres");
+    let app = stack.postgres_address(Role::App, &cell.database);
+    probe::statement_calls(&admin, &cell.database, &app.user).await
 }
 
 /// How much of the database is in the page cache, where the design says how much should be. None where the trial ends

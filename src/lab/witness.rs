@@ -124,6 +124,7 @@ impl Sums {
             redis_memory_bytes: self.redis.map(|r| r.memory_bytes),
             resources,
             steal_share,
+            postgres_statements: None,
             foreign_cpu_share: None,
             page_cache_share: None,
         }

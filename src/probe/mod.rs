@@ -12,6 +12,7 @@ mod pages;
 mod postgres;
 mod process;
 mod redis;
+mod statements;
 
 pub use api::counters;
 pub use explain::{Explained, find_node, shape_hash};
@@ -22,3 +23,4 @@ pub use pages::{drop_from_page_cache, page_cache_share, read_into_page_cache};
 pub use postgres::{DatabaseStats, Housekeeping, Session, connect};
 pub use process::{Memory, Snapshot, Used, snapshot};
 pub use redis::{RedisStats, redis_stats};
+pub use statements::statement_calls;

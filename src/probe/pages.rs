@@ -16,6 +16,8 @@ const PAGE: u64 = 4096;
 const ASKED: u64 = 1000;
 /// One of so many pages is asked for, where there are few.
 const OF: u64 = 50;
+/// Files of lower numbers are Postgres' own catalogues, which every connection reads.
+const FIRST_OWN: u32 = 16_384;
 
 /// Gives up the page cache of every file in `dir`. What has not been written stays: checkpoint and stop the server before.
 ///
@@ -46,8 +48,8 @@ pub fn read_into_page_cache(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Share of the pages of all files in `dir` that is in the page cache, 0 to 1. None where the file system cannot tell, or
-/// there are no pages.
+/// Share of the pages of tables and indexes in `dir`, a database's folder, that is in the page cache, 0 to 1. None where
+/// the file system cannot tell, or there are no pages.
 ///
 /// # Errors
 ///
@@ -55,7 +57,7 @@ pub fn read_into_page_cache(dir: &Path) -> Result<()> {
 pub fn page_cache_share(dir: &Path) -> Result<Option<f64>> {
     let mut sized = Vec::new();
     let mut pages = 0;
-    for path in files(dir)? {
+    for path in files(dir)?.into_iter().filter(|path| is_relation(path)) {
         let own = fs::metadata(&path).map_or(0, |m| m.len()) / PAGE;
         pages += own;
         sized.push((path, own));
@@ -94,6 +96,13 @@ fn is_resident(file: &File, page: u64) -> Result<bool, Errno> {
     }
 }
 
+/// Whether it is a file of a table or an index of the experiment: `16390`, `16390.1`, `16390_fsm`.
+fn is_relation(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let number = name.split(['.', '_']).next().and_then(|number| number.parse::<u32>().ok());
+    number.is_some_and(|number| number >= FIRST_OWN)
+}
+
 fn open(path: &Path) -> Result<File> {
     File::open(path).with_context(|| format!("cannot open {}", path.display()))
 }
@@ -117,7 +126,7 @@ mod tests {
     fn a_file_that_was_dropped_is_not_there_and_one_that_was_read_is() {
         // Not in the temporary folder, which may be in memory and cannot be dropped then.
         let dir = tempfile::tempdir_in("/var/tmp").unwrap();
-        let mut file = File::create(dir.path().join("1")).unwrap();
+        let mut file = File::create(dir.path().join("16390.1")).unwrap();
         file.write_all(&vec![7_u8; 8 << 20]).unwrap();
         file.sync_all().unwrap();
         read_into_page_cache(dir.path()).unwrap();
@@ -126,6 +135,13 @@ mod tests {
         drop_from_page_cache(dir.path()).unwrap();
         let cold = page_cache_share(dir.path()).unwrap().expect("it could be told before");
         assert!(cold < 0.1, "{cold}");
+    }
+
+    #[test]
+    fn catalogues_are_no_relations_of_the_experiment() {
+        let of = |name: &str| is_relation(Path::new(name));
+        assert!(of("/base/5/16384") && of("16390.1") && of("20000_fsm"));
+        assert!(!of("/base/5/1259") && !of("pg_filenode.map") && !of("PG_VERSION"));
     }
 
     #[test]

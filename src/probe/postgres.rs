@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::plan::{LET_IN_WITHIN, PGOPTIONS_IS_SET, PostgresAddress};
 
 /// The longest that a witness may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest that new statistics may take, and the longest that a checkpoint may.
 const UPKEEP: Duration = Duration::from_mins(3);
 /// From this version on, the checkpointer has a view of its own.

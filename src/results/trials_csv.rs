@@ -37,13 +37,14 @@ pub fn trials_table(trials: &[TrialRecord]) -> Table {
 
 type Text = fn(&Witness) -> Option<String>;
 /// Columns that came later, in the order in which they came.
-const LATER: [(&str, Text); 6] = [
+const LATER: [(&str, Text); 7] = [
     ("api_refused", |w| text(w.api_refused)),
     ("api_unconnected", |w| text(w.api_unconnected)),
     ("api_cache_bypasses", |w| text(w.api_cache_bypasses)),
     ("nginx_requests", |w| text(w.nginx_requests)),
     ("foreign_cpu_share", |w| text(w.foreign_cpu_share)),
     ("page_cache_share", |w| text(w.page_cache_share)),
+    ("postgres_statements", |w| text(w.postgres_statements)),
 ];
 
 fn text(value: Option<impl Display>) -> Option<String> {
@@ -254,6 +255,7 @@ mod tests {
                 nginx_requests: redis_hits,
                 api_cache_bypasses: redis_hits.map(|n| n / 2),
                 foreign_cpu_share: redis_hits.map(|n| n as f64 / 3.0),
+                postgres_statements: redis_hits.map(|n| n / 5),
                 page_cache_share: redis_hits.map(|_| steal_share),
                 ..Witness::default()
             },

@@ -179,6 +179,7 @@ fn witness(row: &Row<'_>) -> Result<Option<Witness>> {
         resources,
         steal_share: needed(row, "steal_share")?,
         foreign_cpu_share: later(row, "foreign_cpu_share")?,
+        postgres_statements: later(row, "postgres_statements")?,
         page_cache_share: later(row, "page_cache_share")?,
     }))
 }

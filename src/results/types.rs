@@ -223,6 +223,9 @@ pub struct Witness {
     pub api_cache_bypasses: Option<u64>,
     /// Requests that Nginx handled, by its `stub_status`; not known in older results.
     pub nginx_requests: Option<u64>,
+    /// Statements that Postgres executed for the API, `pg_stat_statements`; none where its library is missing, and in older
+    /// results.
+    pub postgres_statements: Option<u64>,
     /// Scans of the variant's own indexes, `pg_stat_user_indexes`.
     pub index_scans: BTreeMap<String, u64>,
     /// Sequential scans by table.
