@@ -55,7 +55,8 @@ pub(super) fn broken_identities(window: &Window, witness: &Witness, failed: u64)
         ));
     }
     if let Some(theirs) = witness.postgres_statements.filter(|theirs| differ(*theirs, statements)) {
-        broken.push(format!("the API sent {statements} statements, but Postgres executed {theirs}"));
+        broken
+            .push(format!("the API sent {statements} statements, but Postgres executed {theirs}"));
     }
     // An error of the cache may have been counted by Redis, or not.
     for (what, ours, theirs) in

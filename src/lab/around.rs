@@ -99,8 +99,8 @@ mod tests {
     use crate::spec::{Layers, load};
 
     fn plan(sets: &[&str]) -> Plan {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/fixtures/tiny/experiments/tiny.toml");
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/experiments/tiny.toml");
         let sets = sets.iter().map(|s| (*s).to_owned()).collect();
         let spec = load(&file, &Layers { sets, ..Layers::default() }).expect("a file");
         crate::plan::resolve(&spec).expect("a plan")

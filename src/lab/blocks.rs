@@ -383,8 +383,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_outweighs_what_is_broken() {
-        let (wrong, broken) =
-            (Stop::Correctness("a".into()), Stop::Measurement("b".into()));
+        let (wrong, broken) = (Stop::Correctness("a".into()), Stop::Measurement("b".into()));
         assert_eq!(graver(Some(broken.clone()), wrong.clone()), wrong);
         assert_eq!(graver(Some(wrong.clone()), broken.clone()), wrong);
         assert_eq!(graver(Some(broken.clone()), Stop::Measurement("c".into())), broken);

@@ -17,9 +17,8 @@ pub(super) fn decide(plan: &Plan, trials: &[PilotTrial]) -> Option<PilotRecord> 
     let confidence = plan.design.confidence;
     let comparisons = comparisons(plan, trials);
     let precision = Precision { half_width, confidence, most };
-    let scatter = |all: &[Comparison]| {
-        all.iter().filter_map(|c| Some(c.spread?.sd_log)).fold(0.0, f64::max)
-    };
+    let scatter =
+        |all: &[Comparison]| all.iter().filter_map(|c| Some(c.spread?.sd_log)).fold(0.0, f64::max);
     // What can't be judged, because a value is missing or has no ratio, gets all blocks.
     let decided = comparisons.as_deref().and_then(|all| blocks_for_all(all, precision));
     Some(PilotRecord {
@@ -73,7 +72,8 @@ fn comparisons(plan: &Plan, trials: &[PilotTrial]) -> Option<Vec<Comparison>> {
         let own = trials.iter().filter(|t| t.variant == variant && t.block <= PILOT_BLOCKS);
         let mut pairs = Vec::new();
         for trial in own {
-            let base = trials.iter().find(|b| b.variant == design.baseline && b.block == trial.block);
+            let base =
+                trials.iter().find(|b| b.variant == design.baseline && b.block == trial.block);
             let Some(base) = base else { continue };
             pairs.push(Pair { block: trial.block, baseline: base.value?, variant: trial.value? });
         }
@@ -130,8 +130,8 @@ mod tests {
 
     /// The smallest experiment, with a precision and as many blocks as given.
     fn plan(blocks: u32) -> Plan {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/fixtures/tiny/experiments/tiny.toml");
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/experiments/tiny.toml");
         let sets = vec![format!("design.blocks={blocks}"), "design.precision=\"3%\"".to_owned()];
         let spec = load(&file, &Layers { sets, ..Layers::default() }).expect("a file");
         crate::plan::resolve(&spec).expect("a plan")

@@ -62,7 +62,8 @@ impl Ready {
         let Some(busy) = self.patience.wait().await? else { return Ok(None) };
         if !self.told {
             self.told = true;
-            let text = format!("the machine does not come to rest ({busy}); measuring all the same");
+            let text =
+                format!("the machine does not come to rest ({busy}); measuring all the same");
             events(Event::Notice { text });
         }
         // Without figures, so that a report can say how often it was so.

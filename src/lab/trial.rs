@@ -4,9 +4,9 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::around::{self, Edge};
 use super::done::{Again, Done};
 use super::event::{Event, Interrupt, Stop, stop_of};
-use super::around::{self, Edge};
 use super::ready::{self, Reached, Ready};
 use super::witness::{self, Sums};
 use super::{proof, validity};
@@ -129,10 +129,7 @@ async fn attend(
     let executed_before = executed(stack, cell).await?;
     let asked_before = stack.nginx_requests().await.context("Nginx' own counts")?;
 
-    let page_cache_share = match in_memory(bench, cell, done).await? {
-        Some(share) => share,
-        None => return Ok(()),
-    };
+    let Some(page_cache_share) = in_memory(bench, cell, done).await? else { return Ok(()) };
 
     (bench.events)(Event::TrialPhase { phase: "check" });
     let Some(checked) = check(bench, job.clone(), stack, done).await? else { return Ok(()) };

@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_slow_baseline_allows_more_lag_and_users_who_wait_have_none() {
         let late = |baseline_p50_us, lag_p99_us| {
-            faults(&Observed { baseline_p50_us, lag_p99_us, ..calm() })
+            faults(&Observed { lag_p99_us, baseline_p50_us, ..calm() })
         };
         assert_eq!(late(Some(100_000.0), Some(5000.0)), []);
         assert_eq!(late(Some(100_000.0), Some(5001.0)).len(), 1);

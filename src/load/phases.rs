@@ -92,7 +92,15 @@ impl Conductor {
     pub(super) fn new(engine: Rc<Engine>, caller: Caller) -> anyhow::Result<Self> {
         let timer = engine.clock.timer()?;
         let told_ns = engine.clock.now();
-        Ok(Self { engine, caller, timer, tasks: JoinSet::new(), told_ns, told_answered: 0, gap_ns: 0 })
+        Ok(Self {
+            engine,
+            caller,
+            timer,
+            tasks: JoinSet::new(),
+            told_ns,
+            told_answered: 0,
+            gap_ns: 0,
+        })
     }
 
     /// Runs the load from its fill to its last answer.

@@ -116,11 +116,7 @@ impl Passed {
 
     /// The same as a share of all there was.
     pub fn foreign_share(&self, servers_ns: u64) -> f64 {
-        if self.all_ns == 0 {
-            0.0
-        } else {
-            self.foreign_ns(servers_ns) as f64 / self.all_ns as f64
-        }
+        if self.all_ns == 0 { 0.0 } else { self.foreign_ns(servers_ns) as f64 / self.all_ns as f64 }
     }
 }
 

@@ -43,7 +43,8 @@ pub fn read_into_page_cache(dir: &Path) -> Result<()> {
     for path in files(dir)? {
         let mut file = open(&path)?;
         while file.read(&mut buffer).with_context(|| format!("cannot read {}", path.display()))? > 0
-        {}
+        {
+        }
     }
     Ok(())
 }

@@ -231,7 +231,8 @@ async fn read_housekeeping(connection: &mut PgConnection) -> Result<Housekeeping
     let checkpoints = sqlx::query(checkpoints).fetch_one(&mut *connection).await?;
     let autovacuums = "SELECT COALESCE(sum(autovacuum_count + autoanalyze_count), 0)::int8 FROM pg_stat_all_tables";
     let autovacuums = sqlx::query(autovacuums).fetch_one(&mut *connection).await?;
-    let workers = "SELECT count(*)::int8 FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'";
+    let workers =
+        "SELECT count(*)::int8 FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'";
     let workers = sqlx::query(workers).fetch_one(&mut *connection).await?;
     Ok(Housekeeping {
         checkpoints: count(&checkpoints, 0)?,

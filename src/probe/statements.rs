@@ -40,8 +40,8 @@ async fn count(
     if track.is_none_or(|track| track == "none") {
         return Ok(None);
     }
-    let made = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_stat_statements')";
-    if !sqlx::query_scalar::<_, bool>(made).fetch_one(&mut *connection).await? {
+    let exists = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_stat_statements')";
+    if !sqlx::query_scalar::<_, bool>(exists).fetch_one(&mut *connection).await? {
         let make = "CREATE EXTENSION pg_stat_statements";
         if let Err(error) = sqlx::raw_sql(make).execute(&mut *connection).await {
             // The library without its script: some packages split them.

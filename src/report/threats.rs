@@ -59,7 +59,8 @@ fn of_the_run(results: &Results, out: &mut Vec<String>) {
             results.trials.len()
         ));
     }
-    let invalid = results.trials.iter().filter(|t| matches!(t.outcome, Outcome::Invalid(_))).count();
+    let invalid =
+        results.trials.iter().filter(|t| matches!(t.outcome, Outcome::Invalid(_))).count();
     if invalid > 0 {
         out.push(format!(
             "{invalid} of {} trials were invalid, because the machine was disturbed or the load generator starved, and are \

@@ -153,7 +153,8 @@ pub(super) async fn start(
     notice: &mut dyn FnMut(String),
 ) -> Result<Stack, StackError> {
     let mut started = Started::default();
-    match Box::pin(start_all(shared, plan, api, (database, padding), (&mut started, notice))).await {
+    match Box::pin(start_all(shared, plan, api, (database, padding), (&mut started, notice))).await
+    {
         Ok(stack) => Ok(stack),
         Err(error) => {
             // The reason why is worth more than a second one from stopping.

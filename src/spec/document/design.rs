@@ -48,9 +48,7 @@ pub struct Design {
 }
 
 /// What of the data is in memory before the first request of a trial.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CacheState {
     /// Whatever the warm-up brings in.
