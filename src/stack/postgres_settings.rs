@@ -141,6 +141,8 @@ pub(super) fn settings(
 
 /// Whether the server came with the library that counts statements: beside its programs, as packages have it.
 fn has_counting_library(program: &Path) -> bool {
+    // Where it really is: people link servers into their PATH.
+    let Ok(program) = program.canonicalize() else { return false };
     let root = program.parent().and_then(Path::parent);
     let library = "pg_stat_statements.so";
     root.is_some_and(|root| {
