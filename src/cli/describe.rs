@@ -22,8 +22,9 @@ pub(super) fn plan(plan: &Plan) -> String {
         }
         writeln!(
             page,
-            "trials       {} = {} blocks × {} per block",
+            "trials       {} = {}{} blocks × {} per block",
             plan.trials.len(),
+            if plan.design.precision.is_some() { "at most " } else { "" },
             plan.design.blocks,
             plan.trials.iter().filter(|t| t.block == 1).count()
         )?;

@@ -54,6 +54,10 @@ pub(super) fn broken_identities(window: &Window, witness: &Witness, failed: u64)
             "{bypasses} requests past the cache + {misses} misses + {errors} errors, but {statements} statements + {unconnected} without a connection"
         ));
     }
+    if let Some(theirs) = witness.postgres_statements.filter(|theirs| differ(*theirs, statements)) {
+        broken
+            .push(format!("the API sent {statements} statements, but Postgres executed {theirs}"));
+    }
     // An error of the cache may have been counted by Redis, or not.
     for (what, ours, theirs) in
         [("hits", hits, witness.redis_hits), ("misses", misses, witness.redis_misses)]
@@ -198,6 +202,24 @@ mod tests {
             ]
         );
         assert_eq!(broken_identities(&window(), &fewer, 1), Vec::<String>::new());
+    }
+
+    #[test]
+    fn postgres_counts_the_statements_for_itself() {
+        let past = Witness {
+            api_cache_bypasses: Some(100),
+            api_statements: 100,
+            postgres_statements: Some(100),
+            ..witness()
+        };
+        assert_eq!(broken_identities(&window(), &past, 0), Vec::<String>::new());
+        let fewer = Witness { postgres_statements: Some(98), ..past };
+        assert_eq!(
+            broken_identities(&window(), &fewer, 0),
+            ["the API sent 100 statements, but Postgres executed 98"]
+        );
+        // A failed request may have given up its statement.
+        assert_eq!(broken_identities(&window(), &fewer, 2), Vec::<String>::new());
     }
 
     #[test]

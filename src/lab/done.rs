@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::event::Stop;
 use super::proof::Plans;
+use super::validity::Fault;
 use crate::load::Recording;
 use crate::results::{Failure, FailureKind, Outcome, Window, Witness};
 
@@ -34,6 +35,8 @@ pub(super) struct Done {
     pub notes: Vec<String>,
     /// Why the whole run must end, if it must.
     pub stop: Option<Stop>,
+    /// Rules of validity that were broken.
+    pub faults: Vec<Fault>,
     /// Whether to try the cell again in the next block.
     pub again: Again,
 }
@@ -50,6 +53,7 @@ impl Done {
             settings: BTreeMap::new(),
             notes: Vec::new(),
             stop: None,
+            faults: Vec::new(),
             again: Again::Possible,
         }
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::clock;
 use crate::plan::Plan;
 use crate::probe;
-use crate::results::{DatasetRecord, Manifest, RunFile, State};
+use crate::results::{DatasetRecord, Manifest, PilotRecord, RunFile, State};
 
 /// What is gathered for the manifest while the run goes on.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,8 @@ pub(super) struct Gathered {
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// The data.
     pub dataset: DatasetRecord,
+    /// How the number of blocks was decided.
+    pub pilot: Option<PilotRecord>,
     /// What a reader should know.
     pub notes: Vec<String>,
 }
@@ -74,6 +76,7 @@ pub(super) fn manifest(
         host: gathered.host.clone(),
         dataset: gathered.dataset.clone(),
         notes: gathered.notes.clone(),
+        pilot: gathered.pilot.clone(),
         seeds: gathered.seeds.clone(),
         digests: BTreeMap::new(),
     }

@@ -4,16 +4,22 @@
 //! says what it does as events; it prints nothing.
 
 mod accounting;
+mod around;
+mod blocks;
 mod clock;
 mod done;
 mod event;
+mod idle;
 mod manifest;
+mod pilot;
 mod preflight;
 mod proof;
+mod ready;
 mod record;
 mod run;
 mod serve;
 mod trial;
+mod validity;
 mod witness;
 
 pub use event::{Event, Interrupt, Stop, stop_of};

@@ -98,7 +98,7 @@ fn notes_of(recording: Option<&Recording>) -> Vec<String> {
     notes
 }
 
-/// Writes the trial's files before anything else can go wrong.
+/// Writes the trial's files before anything else can go wrong; gives what was written.
 pub(super) fn keep(
     plan: &Plan,
     trial: &TrialPlan,
@@ -106,7 +106,7 @@ pub(super) fn keep(
     (started, wall_ms): (DateTime<Utc>, u64),
     recorder: &mut Recorder<'_>,
     gathered: &mut Gathered,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<TrialRecord> {
     let cell = &plan.cells[trial.cell];
     let to_ms = |ns: u64| ns / 1_000_000;
     let record = TrialRecord {
@@ -122,7 +122,9 @@ pub(super) fn keep(
         wall_ms,
         fill_ms: done.recording.as_ref().and_then(|r| r.fill_ns).map(to_ms),
         warmup_ms: done.recording.as_ref().map(|r| to_ms(r.warmup_ns)),
-        warmup_reached: done.recording.as_ref().map(|r| r.warmup_reached),
+        // A design without a warm-up has none that could have ended in time.
+        warmup_reached: (done.recording.as_ref().filter(|_| cell.drive.warmup.max_ns > 0))
+            .map(|r| r.warmup_reached),
         window: done.window.clone(),
         witness: done.witness.clone(),
         plan_hash: done.plans.as_ref().map(Plans::hash),
@@ -155,5 +157,5 @@ pub(super) fn keep(
             _ => None,
         },
     });
-    Ok(())
+    Ok(record)
 }

@@ -1,21 +1,19 @@
 //! A whole run: lock, servers, data, blocks of trials, and an archive that is true at every moment.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::done::{Again, Done};
+use super::blocks::{self, Course};
 use super::event::{Event, Interrupt, Stop, stop_of};
 use super::manifest::{self, Gathered};
 use super::record::{self, Recorder};
-use super::trial::{self, Bench, millis};
 use super::{clock, preflight};
 use crate::dataset;
-use crate::plan::{Plan, TrialPlan};
-use crate::results::{Failure, FailureKind, Manifest, Outcome, Run, State};
-use crate::spec::{Samples, Spec};
+use crate::plan::Plan;
+use crate::results::{Manifest, Run, State};
+use crate::spec::Spec;
 use crate::stack::{MeasuringLock, Session, SessionOptions, SharedMemory, Wait};
 
 /// How to run.
@@ -165,7 +163,8 @@ async fn conduct(
     let stop = match prepared {
         Ok(record) => {
             gathered.dataset = record;
-            trials(plan, &session, interrupt, recorder, gathered, start).await
+            let course = Course { plan, session: &session, interrupt, start };
+            Box::pin(blocks::run(&course, recorder, gathered)).await
         }
         Err(stop) => Some(stop),
     };
@@ -213,144 +212,4 @@ async fn prepare(
     recorder.archive.save_dataset(&record).map_err(|e| Stop::Environment(format!("{e:#}")))?;
     recorder.say(Event::DatasetReady { ms: record.prepare_ms });
     Ok(record)
-}
-
-/// All blocks, or as many as the time budget allows.
-async fn trials(
-    plan: &Plan,
-    session: &Session,
-    interrupt: &watch::Receiver<Interrupt>,
-    recorder: &mut Recorder<'_>,
-    gathered: &mut Gathered,
-    start: Instant,
-) -> Option<Stop> {
-    let measuring = Instant::now();
-    let total = u32::try_from(plan.trials.len()).unwrap_or(u32::MAX);
-    let mut hopeless: BTreeSet<usize> = BTreeSet::new();
-    let mut failed = 0;
-    let mut worst: Option<Stop> = None;
-    for (index, trial) in plan.trials.iter().enumerate() {
-        if trial.order == 1 && over_budget(plan, trial, start, measuring) {
-            let note = format!(
-                "the time budget ended the run after {} of {} blocks",
-                trial.block - 1,
-                plan.design.blocks
-            );
-            recorder.say(Event::Notice { text: note.clone() });
-            gathered.notes.push(note);
-            break;
-        }
-        if let Interrupt::Stop(signal) = *interrupt.borrow() {
-            return Some(Stop::Interrupted(signal));
-        }
-        let cell = &plan.cells[trial.cell];
-        recorder.say(Event::TrialStarted {
-            number: trial.number + 1,
-            of: total,
-            block: trial.block,
-            variant: cell.variant.clone(),
-            load: cell.load.clone(),
-            left_ns: left_ns(plan, index, measuring),
-        });
-        let began = Instant::now();
-        let at = clock::utc_now();
-        let done = if hopeless.contains(&trial.cell) {
-            skipped()
-        } else {
-            let samples = samples(plan, recorder.archive);
-            let mut say = |event| recorder.say(event);
-            let interrupt = interrupt.clone();
-            let mut bench = Bench { plan, session, events: &mut say, interrupt, samples };
-            trial::run(&mut bench, trial).await
-        };
-        if matches!(done.stop, Some(Stop::Interrupted(_))) {
-            return done.stop;
-        }
-        let kept = record::keep(plan, trial, &done, (at, millis(began)), recorder, gathered);
-        if let Err(e) = kept {
-            return Some(Stop::Environment(format!("{e:#}")));
-        }
-        if let Outcome::Failed(failure) = &done.outcome {
-            failed += 1;
-            if done.again == Again::Useless {
-                hopeless.insert(trial.cell);
-            }
-            let stop = stop_for(failure, trial, &cell.variant, &cell.load);
-            worst = Some(graver(worst, stop));
-        }
-        if let Some(stop) = done.stop {
-            let stop = in_trial(stop, trial, &cell.variant);
-            return Some(match worst {
-                Some(wrong @ Stop::Correctness(_)) => wrong,
-                _ => stop,
-            });
-        }
-    }
-    recorder.say(Event::Measured {
-        ms: millis(measuring),
-        trials: recorder.archive.trials_written(),
-        failed,
-    });
-    worst
-}
-
-/// Where raw samples go, if the plan keeps them.
-fn samples(plan: &Plan, archive: &Run) -> Option<PathBuf> {
-    (plan.design.samples == Samples::Keep).then(|| archive.samples_path())
-}
-
-/// A wrong plan, index set or answer is wrong each time: later trials of the cell are rows, but take no time.
-fn skipped() -> Done {
-    let mut done = Done::new();
-    done.fail(FailureKind::Correctness, "not run: an earlier trial of this cell was wrong");
-    done
-}
-
-fn stop_for(failure: &Failure, trial: &TrialPlan, variant: &str, load: &str) -> Stop {
-    let text = format!("block {}, variant {variant}, load {load}: {}", trial.block, failure.reason);
-    match failure.kind {
-        FailureKind::Provisioning => Stop::Provisioning(text),
-        FailureKind::Measurement => Stop::Measurement(text),
-        FailureKind::Correctness => Stop::Correctness(text),
-    }
-}
-
-fn in_trial(stop: Stop, trial: &TrialPlan, variant: &str) -> Stop {
-    let add = |text: String| format!("{text} in block {}, variant {variant}", trial.block);
-    match stop {
-        Stop::Measurement(text) => Stop::Measurement(add(text)),
-        Stop::Provisioning(text) => Stop::Provisioning(add(text)),
-        other => other,
-    }
-}
-
-/// Wrong is graver than broken; of two of a kind the first is the cause.
-fn graver(so_far: Option<Stop>, new: Stop) -> Stop {
-    match so_far {
-        Some(old)
-            if matches!(old, Stop::Correctness(_)) || !matches!(new, Stop::Correctness(_)) =>
-        {
-            old
-        }
-        _ => new,
-    }
-}
-
-/// A block is begun only if it can be expected to end within the budget, judged by the blocks before it.
-fn over_budget(plan: &Plan, trial: &TrialPlan, start: Instant, measuring: Instant) -> bool {
-    let Some(budget_ns) = plan.design.time_budget_ns else { return false };
-    if trial.block == 1 {
-        return false;
-    }
-    let block_ns = measuring.elapsed().as_nanos() / u128::from(trial.block - 1);
-    start.elapsed().as_nanos() + block_ns > u128::from(budget_ns)
-}
-
-/// Time left: by what the trials so far took, once there are some.
-fn left_ns(plan: &Plan, done: usize, measuring: Instant) -> u64 {
-    if done == 0 {
-        return plan.estimate.time_ns;
-    }
-    let left = (plan.trials.len() - done) as u128;
-    u64::try_from(measuring.elapsed().as_nanos() * left / done as u128).unwrap_or(u64::MAX)
 }

@@ -6,10 +6,12 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::around::{self, Edge};
 use super::done::{Again, Done};
 use super::event::{Event, Interrupt, Stop, stop_of};
-use super::proof;
+use super::ready::{self, Reached, Ready};
 use super::witness::{self, Sums};
+use super::{proof, validity};
 use crate::load::{self, Job, PhaseEvent, Recording, Requests};
 use crate::plan::{CellPlan, Plan, TrialPlan};
 use crate::probe::{self, Memory, Snapshot};
@@ -29,6 +31,10 @@ pub(super) struct Bench<'a> {
     pub events: &'a mut (dyn FnMut(Event) + Send),
     /// What the person at the keyboard wants.
     pub interrupt: watch::Receiver<Interrupt>,
+    /// What the run remembers between its trials.
+    pub ready: &'a mut Ready,
+    /// Median response time of the baseline under the same load in earlier blocks, if known.
+    pub baseline_p50_us: Option<f64>,
     /// Where raw samples are written, if they are kept.
     pub samples: Option<PathBuf>,
 }
@@ -39,13 +45,10 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
     let cell = &plan.cells[trial.cell];
     let mut done = Done::new();
     let mut notices = Vec::new();
-    let mut notice = |text: String| notices.push(text);
     let mut interrupt = bench.interrupt.clone();
     // What has been started so far is stopped with the session.
     let started = tokio::select! {
-        started = bench.session.start_stack(&cell.stack, &cell.api, &cell.database, &mut notice) => {
-            started
-        }
+        started = start(bench, (trial, cell), &mut notices, &mut done) => started,
         Ok(wish) = interrupt.wait_for(|wish| *wish != Interrupt::None) => {
             if let Interrupt::Stop(signal) = *wish {
                 done.stop = Some(Stop::Interrupted(signal));
@@ -57,10 +60,14 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
         (bench.events)(Event::Notice { text });
     }
     let mut stack = match started {
-        Ok(stack) => stack,
-        Err(e) => {
+        Ok(Ok(stack)) => stack,
+        Ok(Err(e)) => {
             done.fail(FailureKind::Provisioning, e.to_string());
             done.stop = Some(stop_of(&e));
+            return done;
+        }
+        Err(e) => {
+            done.fail(FailureKind::Measurement, format!("{e:#}"));
             return done;
         }
     };
@@ -80,6 +87,21 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
     done
 }
 
+/// An idle machine, files in the declared state, and then the servers.
+async fn start(
+    bench: &mut Bench<'_>,
+    (trial, cell): (&TrialPlan, &CellPlan),
+    notices: &mut Vec<String>,
+    done: &mut Done,
+) -> anyhow::Result<Result<Stack, StackError>> {
+    let mut notice = |text: String| notices.push(text);
+    done.notes.extend(bench.ready.machine(&mut *bench.events).await?);
+    bench.ready.files(bench.plan, (trial, cell), bench.session, &mut notice).await?;
+    let padding = ready::padding(bench.plan, trial);
+    let (stack, api) = (&cell.stack, &cell.api);
+    Ok(bench.session.start_padded(stack, api, &cell.database, padding, &mut notice).await)
+}
+
 /// The trial between the servers' start and their end.
 async fn attend(
     bench: &mut Bench<'_>,
@@ -95,6 +117,7 @@ async fn attend(
         done.again = Again::Useless;
         return Ok(());
     }
+    done.notes.extend(bench.ready.database(trial.block, &cell.database, &mut session).await?);
     let job = Job { samples: bench.samples.clone(), ..job(bench.plan, trial, cell, stack) };
     let shots = load::Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?;
     let samples: Vec<load::Shot> =
@@ -109,11 +132,14 @@ async fn attend(
     let shape = plans.hash();
     done.plans = Some(plans);
     let before = session.database_stats().await?;
+    let executed_before = executed(stack, cell).await?;
     let asked_before = stack.nginx_requests().await.context("Nginx' own counts")?;
+
+    let Some(page_cache_share) = in_memory(bench, cell, done).await? else { return Ok(()) };
 
     (bench.events)(Event::TrialPhase { phase: "check" });
     let Some(checked) = check(bench, job.clone(), stack, done).await? else { return Ok(()) };
-    let driven = drive(bench, job, stack).await?;
+    let driven = drive(bench, job, stack, &mut session).await?;
     let recording = match (driven.stop, driven.recording) {
         (Some(stop), recording) => {
             done.fail(FailureKind::Measurement, stop.to_string());
@@ -129,13 +155,26 @@ async fn attend(
     };
     // What the client saw is kept and judged first: whatever the witnesses do, it was measured.
     let window = witness::window(&recording);
+    let seen = around::observed(
+        (bench.plan, cell),
+        &recording.window,
+        driven.around.as_ref(),
+        servers_cpu_ns(driven.snapshots.as_ref()),
+        bench.baseline_p50_us,
+    );
+    done.faults = validity::faults(&seen);
     witness::judge_client(cell, &recording, &window, done);
     let sums = Sums::ask(stack, checked.sent + recording.sent_total, asked_before).await?;
     stack.stop_api().await.map_err(|e| anyhow::anyhow!("{e}"))?;
     session.wait_for_no_clients(&app.user).await?;
     let counted = session.database_stats().await?.since(&before);
     session.close().await?;
-    let witness = sums.witness(bench.plan, cell, &recording, &counted, driven.snapshots.as_ref());
+    let mut witness =
+        sums.witness(bench.plan, cell, &recording, &counted, driven.snapshots.as_ref());
+    witness.foreign_cpu_share = driven.around.as_ref().map(|_| seen.foreign_share);
+    witness.page_cache_share = page_cache_share;
+    let executed = executed(stack, cell).await?.zip(executed_before);
+    witness.postgres_statements = executed.map(|(now, then)| now.saturating_sub(then));
     witness::judge_sums(cell, &recording, &window, &witness, done);
     done.window = Some(window);
     done.witness = Some(witness);
@@ -149,6 +188,33 @@ async fn attend(
             .push("the plan's shape changed between the start and the end of the trial".into());
     }
     Ok(())
+}
+
+/// Statements that Postgres has executed for the API, by its own count, if it counts.
+async fn executed(stack: &Stack, cell: &CellPlan) -> anyhow::Result<Option<u64>> {
+    let admin = stack.postgres_address(Role::Admin, "postgres");
+    let app = stack.postgres_address(Role::App, &cell.database);
+    probe::statement_calls(&admin, &cell.database, &app.user).await
+}
+
+/// How much of the database is in the page cache, where the design says how much should be. None where the trial ends
+/// here, because the state was not reached.
+async fn in_memory(
+    bench: &Bench<'_>,
+    cell: &CellPlan,
+    done: &mut Done,
+) -> anyhow::Result<Option<Option<f64>>> {
+    let state = bench.plan.design.cache_state;
+    let (share, reached) = bench.ready.reached(state, bench.session, &cell.database).await?;
+    match reached {
+        Reached::Yes => {}
+        Reached::Hardly(note) => done.notes.push(note),
+        Reached::No(why) => {
+            done.fail(FailureKind::Measurement, why);
+            return Ok(None);
+        }
+    }
+    Ok(Some(share))
 }
 
 /// Requests one by one before any load: answers come right before they come fast. None where the trial ends here.
@@ -203,18 +269,31 @@ struct Driven {
     recording: anyhow::Result<Recording>,
     /// At the window's start and end.
     snapshots: Option<(Snapshot, Snapshot)>,
+    /// What went on around, at the same edges.
+    around: Option<(Edge, Edge)>,
     stop: Option<Stop>,
 }
 
+/// CPU of the servers between two snapshots.
+fn servers_cpu_ns(snapshots: Option<&(Snapshot, Snapshot)>) -> u64 {
+    let used = snapshots.map(|(start, end)| end.since(start)).unwrap_or_default();
+    used.values().map(|used| used.cpu_us.saturating_mul(1000)).sum()
+}
+
 /// Drives the load, watches the servers and the keyboard, and takes snapshots at the window's edges.
-async fn drive(bench: &mut Bench<'_>, job: Job, stack: &mut Stack) -> anyhow::Result<Driven> {
+async fn drive(
+    bench: &mut Bench<'_>,
+    job: Job,
+    stack: &mut Stack,
+    session: &mut probe::Session,
+) -> anyhow::Result<Driven> {
     let (phases, mut heard) = mpsc::unbounded_channel();
     let (cancel, cancelled) = watch::channel(false);
     let pids = stack.pids();
     let mut load = std::pin::pin!(load::run(job, phases, cancelled));
     let mut interrupt = bench.interrupt.clone();
-    let mut start = None;
-    let mut end = None;
+    let (mut start, mut end) = (None, None);
+    let (mut before, mut after) = (None, None);
     let mut stop = None;
     let recording = loop {
         tokio::select! {
@@ -222,8 +301,14 @@ async fn drive(bench: &mut Bench<'_>, job: Job, stack: &mut Stack) -> anyhow::Re
             biased;
             Some(phase) = heard.recv() => {
                 match phase {
-                    PhaseEvent::WindowStarted => start = Some(probe::snapshot(&pids, Memory::Skip)?),
-                    PhaseEvent::WindowEnded => end = Some(probe::snapshot(&pids, Memory::Measure)?),
+                    PhaseEvent::WindowStarted => {
+                        start = Some(probe::snapshot(&pids, Memory::Skip)?);
+                        before = Some(Edge::see(session, &pids).await?);
+                    }
+                    PhaseEvent::WindowEnded => {
+                        after = Some(Edge::see(session, &pids).await?);
+                        end = Some(probe::snapshot(&pids, Memory::Measure)?);
+                    }
                     _ => {}
                 }
                 (bench.events)(said(&phase));
@@ -241,7 +326,7 @@ async fn drive(bench: &mut Bench<'_>, job: Job, stack: &mut Stack) -> anyhow::Re
             }
         }
     };
-    Ok(Driven { recording, snapshots: start.zip(end), stop })
+    Ok(Driven { recording, snapshots: start.zip(end), around: before.zip(after), stop })
 }
 
 fn said(phase: &PhaseEvent) -> Event {

@@ -90,6 +90,8 @@ pub(super) struct Conductor {
     caller: Caller,
     told_ns: u64,
     told_answered: u64,
+    /// Longest time between two looks at the clock in the phase under way.
+    gap_ns: u64,
 }
 
 impl Conductor {
@@ -97,7 +99,15 @@ impl Conductor {
     pub(super) fn new(engine: Rc<Engine>, caller: Caller) -> anyhow::Result<Self> {
         let timer = engine.clock.timer()?;
         let told_ns = engine.clock.now();
-        Ok(Self { engine, caller, timer, tasks: JoinSet::new(), told_ns, told_answered: 0 })
+        Ok(Self {
+            engine,
+            caller,
+            timer,
+            tasks: JoinSet::new(),
+            told_ns,
+            told_answered: 0,
+            gap_ns: 0,
+        })
     }
 
     /// Runs the load from its fill to its last answer.
@@ -115,6 +125,7 @@ impl Conductor {
         recording.window = WindowRecording {
             duration_ns: recording.window.duration_ns,
             generator_cpu_ns: recording.window.generator_cpu_ns,
+            heartbeat_gap_ns: recording.window.heartbeat_gap_ns,
             ..std::mem::replace(&mut ledger.window, WindowRecording::new())
         };
         recording.window.balance()?;
@@ -191,6 +202,7 @@ impl Conductor {
         recording.window.duration_ns =
             if ended == Ended::TimeUp { end - start } else { now - start };
         recording.window.generator_cpu_ns = thread_cpu_ns() - cpu_ns;
+        recording.window.heartbeat_gap_ns = self.gap_ns;
         self.tell(PhaseEvent::WindowEnded);
         self.engine.turned.notify_waiters();
         Ok(ended)
@@ -248,8 +260,12 @@ impl Conductor {
         earliest: u64,
         latest: u64,
     ) -> anyhow::Result<Ended> {
+        self.gap_ns = 0;
+        let mut looked_ns = self.engine.clock.now();
         loop {
             let now = self.look()?;
+            self.gap_ns = self.gap_ns.max(now.saturating_sub(looked_ns));
+            looked_ns = now;
             if self.is_cancelled() {
                 return Ok(Ended::Cancelled);
             }

@@ -87,6 +87,8 @@ pub struct WindowRecording {
     pub drift: Option<Drift>,
     /// CPU time of the generator's thread between the window's edges.
     pub generator_cpu_ns: u64,
+    /// Longest time between two looks of the generator at its clock, which it takes every 50 ms.
+    pub heartbeat_gap_ns: u64,
     /// From due to done, of right answers, in nanoseconds.
     pub response: Histogram<u64>,
     /// From sent to done, of right answers, in nanoseconds.
@@ -117,6 +119,7 @@ impl WindowRecording {
             response_bytes: 0,
             drift: None,
             generator_cpu_ns: 0,
+            heartbeat_gap_ns: 0,
             response: histogram(),
             service: histogram(),
             first_byte: histogram(),

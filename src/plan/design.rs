@@ -6,6 +6,8 @@ use super::codes;
 use super::notes::Notes;
 use super::types::DesignPlan;
 use crate::spec::{LoadModel, Metric, Spec};
+use crate::stats::PILOT_BLOCKS;
+use crate::units;
 
 /// Fewest blocks for any statement at 95 % (method: the exact signed-rank test).
 const BLOCKS_FOR_VERDICTS: u32 = 6;
@@ -154,6 +156,8 @@ fn plan(
         primary_metric,
         primary_load,
         time_budget_ns: design.time_budget.map(|b| b.0),
+        precision: design.precision.map(|share| share.0),
+        cache_state: design.cache_state,
         samples: design.samples,
     }
 }
@@ -169,6 +173,20 @@ fn check_numbers(notes: &mut Notes<'_>, spec: &Spec) {
             "no verdicts below {BLOCKS_FOR_VERDICTS} blocks: this run has {}",
             design.blocks
         ));
+    }
+    if let Some(precision) = design.precision {
+        notes.warn(if design.blocks > PILOT_BLOCKS {
+            format!(
+                "a pilot of {PILOT_BLOCKS} blocks decides how many are run for intervals of ±{}: {} at most, for which the estimate is",
+                units::share(precision.0),
+                design.blocks
+            )
+        } else {
+            format!(
+                "`design.precision` has nothing to decide: a pilot takes {PILOT_BLOCKS} blocks, and this run has {}",
+                design.blocks
+            )
+        });
     }
 }
 

@@ -179,6 +179,10 @@ fn warmup(
             view.name
         ));
     }
+    // `spec` has seen to it that the file states no warm-up then.
+    if !view.document.design.cache_state.is_hot() {
+        return Some(WarmupPlan { min_ns: 0, max_ns: 0, until: ends });
+    }
     Some(WarmupPlan { min_ns: warmup.min.0, max_ns: warmup.max.0, until: ends })
 }
 

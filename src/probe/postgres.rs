@@ -11,7 +11,11 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::plan::{LET_IN_WITHIN, PGOPTIONS_IS_SET, PostgresAddress};
 
 /// The longest that a witness may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest that new statistics may take, and the longest that a checkpoint may.
+const UPKEEP: Duration = Duration::from_mins(3);
+/// From this version on, the checkpointer has a view of its own.
+const OWN_VIEW: i32 = 170_000;
 
 /// What Postgres counted in one database since its statistics began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +49,17 @@ impl DatabaseStats {
             temp_bytes: self.temp_bytes.saturating_sub(before.temp_bytes),
         }
     }
+}
+
+/// What Postgres has done beside its statements, since its statistics began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Housekeeping {
+    /// Checkpoints begun, of any reason.
+    pub checkpoints: u64,
+    /// Tables of this database that autovacuum has vacuumed or analysed.
+    pub autovacuums: u64,
+    /// Workers of autovacuum under way now, in any database.
+    pub workers: u64,
 }
 
 /// A connection of a witness.
@@ -91,6 +106,58 @@ impl Session {
             .context("Postgres did not list its indexes within 10 s")?
             .context("cannot list the indexes")?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Reads what Postgres has done beside its statements.
+    ///
+    /// # Errors
+    ///
+    /// If a view can't be read within 10 s.
+    pub async fn housekeeping(&mut self) -> Result<Housekeeping> {
+        timeout(PATIENCE, read_housekeeping(&mut self.0))
+            .await
+            .context("Postgres' own work could not be read within 10 s")?
+            .context("cannot read what Postgres does beside its statements")
+    }
+
+    /// Takes the planner's statistics of the database anew.
+    ///
+    /// # Errors
+    ///
+    /// If Postgres refuses, or takes longer than 3 min.
+    pub async fn analyze(&mut self) -> Result<()> {
+        self.upkeep("ANALYZE").await
+    }
+
+    /// Has everything written to disk, so that no checkpoint falls due soon.
+    ///
+    /// # Errors
+    ///
+    /// If Postgres refuses, or takes longer than 3 min.
+    pub async fn checkpoint(&mut self) -> Result<()> {
+        self.upkeep("CHECKPOINT").await
+    }
+
+    async fn upkeep(&mut self, sql: &'static str) -> Result<()> {
+        timeout(UPKEEP, sqlx::raw_sql(sql).execute(&mut self.0))
+            .await
+            .with_context(|| format!("{sql} took longer than {} s", UPKEEP.as_secs()))?
+            .with_context(|| format!("Postgres refuses {sql}"))?;
+        Ok(())
+    }
+
+    /// Number of the connection's database: the name of its folder below `base`.
+    ///
+    /// # Errors
+    ///
+    /// If the catalogue can't be read.
+    pub async fn database_number(&mut self) -> Result<u32> {
+        let sql = "SELECT oid::int8 FROM pg_database WHERE datname = current_database()";
+        let number: i64 = timeout(PATIENCE, sqlx::query_scalar(sql).fetch_one(&mut self.0))
+            .await
+            .context("Postgres did not name its database within 10 s")?
+            .context("cannot ask for the number of the database")?;
+        Ok(u32::try_from(number)?)
     }
 
     /// Waits until no backend of `role` is left: a backend hands in its statistics when it ends, so before that the
@@ -151,6 +218,27 @@ async fn read_stats(connection: &mut PgConnection) -> Result<DatabaseStats> {
             .await?;
     stats.temp_bytes = count(&row, 0)?;
     Ok(stats)
+}
+
+async fn read_housekeeping(connection: &mut PgConnection) -> Result<Housekeeping> {
+    let version = "SELECT current_setting('server_version_num')::int4";
+    let version: i32 = sqlx::query_scalar(version).fetch_one(&mut *connection).await?;
+    let checkpoints = if version >= OWN_VIEW {
+        "SELECT (num_timed + num_requested)::int8 FROM pg_stat_checkpointer"
+    } else {
+        "SELECT (checkpoints_timed + checkpoints_req)::int8 FROM pg_stat_bgwriter"
+    };
+    let checkpoints = sqlx::query(checkpoints).fetch_one(&mut *connection).await?;
+    let autovacuums = "SELECT COALESCE(sum(autovacuum_count + autoanalyze_count), 0)::int8 FROM pg_stat_all_tables";
+    let autovacuums = sqlx::query(autovacuums).fetch_one(&mut *connection).await?;
+    let workers =
+        "SELECT count(*)::int8 FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'";
+    let workers = sqlx::query(workers).fetch_one(&mut *connection).await?;
+    Ok(Housekeeping {
+        checkpoints: count(&checkpoints, 0)?,
+        autovacuums: count(&autovacuums, 0)?,
+        workers: count(&workers, 0)?,
+    })
 }
 
 fn count(row: &sqlx::postgres::PgRow, column: usize) -> Result<u64> {

@@ -64,7 +64,7 @@ impl<'a> Cell<'a> {
     pub(super) fn valid(&self) -> Vec<&'a TrialRecord> {
         let mut by_block = BTreeMap::new();
         for trial in &self.trials {
-            if trial.window.is_some() && !matches!(trial.outcome, Outcome::Failed(_)) {
+            if trial.window.is_some() && trial.outcome.is_valid() {
                 by_block.entry(trial.block).or_insert(*trial);
             }
         }

@@ -59,6 +59,15 @@ fn of_the_run(results: &Results, out: &mut Vec<String>) {
             results.trials.len()
         ));
     }
+    let invalid =
+        results.trials.iter().filter(|t| matches!(t.outcome, Outcome::Invalid(_))).count();
+    if invalid > 0 {
+        out.push(format!(
+            "{invalid} of {} trials were invalid, because the machine was disturbed or the load generator starved, and are \
+             in no figure; that was decided without a look at their latencies (reasons in `trials.csv`).",
+            results.trials.len()
+        ));
+    }
     if overloaded > 0 {
         out.push(format!(
             "{overloaded} of {} trials were overloaded: their latency depends on when the window ends, and is withheld.",

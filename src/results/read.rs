@@ -78,6 +78,7 @@ fn read_unfinished(dir: &Path) -> Result<Results> {
         notes: vec![
             "the run has no manifest: its versions, settings and machine are not known".into(),
         ],
+        pilot: None,
         seeds: BTreeMap::new(),
         digests: BTreeMap::new(),
         run,
@@ -114,7 +115,8 @@ pub(super) fn trial_files(dir: &Path) -> Result<Vec<TrialRecord>> {
     for path in sorted_files(&dir.join("trials"), "json")? {
         trials.push(from_json::<TrialRecord>(&path)?);
     }
-    trials.sort_by_key(|trial| trial.number);
+    // A repeated trial has the number of its first attempt, and runs at the end of its block.
+    trials.sort_by_key(|trial| (trial.block, trial.order));
     Ok(trials)
 }
 

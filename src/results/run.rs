@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::files::write_atomic;
-use super::{DatasetRecord, Outcome, RunFile, SliceRecord, State, TrialRecord};
+use super::{DatasetRecord, RunFile, SliceRecord, State, TrialRecord};
 use crate::plan::Plan;
 
 /// A run folder that this process owns.
@@ -193,7 +193,7 @@ pub fn list_runs(root: &Path) -> Vec<RunSummary> {
             let Ok(bytes) = fs::read(dir.join("run.json")) else { continue };
             let Ok(file) = serde_json::from_slice::<RunFile>(&bytes) else { continue };
             let records = super::read::trial_files(&dir).unwrap_or_default();
-            let valid = records.iter().filter(|t| !matches!(t.outcome, Outcome::Failed(_))).count();
+            let valid = records.iter().filter(|t| t.outcome.is_valid()).count();
             runs.push(RunSummary {
                 dir,
                 file,

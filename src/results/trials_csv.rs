@@ -43,13 +43,16 @@ pub fn trials_table(trials: &[TrialRecord]) -> Table {
     }
 }
 
-type Count = fn(&Witness) -> Option<u64>;
+type Text = fn(&Witness) -> Option<String>;
 /// Columns that came later, in the order in which they came.
-const LATER: [(&str, Count); 4] = [
-    ("api_refused", |w| w.api_refused),
-    ("api_unconnected", |w| w.api_unconnected),
-    ("api_cache_bypasses", |w| w.api_cache_bypasses),
-    ("nginx_requests", |w| w.nginx_requests),
+const LATER: [(&str, Text); 7] = [
+    ("api_refused", |w| text(w.api_refused)),
+    ("api_unconnected", |w| text(w.api_unconnected)),
+    ("api_cache_bypasses", |w| text(w.api_cache_bypasses)),
+    ("nginx_requests", |w| text(w.nginx_requests)),
+    ("foreign_cpu_share", |w| text(w.foreign_cpu_share)),
+    ("page_cache_share", |w| text(w.page_cache_share)),
+    ("postgres_statements", |w| text(w.postgres_statements)),
 ];
 
 type WindowFigure = fn(&Window) -> Option<f64>;
@@ -59,6 +62,9 @@ const LATER_WINDOW: [(&str, WindowFigure); 3] = [
     ("response_time_drift", |w| w.drift),
     ("response_time_drift_p", |w| w.drift_p),
 ];
+fn text(value: Option<impl Display>) -> Option<String> {
+    value.map(|v| v.to_string())
+}
 
 fn header_of_nothing() -> Vec<String> {
     vec!["format".into(), "number".into()]
@@ -105,6 +111,7 @@ fn cells(t: &TrialRecord) -> Cells {
         Outcome::Ok => ("ok", None, None),
         Outcome::Overloaded => ("overloaded", None, None),
         Outcome::Failed(f) => ("failed", Some(kind_word(f.kind)), Some(&f.reason)),
+        Outcome::Invalid(reason) => ("invalid", None, Some(reason)),
     };
     c.put("outcome", outcome);
     c.put_some("failure_kind", kind);
@@ -265,6 +272,9 @@ mod tests {
                 api_refused: redis_hits,
                 nginx_requests: redis_hits,
                 api_cache_bypasses: redis_hits.map(|n| n / 2),
+                foreign_cpu_share: redis_hits.map(|n| n as f64 / 3.0),
+                postgres_statements: redis_hits.map(|n| n / 5),
+                page_cache_share: redis_hits.map(|_| steal_share),
                 ..Witness::default()
             },
         )
@@ -276,14 +286,16 @@ mod tests {
             window in proptest::option::of(any_window()),
             witness in proptest::option::of(any_witness()),
             reason in "[ -~é\n\"]{1,40}",
-            failed in any::<bool>(),
+            ending in 0..3,
         ) {
             let trial = TrialRecord {
                 format: 1, number: 3, block: 1, order: 2,
                 variant: "btree".into(), load: "unloaded".into(), role: Role::Twin,
-                outcome: if failed {
-                    Outcome::Failed(Failure { kind: FailureKind::Correctness, reason })
-                } else { Outcome::Overloaded },
+                outcome: match ending {
+                    0 => Outcome::Failed(Failure { kind: FailureKind::Correctness, reason }),
+                    1 => Outcome::Invalid(reason),
+                    _ => Outcome::Overloaded,
+                },
                 started_at: "2026-01-01T00:00:00Z".into(), wall_ms: 1, fill_ms: None,
                 warmup_ms: Some(7), warmup_reached: Some(false), window, witness,
                 plan_hash: None, notes: vec!["one".into(), "two".into()],

@@ -104,6 +104,7 @@ fn outcome(row: &Row<'_>) -> Result<Outcome> {
                 .ok_or_else(|| anyhow!("column `failure_kind`: `{word}`"))?;
             Outcome::Failed(Failure { kind, reason: needed(row, "failure_reason")? })
         }
+        "invalid" => Outcome::Invalid(needed(row, "failure_reason")?),
         other => bail!("column `outcome`: `{other}`"),
     })
 }
@@ -180,5 +181,8 @@ fn witness(row: &Row<'_>) -> Result<Option<Witness>> {
         redis_memory_bytes: cell(row, "redis_memory_bytes")?,
         resources,
         steal_share: needed(row, "steal_share")?,
+        foreign_cpu_share: later(row, "foreign_cpu_share")?,
+        postgres_statements: later(row, "postgres_statements")?,
+        page_cache_share: later(row, "page_cache_share")?,
     }))
 }

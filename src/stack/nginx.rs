@@ -175,6 +175,7 @@ async fn attempt(
             death_signal: 15,
             open_files,
             rank: 1,
+            padding: 0,
             stop: &STOP,
         })
         .await?;

@@ -228,6 +228,7 @@ pub(super) async fn start(
         death_signal: 2,
         open_files: 65_536,
         rank: 3,
+        padding: 0,
         stop: &STOP,
     };
     let running = shared.start(server).await?;

@@ -1,9 +1,12 @@
 //! The settings of Postgres: what it gets unless the file says otherwise, what the file may not say, and whether what was
 //! asked for is in force.
 
+use std::path::Path;
+
 use super::amounts::PgSetting;
 use super::config::{self, Settings};
 use super::error::StackError;
+use super::locate::Part;
 use super::room;
 use super::shared::Shared;
 use crate::plan::ServerPlan;
@@ -30,6 +33,13 @@ const DEFAULTS: [(&str, &str); 17] = [
     ("timezone", "UTC"),
     ("track_io_timing", "off"),
     ("unix_socket_permissions", "0700"),
+];
+
+/// The library that counts statements, and how: what is executed, without what only manages; nothing is kept on disk.
+const COUNTING: [(&str, &str); 3] = [
+    ("shared_preload_libraries", "pg_stat_statements"),
+    ("pg_stat_statements.save", "off"),
+    ("pg_stat_statements.track_utility", "off"),
 ];
 
 /// What the stack decides itself.
@@ -107,6 +117,9 @@ pub(super) fn settings(
     notice: &mut dyn FnMut(String),
 ) -> Result<Settings, StackError> {
     let mut settings = config::lay_over("postgres", &DEFAULTS, &OWNED, &plan.settings)?;
+    if has_counting_library(&shared.program(Part::Postgres)?.program) {
+        settings.extend(COUNTING.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
     let sockets = shared.workshop.scratch.sockets.display().to_string();
     settings.insert("unix_socket_directories".into(), quoted_list(&sockets));
     settings.insert("port".into(), PORT.to_string());
@@ -124,6 +137,19 @@ pub(super) fn settings(
         settings.insert("dynamic_shared_memory_type".into(), "mmap".into());
     }
     Ok(settings)
+}
+
+/// Whether the server came with the library that counts statements: beside its programs, as packages have it.
+fn has_counting_library(program: &Path) -> bool {
+    // Where it really is: people link servers into their PATH.
+    let Ok(program) = program.canonicalize() else { return false };
+    let root = program.parent().and_then(Path::parent);
+    let library = "pg_stat_statements.so";
+    root.is_some_and(|root| {
+        ["lib", "lib/postgresql", "lib64", "lib64/pgsql"]
+            .iter()
+            .any(|folder| root.join(folder).join(library).is_file())
+    })
 }
 
 /// One folder in a list of folders: a blank or a comma in it must not end it.

@@ -105,6 +105,7 @@ pub(super) async fn start(shared: &Arc<Shared>, plan: &ServerPlan) -> Result<Red
             death_signal: 15,
             open_files: 65_536,
             rank: 2,
+            padding: 0,
             stop: &STOP,
         })
         .await?;

@@ -144,16 +144,17 @@ fn requests(status: &str) -> Option<u64> {
     after.split_ascii_whitespace().nth(2)?.parse().ok()
 }
 
-/// Starts everything that a cell needs; where one fails, those before it are stopped again.
+/// Starts everything that a cell needs, the API with so many more bytes of environment; where one fails, those before it are stopped again.
 pub(super) async fn start(
     shared: &Arc<Shared>,
     plan: &StackPlan,
     api: &ApiPlan,
-    database: &str,
+    (database, padding): (&str, usize),
     notice: &mut dyn FnMut(String),
 ) -> Result<Stack, StackError> {
     let mut started = Started::default();
-    match Box::pin(start_all(shared, plan, api, database, (&mut started, notice))).await {
+    match Box::pin(start_all(shared, plan, api, (database, padding), (&mut started, notice))).await
+    {
         Ok(stack) => Ok(stack),
         Err(error) => {
             // The reason why is worth more than a second one from stopping.
@@ -167,7 +168,7 @@ async fn start_all(
     shared: &Arc<Shared>,
     plan: &StackPlan,
     api: &ApiPlan,
-    database: &str,
+    (database, padding): (&str, usize),
     (started, notice): (&mut Started, &mut dyn FnMut(String)),
 ) -> Result<Stack, StackError> {
     let pool = api.pool.size.saturating_add(api.pool.max_overflow);
@@ -190,7 +191,7 @@ async fn start_all(
     };
     let mut apis = Vec::new();
     for number in 0..plan.api_instances {
-        let one = start_api(shared, number, &launch, plan.client_connections).await?;
+        let one = start_api(shared, number, &launch, plan.client_connections, padding).await?;
         started.0.push(one.running.clone());
         apis.push(one);
     }
@@ -208,6 +209,7 @@ async fn start_api(
     number: u32,
     launch: &ApiLaunch,
     client_connections: u32,
+    padding: usize,
 ) -> Result<Api, StackError> {
     let workshop = &shared.workshop;
     let name = format!("api-{number}");
@@ -227,6 +229,7 @@ async fn start_api(
             death_signal: 15,
             open_files: u64::from(client_connections).saturating_add(4096),
             rank: 0,
+            padding,
             stop: &STOP,
         })
         .await?;

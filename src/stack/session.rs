@@ -129,6 +129,11 @@ impl Session {
         &self.shared.workshop.scratch.logs
     }
 
+    /// The cluster's folder.
+    pub fn data_dir(&self) -> &Path {
+        &self.shared.workshop.scratch.data
+    }
+
     /// Name of the user whom the servers run as.
     pub fn server_user(&self) -> &str {
         &self.shared.workshop.identity.name
@@ -156,7 +161,19 @@ impl Session {
         database: &str,
         notice: &mut dyn FnMut(String),
     ) -> Result<Stack, StackError> {
-        Box::pin(running::start(&self.shared, plan, api, database, notice)).await
+        self.start_padded(plan, api, database, 0, notice).await
+    }
+
+    /// The same with `padding` more bytes in the environment of the API, which moves where its stack begins.
+    pub async fn start_padded(
+        &self,
+        plan: &StackPlan,
+        api: &ApiPlan,
+        database: &str,
+        padding: usize,
+        notice: &mut dyn FnMut(String),
+    ) -> Result<Stack, StackError> {
+        Box::pin(running::start(&self.shared, plan, api, (database, padding), notice)).await
     }
 
     /// Stops whatever still runs, ends the guard, removes the folder (or keeps it) and verifies both.

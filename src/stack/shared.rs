@@ -50,6 +50,8 @@ pub(super) struct Server {
     pub program: Program,
     /// Its working folder.
     pub home: PathBuf,
+    /// Bytes that its environment is padded with.
+    pub padding: usize,
     /// What the death of the guard does to it.
     pub death_signal: i32,
     /// Open files.
@@ -89,6 +91,9 @@ impl Shared {
         let mut child = Workshop::child(&server.name, server.program, server.home, user);
         child.death_signal = server.death_signal;
         child.open_files = server.open_files;
+        if server.padding > 0 {
+            child.env.insert("PADDING".into(), "x".repeat(server.padding));
+        }
         let spec = StartSpec {
             child,
             log: self.log(&server.name),

@@ -18,3 +18,4 @@ mod stack;
 mod stack_faults;
 mod stack_refusals;
 mod stack_servers;
+mod trials;

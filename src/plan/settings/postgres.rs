@@ -116,6 +116,7 @@ pub(super) const ALLOWED: &[(&str, Shape)] = &[
     ("parallel_leader_participation", Switch),
     ("parallel_setup_cost", Number(0.0, 1e12)),
     ("parallel_tuple_cost", Number(0.0, 1e12)),
+    ("pg_stat_statements.track", Word(&["top", "none"])),
     ("plan_cache_mode", Word(&["auto", "force_generic_plan", "force_custom_plan"])),
     ("random_page_cost", Number(0.0, 1e9)),
     ("recursive_worktable_factor", Number(0.001, 1e6)),

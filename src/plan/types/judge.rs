@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Better, Metric, Samples};
+use crate::spec::{Better, CacheState, Metric, Samples};
 
 /// The design, as the statistics need it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,13 @@ pub struct DesignPlan {
     pub primary_load: String,
     /// A run over it stops after the last whole block.
     pub time_budget_ns: Option<u64>,
+    /// Half-width of the ratio's interval, 0.03 for 3 %: after a pilot as many blocks are run as that takes, `blocks` at
+    /// most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<f64>,
+    /// What of the data is in memory before the first request of a trial.
+    #[serde(default, skip_serializing_if = "CacheState::is_hot")]
+    pub cache_state: CacheState,
     /// Whether each request of each window is kept as it was.
     #[serde(default, skip_serializing_if = "Samples::is_none")]
     pub samples: Samples,

@@ -36,15 +36,38 @@ pub struct Design {
     /// A run over it stops after the last whole block, and says so.
     #[serde(default)]
     pub time_budget: Option<Span>,
-    /// Half-width of the interval at which to stop adding blocks.
+    /// Half-width of the interval: after a pilot of six blocks, as many are run as that takes, at most `blocks`.
     #[serde(default)]
     pub precision: Option<Share>,
+    /// What of the data is in memory before the first request.
+    #[serde(default)]
+    pub cache_state: CacheState,
     /// Whether each request of each window is kept as it was, beside its histograms, in the run's own folder.
     #[serde(default)]
     pub samples: Samples,
     /// Cells that are left out.
     #[serde(default)]
     pub exclude: Vec<Exclude>,
+}
+
+/// What of the data is in memory before the first request of a trial.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CacheState {
+    /// Whatever the warm-up brings in.
+    #[default]
+    Hot,
+    /// The files are in the system's page cache, nothing is in shared buffers; no warm-up.
+    WarmOs,
+    /// Neither; no warm-up.
+    Cold,
+}
+
+impl CacheState {
+    /// Whether it is the default, which plans do not mention.
+    pub fn is_hot(&self) -> bool {
+        *self == Self::Hot
+    }
 }
 
 fn none() -> String {

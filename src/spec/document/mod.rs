@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 pub use claim::{Claim, ClaimExpect, Regression, Threshold};
 pub use dataset::{Column, Dataset, GeneratorKind, Table};
-pub use design::{Design, Exclude, Primary, Samples};
+pub use design::{CacheState, Design, Exclude, Primary, Samples};
 pub use endpoint::{
     Bind, Cache, CacheStrategy, Check, Distribution, DistributionKind, Endpoint, Param, ParamType,
 };

@@ -3,6 +3,7 @@
 
 mod claims;
 mod data;
+mod design;
 mod loads;
 mod look;
 mod not_yet;
@@ -21,5 +22,6 @@ pub(super) fn check(tree: &Value, places: Places<'_>, out: &mut Vec<Problem>) {
     data::check(&mut look);
     loads::check(&mut look);
     claims::check(&mut look);
+    design::check(&mut look);
     not_yet::check(&mut look);
 }

@@ -20,8 +20,4 @@ pub(super) fn check(look: &mut Look<'_>) {
             look.bad(codes::NOT_YET, &path, "is a strategy that is not supported yet", help);
         }
     }
-    for path in look.each(&["design", "precision"]) {
-        let help = "choose the number of `blocks`";
-        look.bad(codes::NOT_YET, &path, "is not supported yet", help);
-    }
 }

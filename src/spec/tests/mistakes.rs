@@ -12,14 +12,14 @@ fn eight_different_mistakes_are_eight_located_messages() {
         ("ttl = \"300s\"", "ttl = \"300\""),
         ("users    = 1\n", "users    = \"1\"\n"),
         ("max_in_flight = 1000 ", "users = 1000 "),
-        ("aa_check    = \"unloaded\"", "precision   = \"5%\""),
+        ("aa_check    = \"unloaded\"", "precision   = \"0%\""),
         ("about = \"8000ms\"", "about = 8000"),
     ]);
     // The title is there, so that only the wrong spelling is a mistake.
     let text = text.replacen("id       = ", "title = \"x\"\nid       = ", 1);
     let problems = load_as_worked(&text, &Layers::default()).expect_err("eight mistakes");
     let codes: Vec<&str> = problems.list.iter().map(|p| p.code).collect();
-    let expected = ["QL0201", "QL0302", "QL0310", "QL0303", "QL0301", "QL0401", "QL0501", "QL0303"];
+    let expected = ["QL0201", "QL0302", "QL0310", "QL0303", "QL0301", "QL0401", "QL0302", "QL0303"];
     assert_eq!(codes, expected);
     insta::assert_snapshot!("eight_mistakes", render(&problems, Color::Plain));
     insta::assert_snapshot!("eight_mistakes_json", render_json(&problems));

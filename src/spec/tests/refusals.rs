@@ -178,7 +178,10 @@ const CASES: &[(&str, &str, &[&str])] = &[
     ("work_mem = \"16MB\"", "work_mem = \"4MB\\nlisten_addresses='*'\"", &["QL0313"]),
     // Not yet.
     ("[services.redis]", "[services.redis]\ntransport = \"tcp\"", &["QL0501"]),
-    ("margin      = \"5%\"", "precision = \"5%\"", &["QL0501"]),
+    ("margin      = \"5%\"", "precision = \"5%\"", &[]),
+    ("margin      = \"5%\"", "precision = \"0%\"", &["QL0302"]),
+    ("margin      = \"5%\"", "precision = \"101%\"", &["QL0302"]),
+    ("margin      = \"5%\"", "cache_state = \"lukewarm\"", &["QL0305"]),
     ("strategy = \"cache-aside\"", "strategy = \"write-behind\"", &["QL0501"]),
 ];
 
