@@ -4,6 +4,7 @@
 //! says what it does as events; it prints nothing.
 
 mod accounting;
+mod breakdown;
 mod clock;
 mod done;
 mod event;

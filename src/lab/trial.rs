@@ -4,13 +4,14 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::breakdown::{self, Edge, Watch};
 use super::done::{Again, Done};
 use super::event::{Event, Interrupt, Stop, stop_of};
 use super::proof;
 use super::witness::{self, Sums};
 use crate::load::{self, Job, PhaseEvent, Recording, Requests};
 use crate::plan::{CellPlan, Plan, TrialPlan};
-use crate::probe::{self, Memory, Snapshot};
+use crate::probe::{self, Memory};
 use crate::results::FailureKind;
 use crate::stack::{Role, Session, Stack, StackError};
 
@@ -107,7 +108,7 @@ async fn attend(
 
     (bench.events)(Event::TrialPhase { phase: "check" });
     let Some(checked) = check(bench, job.clone(), stack, done).await? else { return Ok(()) };
-    let driven = drive(bench, job, stack).await?;
+    let driven = drive(bench, job.clone(), stack).await?;
     let recording = match (driven.stop, driven.recording) {
         (Some(stop), recording) => {
             done.fail(FailureKind::Measurement, stop.to_string());
@@ -124,13 +125,21 @@ async fn attend(
     // What the client saw is kept and judged first: whatever the witnesses do, it was measured.
     let window = witness::window(&recording);
     witness::judge_client(cell, &recording, &window, done);
-    let sums = Sums::ask(stack, checked.sent + recording.sent_total, asked_before).await?;
+    let interrupt = bench.interrupt.clone();
+    let paths = breakdown::time_paths(job, stack, &recording, interrupt, done).await?;
+    if done.stop.is_some() {
+        done.window = Some(window);
+        done.recording = Some(recording);
+        return Ok(());
+    }
+    let sent = checked.sent + recording.sent_total;
+    let sums = Sums::ask(stack, (sent, paths), asked_before).await?;
     stack.stop_api().await.map_err(|e| anyhow::anyhow!("{e}"))?;
     session.wait_for_no_clients(&app.user).await?;
     let counted = session.database_stats().await?.since(&before);
     session.close().await?;
     let witness = sums.witness(bench.plan, cell, &recording, &counted, driven.snapshots.as_ref());
-    witness::judge_sums(cell, &recording, &window, &witness, done);
+    witness::judge_sums(cell, sums.failed(&recording), &window, &witness, done);
     done.window = Some(window);
     done.witness = Some(witness);
     done.recording = Some(recording);
@@ -195,7 +204,7 @@ fn job(plan: &Plan, trial: &TrialPlan, cell: &CellPlan, stack: &Stack) -> Job {
 struct Driven {
     recording: anyhow::Result<Recording>,
     /// At the window's start and end.
-    snapshots: Option<(Snapshot, Snapshot)>,
+    snapshots: Option<(Edge, Edge)>,
     stop: Option<Stop>,
 }
 
@@ -203,7 +212,7 @@ struct Driven {
 async fn drive(bench: &mut Bench<'_>, job: Job, stack: &mut Stack) -> anyhow::Result<Driven> {
     let (phases, mut heard) = mpsc::unbounded_channel();
     let (cancel, cancelled) = watch::channel(false);
-    let pids = stack.pids();
+    let watch = Watch::of(stack);
     let mut load = std::pin::pin!(load::run(job, phases, cancelled));
     let mut interrupt = bench.interrupt.clone();
     let mut start = None;
@@ -215,8 +224,8 @@ async fn drive(bench: &mut Bench<'_>, job: Job, stack: &mut Stack) -> anyhow::Re
             biased;
             Some(phase) = heard.recv() => {
                 match phase {
-                    PhaseEvent::WindowStarted => start = Some(probe::snapshot(&pids, Memory::Skip)?),
-                    PhaseEvent::WindowEnded => end = Some(probe::snapshot(&pids, Memory::Measure)?),
+                    PhaseEvent::WindowStarted => start = Some(watch.edge(Memory::Skip).await?),
+                    PhaseEvent::WindowEnded => end = Some(watch.edge(Memory::Measure).await?),
                     _ => {}
                 }
                 (bench.events)(said(&phase));

@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use super::fault::{CacheWord, Fault};
 use super::recording::{Slice, WindowRecording, histogram, rank_ns, record};
 use super::steady::WarmSlice;
+use super::wire::Moved;
 
 /// Length of a slice of the timeline.
 const SECOND_NS: u64 = 1_000_000_000;
@@ -158,6 +159,14 @@ impl Ledger {
         if in_window {
             self.window.due += 1;
             self.window.dropped += 1;
+        }
+    }
+
+    /// What a request moved over its connection, however it ended.
+    pub(super) fn moved(&mut self, in_window: bool, moved: Moved) {
+        if in_window {
+            self.window.wire_sent_bytes += moved.sent_bytes;
+            self.window.wire_received_bytes += moved.received_bytes;
         }
     }
 

@@ -14,6 +14,7 @@ mod fixtures;
 mod hlog;
 mod keys;
 mod ledger;
+mod paths;
 mod phases;
 mod places;
 mod recording;
@@ -26,6 +27,7 @@ mod tests;
 mod wire;
 mod zipf;
 
+pub use paths::{PathFault, PathTimes, Paths, time_paths};
 pub use phases::PhaseEvent;
 pub use recording::{Recording, Slice, WindowRecording};
 pub use run::{Checked, Job, Requests, check_once, run};

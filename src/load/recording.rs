@@ -75,6 +75,10 @@ pub struct WindowRecording {
     pub cache: BTreeMap<String, u64>,
     /// Bytes of the bodies of right answers.
     pub response_bytes: u64,
+    /// Bytes of whole requests as they went out, heads included.
+    pub wire_sent_bytes: u64,
+    /// Bytes of answers as they came in, heads included, right or not.
+    pub wire_received_bytes: u64,
     /// CPU time of the generator's thread between the window's edges.
     pub generator_cpu_ns: u64,
     /// From due to done, of right answers, in nanoseconds.
@@ -105,6 +109,8 @@ impl WindowRecording {
             failures: BTreeMap::new(),
             cache: BTreeMap::new(),
             response_bytes: 0,
+            wire_sent_bytes: 0,
+            wire_received_bytes: 0,
             generator_cpu_ns: 0,
             response: histogram(),
             service: histogram(),

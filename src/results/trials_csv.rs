@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use super::used::LATER_USE;
 use super::{FailureKind, Outcome, Quantiles, Table, TrialRecord, Window, Witness};
 use crate::plan::Role;
 
@@ -24,6 +25,17 @@ pub fn trials_table(trials: &[TrialRecord]) -> Table {
             }
         }
     }
+    for component in COMPONENTS {
+        let used = |t: &'_ TrialRecord| t.witness.as_ref()?.resources.get(component).cloned();
+        let used: Vec<_> = trials.iter().map(used).collect();
+        for (name, pick) in LATER_USE {
+            if used.iter().flatten().any(|r| pick(r).is_some()) {
+                for (row, used) in rows.iter_mut().zip(&used) {
+                    row.put_some(format!("{component}_{name}"), used.as_ref().and_then(pick));
+                }
+            }
+        }
+    }
     let header = rows.first().map_or_else(header_of_nothing, Cells::names);
     Table {
         file: "trials.csv".into(),
@@ -37,11 +49,22 @@ pub fn trials_table(trials: &[TrialRecord]) -> Table {
 
 type Count = fn(&Witness) -> Option<u64>;
 /// Columns that came later, in the order in which they came.
-const LATER: [(&str, Count); 4] = [
+const LATER: [(&str, Count); 15] = [
     ("api_refused", |w| w.api_refused),
     ("api_unconnected", |w| w.api_unconnected),
     ("api_cache_bypasses", |w| w.api_cache_bypasses),
     ("nginx_requests", |w| w.nginx_requests),
+    ("api_direct", |w| w.api_direct),
+    ("stage_requests", |w| Some(w.stages?.requests)),
+    ("stage_routing_ns", |w| Some(w.stages?.routing_ns)),
+    ("stage_pool_wait_ns", |w| Some(w.stages?.pool_wait_ns)),
+    ("stage_cache_ns", |w| Some(w.stages?.cache_ns)),
+    ("stage_query_ns", |w| Some(w.stages?.query_ns)),
+    ("stage_serialise_ns", |w| Some(w.stages?.serialise_ns)),
+    ("path_rounds", |w| Some(w.paths?.rounds)),
+    ("path_nginx_ns", |w| Some(w.paths?.nginx_ns)),
+    ("path_api_ns", |w| Some(w.paths?.api_ns)),
+    ("path_whole_ns", |w| Some(w.paths?.whole_ns)),
 ];
 
 fn header_of_nothing() -> Vec<String> {
@@ -185,7 +208,8 @@ mod tests {
 
     use super::*;
     use crate::results::files::table_bytes;
-    use crate::results::{Failure, Resources, read_trials};
+    use crate::plan::StageSums;
+    use crate::results::{Failure, PathSums, Resources, read_trials};
 
     fn counts() -> impl Strategy<Value = BTreeMap<String, u64>> {
         proptest::collection::btree_map("[a-z_-]{1,12}", any::<u64>(), 0..3)
@@ -240,11 +264,16 @@ mod tests {
                         pss_bytes: Some(n[4]),
                         context_switches: None,
                         disk_bytes: Some(n[5]),
+                        net_sent_bytes: redis_hits,
+                        ..Resources::default()
                     },
                 )]),
                 steal_share,
                 api_refused: redis_hits,
                 nginx_requests: redis_hits,
+                api_direct: redis_hits,
+                stages: redis_hits.map(|n| StageSums { requests: n, query_ns: n / 3, ..StageSums::default() }),
+                paths: redis_hits.map(|n| PathSums { rounds: n, api_ns: n / 5, ..PathSums::default() }),
                 api_cache_bypasses: redis_hits.map(|n| n / 2),
                 ..Witness::default()
             },

@@ -4,5 +4,6 @@
 mod answers;
 mod faults;
 mod models;
+mod paths;
 mod scripts;
 mod sockets;
