@@ -42,11 +42,7 @@ pub(super) struct Between {
 impl Watch {
     /// Watches a stack.
     pub(super) fn of(stack: &Stack) -> Self {
-        Self {
-            pids: stack.pids(),
-            api_sockets: stack.api_sockets(),
-            redis: stack.redis_address(),
-        }
+        Self { pids: stack.pids(), api_sockets: stack.api_sockets(), redis: stack.redis_address() }
     }
 
     /// Looks at everything now. The API first, because its sums move fastest.

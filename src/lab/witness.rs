@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 
-use super::breakdown::{self, Between, Edge};
 use super::accounting;
+use super::breakdown::{self, Between, Edge};
 use super::done::Done;
 use crate::load::{PathTimes, Recording};
 use crate::plan::{ApiCounters, CellPlan, Plan};

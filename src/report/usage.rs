@@ -1,4 +1,4 @@
-//! What the machine was used for under a load, as shares and rates: the components' side of the story.
+//! What the machine was used for under a load, as shares and rates. Memory stands in the table of costs.
 
 use super::cells::{Cell, cell};
 use super::costs::{Used, WAY, used};
@@ -8,20 +8,18 @@ use crate::results::Results;
 use crate::stats::{Scale, estimate};
 use crate::units::{bytes, share};
 
-type Figure = fn(&Used) -> Option<String>;
+/// A figure of a component, and how it is said.
+type Figure = (&'static str, fn(&Used) -> Option<f64>, fn(f64) -> String);
 
 /// What is told of each component, in this order.
-const FIGURES: [(&str, Figure); 7] = [
-    ("CPU, of a core", |u| u.cpu_share.map(share)),
-    ("memory", |u| u.pss_bytes.map(bytes)),
-    ("disk read", |u| u.disk_read_bytes_per_s.map(per_second)),
-    ("disk written", |u| u.disk_written_bytes_per_s.map(per_second)),
-    ("network in", |u| u.net_received_bytes_per_s.map(per_second)),
-    ("network out", |u| u.net_sent_bytes_per_s.map(per_second)),
-    ("context switches per request", |u| {
-        let both = u.voluntary_switches_per_request.zip(u.involuntary_switches_per_request);
-        both.map(|(own, forced)| format!("{} + {} forced", digits(own), digits(forced)))
-    }),
+const FIGURES: [Figure; 7] = [
+    ("CPU, of a core", |u| u.cpu_share, share),
+    ("disk read", |u| u.disk_read_bytes_per_s, per_second),
+    ("disk written", |u| u.disk_written_bytes_per_s, per_second),
+    ("network in", |u| u.net_received_bytes_per_s, per_second),
+    ("network out", |u| u.net_sent_bytes_per_s, per_second),
+    ("context switches per request", |u| u.voluntary_switches_per_request, digits),
+    ("forced ones", |u| u.involuntary_switches_per_request, digits),
 ];
 
 fn per_second(n: f64) -> String {
@@ -43,15 +41,16 @@ pub(super) fn usage_table(results: &Results, load: &str) -> String {
     }
     let mut rows = Vec::new();
     for component in WAY {
-        for (title, figure) in FIGURES {
+        for (title, figure, say) in FIGURES {
             let of = |all: &Vec<(String, Used)>| {
                 let (_, used) = all.iter().find(|(name, _)| name == component)?;
                 figure(used)
             };
-            let texts: Vec<Option<String>> = found.iter().map(of).collect();
-            if texts.iter().any(Option::is_some) {
-                let line = std::iter::once(format!("{component}: {title}"));
-                rows.push(line.chain(texts.into_iter().map(Option::unwrap_or_default)).collect());
+            let values: Vec<Option<f64>> = found.iter().map(of).collect();
+            // A row of zeros is in the CSV; here it would hide those that say something.
+            if values.iter().flatten().any(|x| *x > 0.0) {
+                let texts = values.into_iter().map(|x| x.map(say).unwrap_or_default());
+                rows.push(std::iter::once(format!("{component}: {title}")).chain(texts).collect());
             }
         }
     }

@@ -207,8 +207,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::results::files::table_bytes;
     use crate::plan::StageSums;
+    use crate::results::files::table_bytes;
     use crate::results::{Failure, PathSums, Resources, read_trials};
 
     fn counts() -> impl Strategy<Value = BTreeMap<String, u64>> {
@@ -272,8 +272,16 @@ mod tests {
                 api_refused: redis_hits,
                 nginx_requests: redis_hits,
                 api_direct: redis_hits,
-                stages: redis_hits.map(|n| StageSums { requests: n, query_ns: n / 3, ..StageSums::default() }),
-                paths: redis_hits.map(|n| PathSums { rounds: n, api_ns: n / 5, ..PathSums::default() }),
+                stages: redis_hits.map(|n| StageSums {
+                    requests: n,
+                    query_ns: n / 3,
+                    ..StageSums::default()
+                }),
+                paths: redis_hits.map(|n| PathSums {
+                    rounds: n,
+                    api_ns: n / 5,
+                    ..PathSums::default()
+                }),
                 api_cache_bypasses: redis_hits.map(|n| n / 2),
                 ..Witness::default()
             },

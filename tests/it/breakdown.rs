@@ -52,7 +52,7 @@ pub(crate) fn adds_up(published: &Path) {
     details_are_there(&fs::read_to_string(published.join("resources.csv")).unwrap());
     let report = fs::read_to_string(published.join("report.md")).unwrap();
     assert!(report.contains("## Where the time goes"));
-    assert!(report.contains("| generator: network in |"));
+    assert!(report.contains("| generator: network in "));
 }
 
 fn details_are_there(resources: &str) {
