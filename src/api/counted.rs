@@ -93,7 +93,8 @@ mod tests {
         let mut room = [0; 5];
         near.read_exact(&mut room).await.expect("received");
         near.write_all(b"ok").await.expect("sent");
-        near.write_vectored(&[IoSlice::new(b"a"), IoSlice::new(b"bc")]).await.expect("sent");
+        let pieces = [IoSlice::new(b"a"), IoSlice::new(b"bc")];
+        assert_eq!(near.write_vectored(&pieces).await.expect("sent"), 3);
         let now = counters.read();
         assert_eq!((now.http_received_bytes, now.http_sent_bytes), (5, 5));
     }

@@ -136,7 +136,7 @@ impl<'a> Walker<'a> {
     /// they take turns.
     async fn round(&mut self) {
         let shot = self.shots.draw(Part::Check, FIRST + self.round);
-        let order = if self.round % 2 == 0 {
+        let order = if self.round.is_multiple_of(2) {
             [Way::Nginx, Way::Api, Way::Whole]
         } else {
             [Way::Nginx, Way::Whole, Way::Api]

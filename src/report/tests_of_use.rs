@@ -166,7 +166,7 @@ fn the_metrics_of_parts_and_use_are_those_of_the_tables() {
     // 41 µs for each of 1000 requests a second.
     assert_eq!(of(Metric::PostgresCpuShare, "steady"), (Some(0.041), "share".into()));
     let (memory, unit) = of(Metric::PostgresPssBytes, "steady");
-    assert!(memory.is_some_and(|b| (b / (310 << 20) as f64 - 1.0).abs() < 1e-5), "{memory:?}");
+    assert!(memory.is_some_and(|b| (b / f64::from(310 << 20) - 1.0).abs() < 1e-5), "{memory:?}");
     assert_eq!(unit, "bytes");
     assert_eq!(of(Metric::NetworkRate, "steady"), (Some(400_000.0), "bytes_per_s".into()));
 }
