@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::plan::ApiCounters;
+use super::laps::{Laps, STAGES};
+use crate::plan::{ApiCounters, StageSums};
 
 /// How Redis took part in one answer. Each request that is not refused counts as exactly one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,11 @@ pub(super) struct Counters {
     connections_opened: AtomicU64,
     pool_wait_total_ns: AtomicU64,
     pool_wait_max_ns: AtomicU64,
+    /// Requests whose times are in `stages_ns`.
+    timed: AtomicU64,
+    stages_ns: [AtomicU64; STAGES],
+    http_received_bytes: AtomicU64,
+    http_sent_bytes: AtomicU64,
 }
 
 fn one_more(counter: &AtomicU64) {
@@ -99,9 +105,32 @@ impl Counters {
         self.pool_wait_max_ns.fetch_max(nanos, Ordering::Relaxed);
     }
 
+    /// A request has its answer, right or not: this is where its time went.
+    pub(super) fn answered(&self, laps: &Laps) {
+        for (sum, spent) in self.stages_ns.iter().zip(laps.spent_ns()) {
+            if spent > 0 {
+                sum.fetch_add(spent, Ordering::Relaxed);
+            }
+        }
+        one_more(&self.timed);
+    }
+
+    /// Bytes came in from clients.
+    pub(super) fn received(&self, bytes: usize) {
+        self.http_received_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes went out to clients.
+    pub(super) fn sent(&self, bytes: usize) {
+        self.http_sent_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     /// All of them now.
     pub(super) fn read(&self) -> ApiCounters {
         let now = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let [routing_ns, pool_wait_ns, cache_ns, query_ns, serialise_ns] =
+            self.stages_ns.each_ref().map(now);
+        let requests = now(&self.timed);
         ApiCounters {
             requests: now(&self.requests),
             refused: now(&self.refused),
@@ -115,6 +144,16 @@ impl Counters {
             connections_opened: now(&self.connections_opened),
             pool_wait_total_ns: now(&self.pool_wait_total_ns),
             pool_wait_max_ns: now(&self.pool_wait_max_ns),
+            stages: StageSums {
+                requests,
+                routing_ns,
+                pool_wait_ns,
+                cache_ns,
+                query_ns,
+                serialise_ns,
+            },
+            http_received_bytes: now(&self.http_received_bytes),
+            http_sent_bytes: now(&self.http_sent_bytes),
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::cache::{Found, Key};
 use super::counters::CacheUse;
+use super::laps::{Laps, Stage};
 use super::params::Given;
 use super::pool::NoConnection;
 use super::problem::HttpProblem;
@@ -25,6 +26,7 @@ const LARGEST_HEADERS: usize = 32 * 1024;
 
 /// Answers one request; whatever happens, there is an answer and it is counted.
 pub(super) async fn answer(app: Arc<App>, endpoint: Arc<Endpoint>, request: Request) -> Response {
+    let mut laps = Laps::since(request.extensions().get().copied());
     if let Some(refusal) = refusal(&request) {
         return refused(&app, refusal);
     }
@@ -34,7 +36,7 @@ pub(super) async fn answer(app: Arc<App>, endpoint: Arc<Endpoint>, request: Requ
         return refused(&app, wrong_method().into_response());
     }
     app.counters.request();
-    match respond(&app, &endpoint, &uri).await {
+    let response = match respond(&app, &endpoint, &uri, &mut laps).await {
         Ok(response) => response,
         Err(problem) => {
             if problem.status().is_server_error() {
@@ -45,7 +47,10 @@ pub(super) async fn answer(app: Arc<App>, endpoint: Arc<Endpoint>, request: Requ
             }
             problem.into_response()
         }
-    }
+    };
+    laps.lap(Stage::Serialise);
+    app.counters.answered(&laps);
+    response
 }
 
 /// Counts a request that is answered without the cache and without a statement.
@@ -99,17 +104,23 @@ pub(super) fn wrong_method() -> HttpProblem {
     HttpProblem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", detail)
 }
 
-async fn respond(app: &App, endpoint: &Endpoint, uri: &Uri) -> Result<Response, HttpProblem> {
-    let given =
-        endpoint.params.read(uri.path(), uri.query()).inspect_err(|_| app.counters.refused())?;
+async fn respond(
+    app: &App,
+    endpoint: &Endpoint,
+    uri: &Uri,
+    laps: &mut Laps,
+) -> Result<Response, HttpProblem> {
+    let given = endpoint.params.read(uri.path(), uri.query());
+    laps.lap(Stage::Routing);
+    let given = given.inspect_err(|_| app.counters.refused())?;
     let key = endpoint.cache.as_ref().and_then(|caching| {
         Some((caching, Key::new(&caching.plan, endpoint.statement.sql(), &given)?))
     });
     if let Some((caching, key)) = key {
-        return cache_aside(app, endpoint, caching, &key, &given).await;
+        return cache_aside(app, endpoint, (caching, &key), &given, laps).await;
     }
     app.counters.cache(CacheUse::Bypass);
-    let answer = ask_database(app, endpoint, &given).await?;
+    let answer = ask_database(app, endpoint, &given, laps).await?;
     Ok(json(Body::from(answer.body), CacheUse::Bypass))
 }
 
@@ -117,11 +128,12 @@ async fn respond(app: &App, endpoint: &Endpoint, uri: &Uri) -> Result<Response, 
 async fn cache_aside(
     app: &App,
     endpoint: &Endpoint,
-    caching: &Caching,
-    key: &Key,
+    (caching, key): (&Caching, &Key),
     given: &[Given<'_>],
+    laps: &mut Laps,
 ) -> Result<Response, HttpProblem> {
     let found = caching.redis.find(key).await;
+    laps.lap(Stage::Cache);
     let (mut part, reachable) = match found {
         Found::Hit(body) => {
             app.counters.cache(CacheUse::Hit);
@@ -131,12 +143,15 @@ async fn cache_aside(
         Found::Unusable => (CacheUse::Error, true),
         Found::Unreachable => (CacheUse::Error, false),
     };
-    let answer = ask_database(app, endpoint, given).await;
+    let answer = ask_database(app, endpoint, given, laps).await;
     if let Ok(answer) = &answer {
         // An answer without rows is not stored: the row may be written the next moment.
         let worth = reachable && answer.rows > 0;
-        if worth && !caching.redis.store(key, &answer.body, caching.ttl).await {
-            part = CacheUse::Error;
+        if worth {
+            if !caching.redis.store(key, &answer.body, caching.ttl).await {
+                part = CacheUse::Error;
+            }
+            laps.lap(Stage::Cache);
         }
     }
     app.counters.cache(part);
@@ -148,13 +163,16 @@ async fn ask_database(
     app: &App,
     endpoint: &Endpoint,
     given: &[Given<'_>],
+    laps: &mut Laps,
 ) -> Result<Answer, HttpProblem> {
-    let mut lease = app.connections.lease().await.map_err(|why| no_connection(app, &why))?;
+    let lease = app.connections.lease().await;
+    laps.lap(Stage::PoolWait);
+    let mut lease = lease.map_err(|why| no_connection(app, &why))?;
     let Some(connection) = lease.connection() else {
         return Err(no_connection(app, &NoConnection::Closed));
     };
     app.counters.statement();
-    let run = endpoint.statement.run(connection, given);
+    let run = endpoint.statement.run(connection, given, laps);
     let result = timeout(app.statement_deadline, run).await.unwrap_or(Err(Failure::Deadline));
     match result {
         Ok(answer) => {
@@ -162,6 +180,7 @@ async fn ask_database(
             Ok(answer)
         }
         Err(failure) => {
+            laps.lap(Stage::Query);
             if failure.spares_connection() {
                 lease.give_back();
             }

@@ -9,10 +9,12 @@
 
 mod cache;
 mod catalog;
+mod counted;
 mod counters;
 mod handler;
 mod health;
 mod json;
+mod laps;
 mod params;
 mod percent;
 mod pool;

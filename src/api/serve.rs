@@ -4,18 +4,24 @@ use std::future::Future;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::counted::Counted;
+use super::laps::Arrived;
 use super::{routes, start};
 use crate::plan::ApiLaunch;
 
@@ -53,6 +59,7 @@ pub async fn serve(
             Some(_) = attended.join_next() => {}
             accepted = listener.accept(), if attended.len() < MOST_CONNECTIONS => match accepted {
                 Ok((stream, _)) => {
+                    let stream = Counted::new(stream, Arc::clone(&app.counters));
                     attended.spawn(attend(stream, router.clone(), stopping.clone()));
                 }
                 Err(error) => {
@@ -90,8 +97,12 @@ async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
 
 /// One client, request after request, until it goes or we stop. Idle clients are the proxy's kept-alive connections, and
 /// it is the proxy that ends them: an end from our side would race with its next request.
-async fn attend(stream: UnixStream, router: Router, mut stopping: watch::Receiver<()>) {
-    let service = TowerToHyperService::new(router);
+async fn attend(stream: Counted, router: Router, mut stopping: watch::Receiver<()>) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Arrived(Instant::now()));
+        router.call(request)
+    });
     let mut connection = pin!(
         http1::Builder::new()
             .max_buf_size(LARGEST_HEAD)

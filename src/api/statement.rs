@@ -16,6 +16,7 @@ use sqlx::{
 
 use super::catalog;
 use super::json::{Codec, Malformed, write_string};
+use super::laps::{Laps, Stage};
 use super::params::Given;
 use super::problem::HttpProblem;
 use super::value::{Value, declared};
@@ -131,7 +132,7 @@ impl Statement {
         &self.sql
     }
 
-    /// Executes it for these parameters and writes the result.
+    /// Executes it for these parameters and writes the result; `laps` are told what is waiting and what is writing.
     ///
     /// # Errors
     ///
@@ -140,6 +141,7 @@ impl Statement {
         &self,
         connection: &mut PgConnection,
         given: &[Given<'_>],
+        laps: &mut Laps,
     ) -> Result<Answer, Failure> {
         let mut arguments = PgArguments::default();
         for bind in &self.binds {
@@ -158,10 +160,15 @@ impl Statement {
         while let Some(result) = results.next().await {
             match result.map_err(Failure::Database)? {
                 Either::Left(done) => affected += done.rows_affected(),
-                Either::Right(row) if !self.columns.is_empty() => self.row(&row, &mut answer)?,
+                Either::Right(row) if !self.columns.is_empty() => {
+                    laps.lap(Stage::Query);
+                    self.row(&row, &mut answer)?;
+                    laps.lap(Stage::Serialise);
+                }
                 Either::Right(_) => {}
             }
         }
+        laps.lap(Stage::Query);
         if self.columns.is_empty() {
             answer.body = format!("{{\"affected\":{affected}}}").into_bytes();
         } else {

@@ -23,7 +23,9 @@ pub(super) fn broken_identities(window: &Window, witness: &Witness, failed: u64)
     let (sent, requests) = (witness.client_sent, witness.api_requests);
     // A failed request may have ended before it reached a server; an answered one may not.
     let reached = sent.saturating_sub(failed)..=sent;
-    if let Some(handled) = witness.nginx_requests.filter(|handled| !reached.contains(handled)) {
+    // What went to the API's own socket never came by Nginx.
+    let handled = witness.nginx_requests.map(|n| n + witness.api_direct.unwrap_or(0));
+    if let Some(handled) = handled.filter(|handled| !reached.contains(handled)) {
         broken.push(format!(
             "the client sent {sent} requests ({failed} failed), but Nginx handled {handled}"
         ));
@@ -35,7 +37,7 @@ pub(super) fn broken_identities(window: &Window, witness: &Witness, failed: u64)
     }
     // What a failed request left behind on the way is not known: each may account for a difference of one.
     let differ = |a: u64, b: u64| a.abs_diff(b) > failed;
-    if let Some(handled) = witness.nginx_requests.filter(|handled| differ(*handled, requests)) {
+    if let Some(handled) = handled.filter(|handled| differ(*handled, requests)) {
         broken.push(format!("Nginx handled {handled} requests, but the API counted {requests}"));
     }
     let statements = witness.api_statements;
@@ -166,6 +168,19 @@ mod tests {
         let fewer = Witness { nginx_requests: Some(99), ..all };
         assert_eq!(broken_identities(&window(), &fewer, 0).len(), 2);
         assert_eq!(broken_identities(&window(), &fewer, 1), Vec::<String>::new());
+    }
+
+    #[test]
+    fn requests_to_the_apis_own_socket_never_came_by_nginx() {
+        let all = Witness {
+            api_refused: Some(100),
+            nginx_requests: Some(60),
+            api_direct: Some(40),
+            ..witness()
+        };
+        assert_eq!(broken_identities(&window(), &all, 0), Vec::<String>::new());
+        let one_more = Witness { api_direct: Some(41), ..all };
+        assert_eq!(broken_identities(&window(), &one_more, 0).len(), 2);
     }
 
     #[test]

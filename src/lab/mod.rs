@@ -6,6 +6,7 @@
 mod accounting;
 mod around;
 mod blocks;
+mod breakdown;
 mod clock;
 mod done;
 mod event;

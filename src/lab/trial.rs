@@ -6,7 +6,8 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::around::{self, Edge};
+use super::around;
+use super::breakdown::{self, Edge, Watch};
 use super::done::{Again, Done};
 use super::event::{Event, Interrupt, Stop, stop_of};
 use super::ready::{self, Reached, Ready};
@@ -14,7 +15,7 @@ use super::witness::{self, Sums};
 use super::{proof, validity};
 use crate::load::{self, Job, PhaseEvent, Recording, Requests};
 use crate::plan::{CellPlan, Plan, TrialPlan};
-use crate::probe::{self, Memory, Snapshot};
+use crate::probe::{self, Memory};
 use crate::results::FailureKind;
 use crate::stack::{Role, Session, Stack, StackError};
 
@@ -139,7 +140,7 @@ async fn attend(
 
     (bench.events)(Event::TrialPhase { phase: "check" });
     let Some(checked) = check(bench, job.clone(), stack, done).await? else { return Ok(()) };
-    let driven = drive(bench, job, stack, &mut session).await?;
+    let driven = drive(bench, job.clone(), stack, &mut session).await?;
     let recording = match (driven.stop, driven.recording) {
         (Some(stop), recording) => {
             done.fail(FailureKind::Measurement, stop.to_string());
@@ -164,7 +165,15 @@ async fn attend(
     );
     done.faults = validity::faults(&seen);
     witness::judge_client(cell, &recording, &window, done);
-    let sums = Sums::ask(stack, checked.sent + recording.sent_total, asked_before).await?;
+    let interrupt = bench.interrupt.clone();
+    let paths = breakdown::time_paths(job, stack, &recording, interrupt, done).await?;
+    if done.stop.is_some() {
+        done.window = Some(window);
+        done.recording = Some(recording);
+        return Ok(());
+    }
+    let sent = checked.sent + recording.sent_total;
+    let sums = Sums::ask(stack, (sent, paths), asked_before).await?;
     stack.stop_api().await.map_err(|e| anyhow::anyhow!("{e}"))?;
     session.wait_for_no_clients(&app.user).await?;
     let counted = session.database_stats().await?.since(&before);
@@ -175,7 +184,7 @@ async fn attend(
     witness.page_cache_share = page_cache_share;
     let executed = executed(stack, cell).await?.zip(executed_before);
     witness.postgres_statements = executed.map(|(now, then)| now.saturating_sub(then));
-    witness::judge_sums(cell, &recording, &window, &witness, done);
+    witness::judge_sums(cell, sums.failed(&recording), &window, &witness, done);
     done.window = Some(window);
     done.witness = Some(witness);
     done.recording = Some(recording);
@@ -268,16 +277,15 @@ fn job(plan: &Plan, trial: &TrialPlan, cell: &CellPlan, stack: &Stack) -> Job {
 struct Driven {
     recording: anyhow::Result<Recording>,
     /// At the window's start and end.
-    snapshots: Option<(Snapshot, Snapshot)>,
+    snapshots: Option<(Edge, Edge)>,
     /// What went on around, at the same edges.
-    around: Option<(Edge, Edge)>,
+    around: Option<(around::Edge, around::Edge)>,
     stop: Option<Stop>,
 }
 
 /// CPU of the servers between two snapshots.
-fn servers_cpu_ns(snapshots: Option<&(Snapshot, Snapshot)>) -> u64 {
-    let used = snapshots.map(|(start, end)| end.since(start)).unwrap_or_default();
-    used.values().map(|used| used.cpu_us.saturating_mul(1000)).sum()
+fn servers_cpu_ns(snapshots: Option<&(Edge, Edge)>) -> u64 {
+    snapshots.map_or(0, |(start, end)| end.cpu_us_since(start).saturating_mul(1000))
 }
 
 /// Drives the load, watches the servers and the keyboard, and takes snapshots at the window's edges.
@@ -289,7 +297,7 @@ async fn drive(
 ) -> anyhow::Result<Driven> {
     let (phases, mut heard) = mpsc::unbounded_channel();
     let (cancel, cancelled) = watch::channel(false);
-    let pids = stack.pids();
+    let (watch, pids) = (Watch::of(stack), stack.pids());
     let mut load = std::pin::pin!(load::run(job, phases, cancelled));
     let mut interrupt = bench.interrupt.clone();
     let (mut start, mut end) = (None, None);
@@ -302,12 +310,12 @@ async fn drive(
             Some(phase) = heard.recv() => {
                 match phase {
                     PhaseEvent::WindowStarted => {
-                        start = Some(probe::snapshot(&pids, Memory::Skip)?);
-                        before = Some(Edge::see(session, &pids).await?);
+                        start = Some(watch.edge(Memory::Skip).await?);
+                        before = Some(around::Edge::see(session, &pids).await?);
                     }
                     PhaseEvent::WindowEnded => {
-                        after = Some(Edge::see(session, &pids).await?);
-                        end = Some(probe::snapshot(&pids, Memory::Measure)?);
+                        after = Some(around::Edge::see(session, &pids).await?);
+                        end = Some(watch.edge(Memory::Measure).await?);
                     }
                     _ => {}
                 }

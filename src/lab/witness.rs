@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 
 use super::accounting;
+use super::breakdown::{self, Between, Edge};
 use super::done::Done;
 use super::validity::Weight;
-use crate::load::{Recording, SearchStep, StepEnd};
+use crate::load::{PathTimes, Recording, SearchStep, StepEnd};
 use crate::plan::{ApiCounters, CellPlan, Plan};
-use crate::probe::{self, DatabaseStats, RedisStats, Snapshot, Used};
-use crate::results::{
-    BROKEN_ACCOUNTS, FailureKind, Outcome, Quantiles, Resources, Window, Witness,
-};
+use crate::probe::{self, DatabaseStats, RedisStats};
+use crate::results::{BROKEN_ACCOUNTS, FailureKind, Outcome, Quantiles, Window, Witness};
 use crate::stack::Stack;
 
 /// The client's side of the window.
@@ -63,25 +62,35 @@ pub(super) struct Sums {
     redis: Option<RedisStats>,
     /// By Nginx, without our own questions.
     nginx: u64,
+    /// The ways after the window, if they were timed.
+    paths: Option<PathTimes>,
 }
 
 impl Sums {
     /// Asks Nginx, the API and Redis, each on its own socket. Before the first request Nginx had counted
-    /// `nginx_before`, that question included.
+    /// `nginx_before`, that question included. `client_sent` is without the requests that timed the ways.
     pub(super) async fn ask(
         stack: &Stack,
-        client_sent: u64,
+        (client_sent, paths): (u64, Option<PathTimes>),
         nginx_before: u64,
     ) -> anyhow::Result<Self> {
         let nginx_now = stack.nginx_requests().await.context("Nginx' own counts")?;
-        // This question is one of them.
-        let nginx = nginx_now.saturating_sub(nginx_before + 1);
+        let ways = paths.clone().unwrap_or_default();
+        // This question is one of them, and what Nginx answered itself was no request to the API.
+        let nginx = nginx_now.saturating_sub(nginx_before + 1 + ways.nginx_sent);
+        let client_sent = client_sent + ways.api_sent + ways.whole_sent;
         let counters = probe::counters(&stack.api_sockets()).await?;
         let redis = match stack.redis_address() {
             Some(address) => Some(probe::redis_stats(&address).await?),
             None => None,
         };
-        Ok(Self { client_sent, counters, redis, nginx })
+        Ok(Self { client_sent, counters, redis, nginx, paths })
+    }
+
+    /// Requests that failed, in any phase.
+    pub(super) fn failed(&self, recording: &Recording) -> u64 {
+        let fault = self.paths.as_ref().and_then(|paths| paths.fault.as_ref());
+        recording.failed_total + u64::from(fault.is_some())
     }
 
     /// All witnesses together.
@@ -91,20 +100,14 @@ impl Sums {
         cell: &CellPlan,
         recording: &Recording,
         counted: &DatabaseStats,
-        snapshots: Option<&(Snapshot, Snapshot)>,
+        snapshots: Option<&(Edge, Edge)>,
     ) -> Witness {
-        let mut steal_share = 0.0;
-        let generator =
-            Resources { cpu_us: recording.window.generator_cpu_ns / 1000, ..Resources::default() };
-        let mut resources = BTreeMap::from([("generator".to_owned(), generator)]);
-        if let Some((start, end)) = snapshots {
-            steal_share = end.steal_share_since(start);
-            resources.extend(
-                end.since(start)
-                    .into_iter()
-                    .map(|(component, used)| (component, resources_of(used))),
-            );
-        }
+        let mut resources =
+            BTreeMap::from([("generator".to_owned(), breakdown::generator(recording))]);
+        let between = snapshots.map(|(start, end)| end.since(start, recording));
+        let between = between.unwrap_or_default();
+        let Between { resources: servers, steal_share, stages } = between;
+        resources.extend(servers);
         Witness {
             client_sent: self.client_sent,
             api_requests: self.counters.requests,
@@ -130,16 +133,10 @@ impl Sums {
             postgres_statements: None,
             foreign_cpu_share: None,
             page_cache_share: None,
+            api_direct: self.paths.as_ref().map(|paths| paths.api_sent),
+            stages,
+            paths: self.paths.as_ref().and_then(breakdown::sums),
         }
-    }
-}
-
-fn resources_of(used: Used) -> Resources {
-    Resources {
-        cpu_us: used.cpu_us,
-        pss_bytes: used.pss_bytes,
-        context_switches: Some(used.context_switches),
-        disk_bytes: Some(used.disk_bytes),
     }
 }
 
@@ -188,15 +185,14 @@ pub(super) fn judge_client(
     }
 }
 
-/// Whether the other witnesses agree, and the variant did what it claims.
+/// Whether the other witnesses agree, and the variant did what it claims; `failed` requests of all phases leave it open.
 pub(super) fn judge_sums(
     cell: &CellPlan,
-    recording: &Recording,
+    failed: u64,
     window: &Window,
     witness: &Witness,
     done: &mut Done,
 ) {
-    let failed = recording.failed_total;
     for broken in accounting::broken_identities(window, witness, failed) {
         done.fail(FailureKind::Correctness, format!("{BROKEN_ACCOUNTS}{broken}"));
     }

@@ -228,6 +228,7 @@ impl Engine {
         let answer = wire.exchange_until(deadline, door, request, clock, &mut reopened).await;
         let mut ledger = self.ledger.borrow_mut();
         ledger.reopened += reopened;
+        ledger.moved(in_window, wire.moved);
         let done_ns = answer.as_ref().map_or_else(|_| self.clock.now(), |times| times.done_ns);
         let end = answer.and_then(|times| {
             let answer = &wire.inbox;

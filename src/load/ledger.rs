@@ -7,6 +7,7 @@ use super::recording::{Slice, WindowRecording, record};
 use super::samples::{Keeper, Outcome, Raw};
 use super::slices::{Course, Filling, Hits};
 use super::steady::WarmSlice;
+use super::wire::Moved;
 
 /// Length of a slice of the timeline.
 const SECOND_NS: u64 = 1_000_000_000;
@@ -140,6 +141,14 @@ impl Ledger {
             self.window.due += 1;
             self.window.dropped += 1;
             self.keep(Some(due_ns), None, None, Outcome::Dropped);
+        }
+    }
+
+    /// What a request moved over its connection, however it ended.
+    pub(super) fn moved(&mut self, in_window: bool, moved: Moved) {
+        if in_window {
+            self.window.wire_sent_bytes += moved.sent_bytes;
+            self.window.wire_received_bytes += moved.received_bytes;
         }
     }
 

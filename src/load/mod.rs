@@ -18,6 +18,7 @@ mod hlog;
 mod hopeless;
 mod keys;
 mod ledger;
+mod paths;
 mod phases;
 mod places;
 mod recording;
@@ -36,6 +37,7 @@ mod tests;
 mod wire;
 mod zipf;
 
+pub use paths::{PathFault, PathTimes, Paths, time_paths};
 pub use phases::PhaseEvent;
 pub use recording::{Recording, Slice, WindowRecording};
 pub use run::{Checked, Job, Requests, check_once, run};

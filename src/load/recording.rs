@@ -85,6 +85,10 @@ pub struct WindowRecording {
     pub response_bytes: u64,
     /// How the median response time moved over the window; none where it has too few slices with answers.
     pub drift: Option<Drift>,
+    /// Bytes of whole requests as they went out, heads included.
+    pub wire_sent_bytes: u64,
+    /// Bytes of answers as they came in, heads included, right or not.
+    pub wire_received_bytes: u64,
     /// CPU time of the generator's thread between the window's edges.
     pub generator_cpu_ns: u64,
     /// Longest time between two looks of the generator at its clock, which it takes every 50 ms.
@@ -118,6 +122,8 @@ impl WindowRecording {
             cache: BTreeMap::new(),
             response_bytes: 0,
             drift: None,
+            wire_sent_bytes: 0,
+            wire_received_bytes: 0,
             generator_cpu_ns: 0,
             heartbeat_gap_ns: 0,
             response: histogram(),

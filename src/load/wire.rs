@@ -6,13 +6,14 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 #[cfg(test)]
 use tokio::io::DuplexStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::answer::{Body, Inbox, Look};
@@ -27,6 +28,8 @@ const LARGEST_REQUEST: usize = 64 << 10;
 pub(super) enum Door {
     /// The server.
     Tcp(SocketAddr),
+    /// A server on this machine, past whoever stands before it.
+    Unix(PathBuf),
     /// A scripted server inside a test.
     #[cfg(test)]
     Memory(std::rc::Rc<dyn Fn() -> io::Result<DuplexStream>>),
@@ -50,10 +53,20 @@ pub(super) struct Wire {
     alarm: Option<Pin<Box<Sleep>>>,
     /// Holds the last answer.
     pub(super) inbox: Inbox,
+    /// What the last request moved over the connection, heads included.
+    pub(super) moved: Moved,
+}
+
+/// Bytes in both directions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Moved {
+    pub(super) sent_bytes: u64,
+    pub(super) received_bytes: u64,
 }
 
 enum Link {
     Tcp(TcpStream),
+    Unix(UnixStream),
     #[cfg(test)]
     Memory(DuplexStream),
 }
@@ -104,6 +117,10 @@ impl Door {
                 stream.set_nodelay(true).map_err(|e| Fault::of_connect(&e))?;
                 Ok(Link::Tcp(stream))
             }
+            Self::Unix(path) => {
+                let stream = UnixStream::connect(path).await;
+                Ok(Link::Unix(stream.map_err(|e| Fault::of_connect(&e))?))
+            }
             #[cfg(test)]
             Self::Memory(connect) => {
                 Ok(Link::Memory(connect().map_err(|e| Fault::of_connect(&e))?))
@@ -117,6 +134,7 @@ impl Link {
         let mut buf = ReadBuf::new(into);
         let read = match self {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buf),
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_read(cx, &mut buf),
         };
@@ -126,6 +144,7 @@ impl Link {
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
@@ -192,6 +211,7 @@ impl Wire {
     ) -> Result<Times, Fault> {
         mould.cast(uri, &mut self.request)?;
         self.inbox.begin(mould.is_head, mould.body);
+        self.moved = Moved::default();
         // A server may end an idle connection at any moment. A request that never went out on it is no failure: it
         // goes out on a new one, once, and the time that this takes counts.
         if let Some(mut link) = self.link.take() {
@@ -213,6 +233,7 @@ impl Wire {
 
     async fn read(&mut self, mut link: Link, sent_ns: u64, clock: &Clock) -> Result<Times, Fault> {
         let inbox = &mut self.inbox;
+        self.moved.sent_bytes = self.request.len() as u64;
         let mut first_byte_ns = None;
         loop {
             let room = inbox.room()?;
@@ -229,6 +250,7 @@ impl Wire {
             };
             let first_byte_ns = *first_byte_ns.get_or_insert(now);
             inbox.arrived(count);
+            self.moved.received_bytes += count as u64;
             if inbox.look()? == Look::Whole {
                 if inbox.stays_open {
                     self.link = Some(link);

@@ -22,7 +22,9 @@ pub(super) fn value(metric: Metric, text: &Scalar) -> Result<f64, String> {
     let words = if let Scalar::Text(words) = text { words.as_str() } else { "" };
     let (parsed, example) = match metric.unit() {
         Unit::Micros => (words.parse::<Span>().ok().map(|s| s.0 as f64 / 1e3), "\"8000ms\""),
-        Unit::Bytes => (words.parse::<Bytes>().ok().map(|b| b.0 as f64), "\"300MB\""),
+        Unit::Bytes | Unit::BytesPerSecond => {
+            (words.parse::<Bytes>().ok().map(|b| b.0 as f64), "\"300MB\"")
+        }
         Unit::PerSecond => (number, "500"),
         Unit::Share => (number.filter(|x| *x <= 1.0), "0.94"),
         Unit::Number => (number, "1.5"),

@@ -35,6 +35,9 @@ pub async fn counters(sockets: &[std::path::PathBuf]) -> Result<ApiCounters> {
         sum.connections_opened += one.connections_opened;
         sum.pool_wait_total_ns += one.pool_wait_total_ns;
         sum.pool_wait_max_ns = sum.pool_wait_max_ns.max(one.pool_wait_max_ns);
+        sum.stages = sum.stages.plus(&one.stages);
+        sum.http_received_bytes += one.http_received_bytes;
+        sum.http_sent_bytes += one.http_sent_bytes;
     }
     Ok(sum)
 }

@@ -27,10 +27,14 @@ pub struct Used {
     pub cpu_us: u64,
     /// Proportional set size now; none where the kernel would not say.
     pub pss_bytes: Option<u64>,
-    /// Context switches of the processes alive.
-    pub context_switches: u64,
-    /// Bytes read from and written to disk by the processes alive.
-    pub disk_bytes: u64,
+    /// Context switches of the processes alive, of threads that had nothing to do.
+    pub voluntary_switches: u64,
+    /// Context switches of threads that had to make room for another.
+    pub involuntary_switches: u64,
+    /// Bytes read from disk by the processes alive.
+    pub disk_read_bytes: u64,
+    /// Bytes that they wrote to disk.
+    pub disk_written_bytes: u64,
 }
 
 /// Whether to walk the page tables for PSS, which takes milliseconds a process.
@@ -93,12 +97,13 @@ fn used_by(members: &[&Stat], memory: Memory) -> (Used, Times) {
         // Of each thread: the process' own status tells only of its first one.
         for task in process.tasks().into_iter().flatten().filter_map(Result::ok) {
             if let Ok(status) = task.status() {
-                used.context_switches += status.voluntary_ctxt_switches.unwrap_or(0)
-                    + status.nonvoluntary_ctxt_switches.unwrap_or(0);
+                used.voluntary_switches += status.voluntary_ctxt_switches.unwrap_or(0);
+                used.involuntary_switches += status.nonvoluntary_ctxt_switches.unwrap_or(0);
             }
         }
         if let Ok(io) = process.io() {
-            used.disk_bytes += io.read_bytes + io.write_bytes;
+            used.disk_read_bytes += io.read_bytes;
+            used.disk_written_bytes += io.write_bytes;
         }
         if memory == Memory::Measure {
             pss = pss.and_then(|sum| Some(sum + pss_of(&process)?));
@@ -120,13 +125,16 @@ impl Snapshot {
         let mut used = BTreeMap::new();
         for (name, (now, cpu_now)) in &self.components {
             let (then, cpu_then) = before.components.get(name).cloned().unwrap_or_default();
+            let grown = |of: fn(&Used) -> u64| of(now).saturating_sub(of(&then));
             used.insert(
                 name.clone(),
                 Used {
                     cpu_us: cpu_now.since(&cpu_then) / 1000,
                     pss_bytes: now.pss_bytes,
-                    context_switches: now.context_switches.saturating_sub(then.context_switches),
-                    disk_bytes: now.disk_bytes.saturating_sub(then.disk_bytes),
+                    voluntary_switches: grown(|u| u.voluntary_switches),
+                    involuntary_switches: grown(|u| u.involuntary_switches),
+                    disk_read_bytes: grown(|u| u.disk_read_bytes),
+                    disk_written_bytes: grown(|u| u.disk_written_bytes),
                 },
             );
         }

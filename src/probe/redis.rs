@@ -22,6 +22,12 @@ pub struct RedisStats {
     pub expired: u64,
     /// `used_memory`.
     pub memory_bytes: u64,
+    /// `total_net_input_bytes`, as far as it had got when asked.
+    pub received_bytes: u64,
+    /// `total_net_output_bytes`, without the answer to this question.
+    pub sent_bytes: u64,
+    /// Length of the answer to this question: the next one finds it among the bytes sent.
+    pub answer_bytes: u64,
 }
 
 /// Asks `INFO`.
@@ -63,6 +69,9 @@ fn parse(info: &str) -> Result<RedisStats> {
         evicted: field("evicted_keys")?,
         expired: field("expired_keys")?,
         memory_bytes: field("used_memory")?,
+        received_bytes: field("total_net_input_bytes")?,
+        sent_bytes: field("total_net_output_bytes")?,
+        answer_bytes: info.len() as u64,
     })
 }
 
@@ -72,11 +81,20 @@ mod tests {
 
     #[test]
     fn counters_are_read_by_their_whole_name() {
-        let info = "used_memory_rss:9\r\nused_memory:5\r\nkeyspace_hits:1\r\nkeyspace_misses:2\r\nevicted_keys:3\r\nexpired_keys:4\r\n";
+        let info = "used_memory_rss:9\r\nused_memory:5\r\ntotal_net_input_bytes:6\r\ntotal_net_output_bytes:7\r\nkeyspace_hits:1\r\nkeyspace_misses:2\r\nevicted_keys:3\r\nexpired_keys:4\r\n";
         let stats = parse(info).unwrap();
         assert_eq!(
             stats,
-            RedisStats { hits: 1, misses: 2, evicted: 3, expired: 4, memory_bytes: 5 }
+            RedisStats {
+                hits: 1,
+                misses: 2,
+                evicted: 3,
+                expired: 4,
+                memory_bytes: 5,
+                received_bytes: 6,
+                sent_bytes: 7,
+                answer_bytes: info.len() as u64,
+            }
         );
         assert!(parse("used_memory:5").unwrap_err().to_string().contains("keyspace_hits"));
     }

@@ -18,7 +18,8 @@ pub(super) struct Cell<'a> {
     pub(super) plan: &'a CellPlan,
     /// Every attempt, in the order in which they ran.
     pub(super) trials: Vec<&'a TrialRecord>,
-    confidence: f64,
+    /// Of its intervals.
+    pub(super) confidence: f64,
 }
 
 /// The cell of a variant under a load; none where the design leaves it out.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::cells::{Cell, cell, data_value};
 use super::markdown::{Align, code, table};
 use super::values::digits;
-use crate::results::Results;
+use crate::results::{Resources, Results};
 use crate::spec::Metric;
 use crate::stats::median;
 use crate::units::{bytes, latency_ns, sig3};
@@ -23,18 +23,40 @@ pub(super) struct Used {
     pub(super) switches_per_request: Option<f64>,
     /// Bytes to and from disk for each request.
     pub(super) disk_bytes_per_request: Option<f64>,
+    /// CPU time over the windows' lengths: 1 is one core.
+    pub(super) cpu_share: Option<f64>,
+    /// Of the switches, those of threads that had nothing to do.
+    pub(super) voluntary_switches_per_request: Option<f64>,
+    /// Of the switches, those that made room for another.
+    pub(super) involuntary_switches_per_request: Option<f64>,
+    /// Bytes read from disk.
+    pub(super) disk_read_bytes_per_s: Option<f64>,
+    /// Bytes written to disk.
+    pub(super) disk_written_bytes_per_s: Option<f64>,
+    /// Bytes that came in.
+    pub(super) net_received_bytes_per_s: Option<f64>,
+    /// Bytes that went out.
+    pub(super) net_sent_bytes_per_s: Option<f64>,
+}
+
+impl Used {
+    /// Whether the trials knew more than older results do.
+    pub(super) fn is_detailed(&self) -> bool {
+        self.voluntary_switches_per_request.or(self.net_sent_bytes_per_s).is_some()
+    }
 }
 
 /// Components in the order of a request's way; names that we do not know follow.
-const WAY: [&str; 5] = ["generator", "nginx", "api", "redis", "postgres"];
+pub(super) const WAY: [&str; 5] = ["generator", "nginx", "api", "redis", "postgres"];
 
 /// By component: pooled over the trials, because CPU and requests are sums.
 pub(super) fn used(cell: &Cell<'_>) -> Vec<(String, Used)> {
-    let mut all: BTreeMap<&str, Vec<(u64, &crate::results::Resources)>> = BTreeMap::new();
+    let mut all: BTreeMap<&str, Vec<InWindow<'_>>> = BTreeMap::new();
     for trial in cell.valid() {
         let (Some(window), Some(witness)) = (&trial.window, &trial.witness) else { continue };
         for (component, resources) in &witness.resources {
-            all.entry(component).or_default().push((window.sent, resources));
+            let of_window = (window.sent, window.duration_ns, resources);
+            all.entry(component).or_default().push(of_window);
         }
     }
     let place = |name: &str| WAY.iter().position(|w| *w == name).unwrap_or(WAY.len());
@@ -43,20 +65,34 @@ pub(super) fn used(cell: &Cell<'_>) -> Vec<(String, Used)> {
     components.into_iter().map(|(name, trials)| (name.to_owned(), pool(&trials))).collect()
 }
 
-fn pool(trials: &[(u64, &crate::results::Resources)]) -> Used {
-    let requests: u64 = trials.iter().map(|(sent, _)| sent).sum();
+/// Requests sent, nanoseconds, and what was used.
+type InWindow<'a> = (u64, u64, &'a Resources);
+
+fn pool(trials: &[InWindow<'_>]) -> Used {
+    let requests: u64 = trials.iter().map(|(sent, ..)| sent).sum();
+    let seconds = trials.iter().map(|(_, ns, _)| ns).sum::<u64>() as f64 / 1e9;
+    let rate = |sum: u64| if seconds > 0.0 { sum as f64 / seconds } else { 0.0 };
     let per = |sum: u64| if requests == 0 { 0.0 } else { sum as f64 / requests as f64 };
     // None as soon as one trial could not count it: a sum with a hole is no sum.
-    let sum = |of: fn(&crate::results::Resources) -> Option<u64>| {
-        trials.iter().map(|(_, r)| of(r)).sum::<Option<u64>>()
+    let sum = |of: fn(&Resources) -> Option<u64>| {
+        trials.iter().map(|(_, _, r)| of(r)).sum::<Option<u64>>()
     };
-    let pss: Vec<f64> = trials.iter().filter_map(|(_, r)| r.pss_bytes).map(|b| b as f64).collect();
+    let cpu_us: u64 = trials.iter().map(|(_, _, r)| r.cpu_us).sum();
+    let pss: Vec<f64> =
+        trials.iter().filter_map(|(_, _, r)| r.pss_bytes).map(|b| b as f64).collect();
     Used {
         requests,
-        cpu_us_per_request: per(trials.iter().map(|(_, r)| r.cpu_us).sum()),
+        cpu_us_per_request: per(cpu_us),
         pss_bytes: median(&pss),
         switches_per_request: sum(|r| r.context_switches).map(per),
         disk_bytes_per_request: sum(|r| r.disk_bytes).map(per),
+        cpu_share: (seconds > 0.0).then(|| cpu_us as f64 / 1e6 / seconds),
+        voluntary_switches_per_request: sum(|r| r.voluntary_switches).map(per),
+        involuntary_switches_per_request: sum(|r| r.involuntary_switches).map(per),
+        disk_read_bytes_per_s: sum(|r| r.disk_read_bytes).map(rate),
+        disk_written_bytes_per_s: sum(|r| r.disk_written_bytes).map(rate),
+        net_received_bytes_per_s: sum(|r| r.net_received_bytes).map(rate),
+        net_sent_bytes_per_s: sum(|r| r.net_sent_bytes).map(rate),
     }
 }
 

@@ -3,6 +3,7 @@
 //! It starts nothing and knows no clock: the same results give the same bytes, on any machine. Everything is built
 //! into plain views first, so that the template only places text.
 
+mod breakdown;
 mod cells;
 mod claims;
 mod compared;
@@ -17,10 +18,14 @@ mod markdown;
 mod options;
 mod render;
 mod tables;
+mod tables_of_use;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_use;
 mod threats;
 mod thresholds;
+mod usage;
 mod values;
 mod view;
 

@@ -7,7 +7,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use super::claims::Counts;
 use super::view::{Found, view};
-use super::{claims, compared, decision, tables, thresholds};
+use super::{claims, compared, decision, tables, tables_of_use, thresholds};
 use crate::results::{Results, Table};
 use crate::stats::Held;
 
@@ -19,7 +19,8 @@ const TEMPLATE: &str = include_str!("../../infra/report.md.j2");
 pub struct Report {
     /// `report.md`.
     pub markdown: String,
-    /// `summary.csv`, `comparisons.csv`, `claims.csv`, `resources.csv`, `indexes.csv`.
+    /// `summary.csv`, `comparisons.csv`, `claims.csv`, `resources.csv`, `indexes.csv`, and
+    /// `breakdown.csv` where stages were clocked.
     pub tables: Vec<Table>,
     /// Thresholds that failed, a line each: exit code 10.
     pub thresholds_failed: Vec<String>,
@@ -55,9 +56,12 @@ pub fn render(results: &Results) -> anyhow::Result<Report> {
             tables::summary(results),
             tables::comparisons(results, &compared, noise.as_ref()),
             tables::claims(&judged),
-            tables::resources(results),
+            tables_of_use::resources(results),
             tables::indexes(results),
-        ],
+        ]
+        .into_iter()
+        .chain(tables_of_use::breakdown(results))
+        .collect(),
         thresholds_failed: limits
             .iter()
             .filter(|l| !l.holds)

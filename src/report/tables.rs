@@ -11,12 +11,13 @@ use crate::results::{Results, Table};
 use crate::spec::Metric;
 use crate::stats::{Comparison, Estimate, none_in};
 
-fn table(file: &str, header: &str, rows: Vec<Vec<String>>) -> Table {
+/// A table from its columns' names, a blank between them.
+pub(super) fn table(file: &str, header: &str, rows: Vec<Vec<String>>) -> Table {
     Table { file: file.into(), header: header.split(' ').map(str::to_owned).collect(), rows }
 }
 
 /// Six significant digits, no exponent, no trailing zeros.
-fn number(x: f64) -> String {
+pub(super) fn number(x: f64) -> String {
     if !x.is_finite() {
         return String::new();
     }
@@ -25,7 +26,8 @@ fn number(x: f64) -> String {
     format!("{rounded}")
 }
 
-fn maybe(x: Option<f64>) -> String {
+/// The same, and nothing for nothing.
+pub(super) fn maybe(x: Option<f64>) -> String {
     x.map(number).unwrap_or_default()
 }
 
@@ -229,39 +231,10 @@ fn unit(metric: Metric, is_ratio: bool) -> &'static str {
         Unit::Micros => "us",
         Unit::Bytes => "bytes",
         Unit::PerSecond => "rps",
+        Unit::BytesPerSecond => "bytes_per_s",
         Unit::Share => "share",
         Unit::Number => "number",
     }
-}
-
-/// `resources.csv`: a row for each component of each cell, over its valid trials.
-pub(super) fn resources(results: &Results) -> Table {
-    let plan = &results.plan;
-    let mut rows = Vec::new();
-    for load in &plan.loads {
-        for variant in &plan.variants {
-            let Some(cell) = cell(results, &variant.name, load) else { continue };
-            for (component, used) in super::costs::used(&cell) {
-                rows.push(vec![
-                    variant.name.clone(),
-                    load.clone(),
-                    component,
-                    cell.valid().len().to_string(),
-                    used.requests.to_string(),
-                    number(used.cpu_us_per_request),
-                    maybe(used.pss_bytes),
-                    maybe(used.switches_per_request),
-                    maybe(used.disk_bytes_per_request),
-                ]);
-            }
-        }
-    }
-    table(
-        "resources.csv",
-        "variant load component blocks requests cpu_per_request_us pss_bytes context_switches_per_request \
-         disk_bytes_per_request",
-        rows,
-    )
 }
 
 /// `indexes.csv`: a row for each index of each variant.

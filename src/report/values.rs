@@ -1,5 +1,6 @@
 //! A metric's value in one trial, why there is none, and how it is printed.
 
+use super::breakdown::Part;
 use crate::plan::{LoadPlan, ModelPlan};
 use crate::results::{Outcome, TrialRecord, Window, Witness};
 use crate::spec::{Better, Metric, Unit};
@@ -52,6 +53,7 @@ impl Missing {
 pub(super) fn is_latency(metric: Metric) -> bool {
     quantile(metric).is_some()
         || matches!(metric, Metric::ResponseTimeMax | Metric::ResponseTimeMean)
+        || Part::of(metric).is_some()
 }
 
 /// Its name for people: `p95 response time`.
@@ -62,7 +64,9 @@ pub(super) fn name(metric: Metric) -> String {
 /// How its trial values are averaged.
 pub(super) fn scale(metric: Metric) -> Scale {
     match metric.unit() {
-        Unit::Micros | Unit::Bytes | Unit::PerSecond => Scale::Log,
+        // Parts of a whole are added, and a difference may be negative.
+        _ if Part::of(metric).is_some() => Scale::Linear,
+        Unit::Micros | Unit::Bytes | Unit::PerSecond | Unit::BytesPerSecond => Scale::Log,
         Unit::Share | Unit::Number => Scale::Linear,
     }
 }
@@ -81,6 +85,7 @@ pub(super) fn show(metric: Metric, value: f64) -> String {
         Unit::Micros => latency_ns(value * 1e3),
         Unit::Bytes => bytes(value),
         Unit::PerSecond => format!("{}/s", digits(value)),
+        Unit::BytesPerSecond => format!("{}/s", bytes(value)),
         Unit::Share => share(value),
         Unit::Number => digits(value),
     }
@@ -97,6 +102,9 @@ pub(super) fn of_trial(metric: Metric, trial: &TrialRecord) -> Result<f64, Missi
     let window = trial.window.as_ref().ok_or(Missing::NotMeasured)?;
     if is_latency(metric) && trial.outcome == Outcome::Overloaded {
         return Err(Missing::Saturated);
+    }
+    if let Some(part) = Part::of(metric) {
+        return part.of_trial(trial).ok_or(Missing::NotMeasured);
     }
     match metric {
         Metric::Throughput => Ok(window.rate_rps),
@@ -162,7 +170,24 @@ fn counted(metric: Metric, window: &Window, witness: &Witness) -> Result<f64, Mi
         let used = witness.resources.get(component).ok_or(Missing::NotMeasured)?;
         per(used.cpu_us as f64, window.sent)
     };
+    let share = |component: &str| {
+        let used = witness.resources.get(component).ok_or(Missing::NotMeasured)?;
+        per(used.cpu_us as f64 * 1e3, window.duration_ns)
+    };
+    let memory = |component: &str| {
+        let used = witness.resources.get(component).ok_or(Missing::NotMeasured)?;
+        used.pss_bytes.map(|bytes| bytes as f64).ok_or(Missing::NotMeasured)
+    };
     match metric {
+        Metric::PostgresCpuShare => share("postgres"),
+        Metric::RedisCpuShare => share("redis"),
+        Metric::NginxCpuShare => share("nginx"),
+        Metric::ApiCpuShare => share("api"),
+        Metric::PostgresPssBytes => memory("postgres"),
+        Metric::RedisPssBytes => memory("redis"),
+        Metric::NginxPssBytes => memory("nginx"),
+        Metric::ApiPssBytes => memory("api"),
+        Metric::NetworkRate => network_rate(window, witness),
         Metric::IndexScansPerRequest => per(
             witness.index_scans.values().sum::<u64>() as f64,
             witness.api_requests.saturating_sub(witness.api_cache_hits),
@@ -177,6 +202,14 @@ fn counted(metric: Metric, window: &Window, witness: &Witness) -> Result<f64, Mi
         Metric::NginxCpuPerRequest => cpu("nginx"),
         _ => Err(Missing::NotMeasured),
     }
+}
+
+/// Between clients and Nginx, both directions.
+fn network_rate(window: &Window, witness: &Witness) -> Result<f64, Missing> {
+    let client = witness.resources.get("generator").ok_or(Missing::NotMeasured)?;
+    let moved = client.net_received_bytes.zip(client.net_sent_bytes);
+    let (received, sent) = moved.ok_or(Missing::NotMeasured)?;
+    per((received + sent) as f64 * 1e9, window.duration_ns)
 }
 
 /// How a load arrives, in a phrase.

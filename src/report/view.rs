@@ -10,7 +10,7 @@ use super::compared::{Compared, Family, Noise};
 use super::markdown::{Align, cell as escaped, code, fenced, one_line, prose, table};
 use super::options::{OptionView, PlanView};
 use super::thresholds::Limit;
-use super::{costs, decision, loads, options, threats};
+use super::{breakdown, costs, decision, loads, options, threats, usage};
 use crate::results::{FailureKind, Outcome, Results};
 use crate::stats::Held;
 use crate::units::duration_ns;
@@ -40,7 +40,9 @@ pub(super) struct View {
     index_table: String,
     heap_table: String,
     plans: Vec<PlanView>,
+    breakdown: Vec<(String, String)>,
     resources: Vec<(String, String)>,
+    usage: Vec<(String, String)>,
     deltas: String,
     warnings: Vec<String>,
     threats: Vec<String>,
@@ -101,12 +103,9 @@ pub(super) fn view(results: &Results, found: &Found<'_>) -> View {
         index_table: costs::index_table(results),
         heap_table: costs::heap_table(results),
         plans: options::plans(results),
-        resources: plan
-            .loads
-            .iter()
-            .map(|load| (code(load), costs::resource_table(results, load)))
-            .filter(|(_, table)| !table.is_empty())
-            .collect(),
+        breakdown: by_load(results, breakdown::part_table),
+        resources: by_load(results, costs::resource_table),
+        usage: by_load(results, usage::usage_table),
         deltas: options::deltas(results),
         warnings: plan.warnings.iter().map(|w| escaped(w)).collect(),
         threats: threats::threats(results, found.compared, found.noise),
@@ -115,6 +114,12 @@ pub(super) fn view(results: &Results, found: &Found<'_>) -> View {
         provenance: provenance(results),
         settings: settings(&results.manifest.settings),
     }
+}
+
+/// A table for each load under which there is one.
+fn by_load(results: &Results, table: fn(&Results, &str) -> String) -> Vec<(String, String)> {
+    let tables = results.plan.loads.iter().map(|load| (code(load), table(results, load)));
+    tables.filter(|(_, table)| !table.is_empty()).collect()
 }
 
 fn status(results: &Results) -> Vec<(String, String)> {

@@ -12,6 +12,7 @@ mod timeline;
 mod trials_csv;
 mod trials_read;
 mod types;
+mod used;
 
 pub use digest::sha256_hex;
 pub use files::{write_atomic, write_table};
@@ -22,3 +23,4 @@ pub use timeline::timeline;
 pub use trials_csv::trials_table;
 pub use trials_read::read_trials;
 pub use types::*;
+pub use used::{PathSums, Resources};

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use super::used::LATER_USE;
 use super::{FailureKind, Outcome, Quantiles, Table, TrialRecord, Window, Witness};
 use crate::plan::Role;
 
@@ -32,6 +33,17 @@ pub fn trials_table(trials: &[TrialRecord]) -> Table {
             }
         }
     }
+    for component in COMPONENTS {
+        let used = |t: &'_ TrialRecord| t.witness.as_ref()?.resources.get(component).cloned();
+        let used: Vec<_> = trials.iter().map(used).collect();
+        for (name, pick) in LATER_USE {
+            if used.iter().flatten().any(|r| pick(r).is_some()) {
+                for (row, used) in rows.iter_mut().zip(&used) {
+                    row.put_some(format!("{component}_{name}"), used.as_ref().and_then(pick));
+                }
+            }
+        }
+    }
     let header = rows.first().map_or_else(header_of_nothing, Cells::names);
     Table {
         file: "trials.csv".into(),
@@ -45,7 +57,7 @@ pub fn trials_table(trials: &[TrialRecord]) -> Table {
 
 type Text = fn(&Witness) -> Option<String>;
 /// Columns that came later, in the order in which they came.
-const LATER: [(&str, Text); 7] = [
+const LATER: [(&str, Text); 18] = [
     ("api_refused", |w| text(w.api_refused)),
     ("api_unconnected", |w| text(w.api_unconnected)),
     ("api_cache_bypasses", |w| text(w.api_cache_bypasses)),
@@ -53,6 +65,17 @@ const LATER: [(&str, Text); 7] = [
     ("foreign_cpu_share", |w| text(w.foreign_cpu_share)),
     ("page_cache_share", |w| text(w.page_cache_share)),
     ("postgres_statements", |w| text(w.postgres_statements)),
+    ("api_direct", |w| text(w.api_direct)),
+    ("stage_requests", |w| text(w.stages.as_ref().map(|s| s.requests))),
+    ("stage_routing_ns", |w| text(w.stages.as_ref().map(|s| s.routing_ns))),
+    ("stage_pool_wait_ns", |w| text(w.stages.as_ref().map(|s| s.pool_wait_ns))),
+    ("stage_cache_ns", |w| text(w.stages.as_ref().map(|s| s.cache_ns))),
+    ("stage_query_ns", |w| text(w.stages.as_ref().map(|s| s.query_ns))),
+    ("stage_serialise_ns", |w| text(w.stages.as_ref().map(|s| s.serialise_ns))),
+    ("path_rounds", |w| text(w.paths.as_ref().map(|s| s.rounds))),
+    ("path_nginx_ns", |w| text(w.paths.as_ref().map(|s| s.nginx_ns))),
+    ("path_api_ns", |w| text(w.paths.as_ref().map(|s| s.api_ns))),
+    ("path_whole_ns", |w| text(w.paths.as_ref().map(|s| s.whole_ns))),
 ];
 
 type WindowFigure = fn(&Window) -> Option<f64>;
@@ -207,8 +230,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::plan::StageSums;
     use crate::results::files::table_bytes;
-    use crate::results::{Failure, Resources, read_trials};
+    use crate::results::{Failure, PathSums, Resources, read_trials};
 
     fn counts() -> impl Strategy<Value = BTreeMap<String, u64>> {
         proptest::collection::btree_map("[a-z_-]{1,12}", any::<u64>(), 0..3)
@@ -266,11 +290,24 @@ mod tests {
                         pss_bytes: Some(n[4]),
                         context_switches: None,
                         disk_bytes: Some(n[5]),
+                        net_sent_bytes: redis_hits,
+                        ..Resources::default()
                     },
                 )]),
                 steal_share,
                 api_refused: redis_hits,
                 nginx_requests: redis_hits,
+                api_direct: redis_hits,
+                stages: redis_hits.map(|n| StageSums {
+                    requests: n,
+                    query_ns: n / 3,
+                    ..StageSums::default()
+                }),
+                paths: redis_hits.map(|n| PathSums {
+                    rounds: n,
+                    api_ns: n / 5,
+                    ..PathSums::default()
+                }),
                 api_cache_bypasses: redis_hits.map(|n| n / 2),
                 foreign_cpu_share: redis_hits.map(|n| n as f64 / 3.0),
                 postgres_statements: redis_hits.map(|n| n / 5),

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::trials_csv::{COMPONENTS, KINDS, kind_word};
-use super::{Failure, Outcome, Quantiles, Resources, TrialRecord, Window, Witness};
-use crate::plan::Role;
+use super::{Failure, Outcome, PathSums, Quantiles, Resources, TrialRecord, Window, Witness};
+use crate::plan::{Role, StageSums};
 
 /// Reads `trials.csv`.
 ///
@@ -155,6 +155,12 @@ fn witness(row: &Row<'_>) -> Result<Option<Witness>> {
                 pss_bytes: cell(row, &format!("{component}_pss_bytes"))?,
                 context_switches: cell(row, &format!("{component}_context_switches"))?,
                 disk_bytes: cell(row, &format!("{component}_disk_bytes"))?,
+                voluntary_switches: later(row, &format!("{component}_voluntary_switches"))?,
+                involuntary_switches: later(row, &format!("{component}_involuntary_switches"))?,
+                disk_read_bytes: later(row, &format!("{component}_disk_read_bytes"))?,
+                disk_written_bytes: later(row, &format!("{component}_disk_written_bytes"))?,
+                net_received_bytes: later(row, &format!("{component}_net_received_bytes"))?,
+                net_sent_bytes: later(row, &format!("{component}_net_sent_bytes"))?,
             };
             resources.insert(component.to_owned(), used);
         }
@@ -184,5 +190,30 @@ fn witness(row: &Row<'_>) -> Result<Option<Witness>> {
         foreign_cpu_share: later(row, "foreign_cpu_share")?,
         postgres_statements: later(row, "postgres_statements")?,
         page_cache_share: later(row, "page_cache_share")?,
+        api_direct: later(row, "api_direct")?,
+        stages: stages(row)?,
+        paths: paths(row)?,
+    }))
+}
+
+fn stages(row: &Row<'_>) -> Result<Option<StageSums>> {
+    let Some(requests) = later(row, "stage_requests")? else { return Ok(None) };
+    Ok(Some(StageSums {
+        requests,
+        routing_ns: needed(row, "stage_routing_ns")?,
+        pool_wait_ns: needed(row, "stage_pool_wait_ns")?,
+        cache_ns: needed(row, "stage_cache_ns")?,
+        query_ns: needed(row, "stage_query_ns")?,
+        serialise_ns: needed(row, "stage_serialise_ns")?,
+    }))
+}
+
+fn paths(row: &Row<'_>) -> Result<Option<PathSums>> {
+    let Some(rounds) = later(row, "path_rounds")? else { return Ok(None) };
+    Ok(Some(PathSums {
+        rounds,
+        nginx_ns: needed(row, "path_nginx_ns")?,
+        api_ns: needed(row, "path_api_ns")?,
+        whole_ns: needed(row, "path_whole_ns")?,
     }))
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Role;
+use super::used::{PathSums, Resources};
+use crate::plan::{Role, StageSums};
 
 /// Version of `run.json`, `manifest.json` and the trial files.
 pub const FORMAT: u32 = 1;
@@ -264,19 +265,16 @@ pub struct Witness {
     /// Share of the database's files that was in the page cache before the first request, where `design.cache_state` is
     /// not hot.
     pub page_cache_share: Option<f64>,
-}
-
-/// What a component used in the window.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Resources {
-    /// CPU time, user and system.
-    pub cpu_us: u64,
-    /// Proportional set size at the end.
-    pub pss_bytes: Option<u64>,
-    /// Context switches.
-    pub context_switches: Option<u64>,
-    /// Bytes read from and written to disk.
-    pub disk_bytes: Option<u64>,
+    /// Requests of `client_sent` that went to the API's own socket, past Nginx; the next three are not known in older
+    /// results either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_direct: Option<u64>,
+    /// Where the time of requests went inside of the API, in the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stages: Option<StageSums>,
+    /// Requests on the three ways, after the window of a load of one user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<PathSums>,
 }
 
 /// One second of a trial, all phases: a row of `timeline.csv`.

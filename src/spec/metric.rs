@@ -59,6 +59,38 @@ pub enum Metric {
     NginxCpuPerRequest,
     /// Highest rate that keeps the objective of the load's search, in requests per second.
     MaxRate,
+    /// From a client to Nginx and back, of one request: the mean of what Nginx answers itself.
+    TimeInNetwork,
+    /// What Nginx adds by standing before the API, of one request, without the way to it.
+    TimeInNginx,
+    /// From the request's head at the API to its parameters read, mean.
+    TimeInRouting,
+    /// Waiting for a database connection, mean.
+    TimeInPoolWait,
+    /// Asking Redis and telling it, mean over all requests.
+    TimeInCache,
+    /// From a connection in hand to the last row there, mean over all requests.
+    TimeInQuery,
+    /// Rows to JSON and the response around it, mean.
+    TimeInSerialise,
+    /// CPU time of Postgres over the window, 1 is one core.
+    PostgresCpuShare,
+    /// CPU time of Redis over the window, 1 is one core.
+    RedisCpuShare,
+    /// CPU time of Nginx over the window, 1 is one core.
+    NginxCpuShare,
+    /// CPU time of the API over the window, 1 is one core.
+    ApiCpuShare,
+    /// Memory of Postgres at the end of the window, shared memory counted once.
+    PostgresPssBytes,
+    /// Memory of Redis at the end of the window, shared memory counted once.
+    RedisPssBytes,
+    /// Memory of Nginx at the end of the window, shared memory counted once.
+    NginxPssBytes,
+    /// Memory of the API at the end of the window, shared memory counted once.
+    ApiPssBytes,
+    /// Bytes between clients and Nginx for each second of the window, both directions.
+    NetworkRate,
 }
 
 /// The unit in which a metric's value is held.
@@ -70,7 +102,9 @@ pub enum Unit {
     Bytes,
     /// Per second.
     PerSecond,
-    /// A share, from 0 to 1.
+    /// Bytes per second.
+    BytesPerSecond,
+    /// A share, from 0 to 1; one of a core may be more.
     Share,
     /// A plain number.
     Number,
@@ -88,7 +122,7 @@ pub enum Better {
 
 impl Metric {
     /// Every metric, in the order of this page.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 41] = [
         Self::ResponseTimeP50,
         Self::ResponseTimeP90,
         Self::ResponseTimeP95,
@@ -114,6 +148,22 @@ impl Metric {
         Self::RedisCpuPerRequest,
         Self::NginxCpuPerRequest,
         Self::MaxRate,
+        Self::TimeInNetwork,
+        Self::TimeInNginx,
+        Self::TimeInRouting,
+        Self::TimeInPoolWait,
+        Self::TimeInCache,
+        Self::TimeInQuery,
+        Self::TimeInSerialise,
+        Self::PostgresCpuShare,
+        Self::RedisCpuShare,
+        Self::NginxCpuShare,
+        Self::ApiCpuShare,
+        Self::PostgresPssBytes,
+        Self::RedisPssBytes,
+        Self::NginxPssBytes,
+        Self::ApiPssBytes,
+        Self::NetworkRate,
     ];
 
     /// Its name in files.
@@ -144,6 +194,22 @@ impl Metric {
             Self::RedisCpuPerRequest => "redis_cpu_per_request",
             Self::NginxCpuPerRequest => "nginx_cpu_per_request",
             Self::MaxRate => "max_rate",
+            Self::TimeInNetwork => "time_in_network",
+            Self::TimeInNginx => "time_in_nginx",
+            Self::TimeInRouting => "time_in_routing",
+            Self::TimeInPoolWait => "time_in_pool_wait",
+            Self::TimeInCache => "time_in_cache",
+            Self::TimeInQuery => "time_in_query",
+            Self::TimeInSerialise => "time_in_serialise",
+            Self::PostgresCpuShare => "postgres_cpu_share",
+            Self::RedisCpuShare => "redis_cpu_share",
+            Self::NginxCpuShare => "nginx_cpu_share",
+            Self::ApiCpuShare => "api_cpu_share",
+            Self::PostgresPssBytes => "postgres_pss_bytes",
+            Self::RedisPssBytes => "redis_pss_bytes",
+            Self::NginxPssBytes => "nginx_pss_bytes",
+            Self::ApiPssBytes => "api_pss_bytes",
+            Self::NetworkRate => "network_rate",
         }
     }
 
@@ -151,8 +217,19 @@ impl Metric {
     pub fn unit(self) -> Unit {
         match self {
             Self::Throughput | Self::MaxRate => Unit::PerSecond,
-            Self::ErrorRatio | Self::CacheHitRatio => Unit::Share,
-            Self::IndexBytes | Self::TableBytes => Unit::Bytes,
+            Self::ErrorRatio
+            | Self::CacheHitRatio
+            | Self::PostgresCpuShare
+            | Self::RedisCpuShare
+            | Self::NginxCpuShare
+            | Self::ApiCpuShare => Unit::Share,
+            Self::IndexBytes
+            | Self::TableBytes
+            | Self::PostgresPssBytes
+            | Self::RedisPssBytes
+            | Self::NginxPssBytes
+            | Self::ApiPssBytes => Unit::Bytes,
+            Self::NetworkRate => Unit::BytesPerSecond,
             Self::IndexScansPerRequest | Self::BuffersPerRequest | Self::StatementsPerRequest => {
                 Unit::Number
             }

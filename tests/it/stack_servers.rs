@@ -89,9 +89,11 @@ async fn clients_reach_the_api_but_not_its_insides_and_nginx_counts_them() {
     let before = stack.nginx_requests().await.expect("counts");
     assert_eq!(status_of(&stack, "/health/ready").await, "HTTP/1.1 200 OK");
     assert_eq!(status_of(&stack, "/__querylab/counters").await, "HTTP/1.1 404 Not Found");
+    assert_eq!(status_of(&stack, "/__querylab/static").await, "HTTP/1.1 200 OK");
+    assert_eq!(status_of(&stack, "/__querylab/static/").await, "HTTP/1.1 404 Not Found");
     assert_eq!(status_of(&stack, "/x/../__querylab/counters").await, "HTTP/1.1 404 Not Found");
     let after = stack.nginx_requests().await.expect("counts");
-    assert_eq!(after - before, 3 + 1, "three of ours, and the question itself");
+    assert_eq!(after - before, 5 + 1, "five of ours, and the question itself");
     stack.stop_api().await.expect("it stops");
     assert!(tokio::net::TcpStream::connect(stack.address).await.is_err());
     let fsync = stack.postgres().settings_in_force(&["fsync"]).await.expect("it still answers");

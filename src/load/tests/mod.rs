@@ -6,5 +6,6 @@ mod faults;
 mod levels;
 mod kept;
 mod models;
+mod paths;
 mod scripts;
 mod sockets;

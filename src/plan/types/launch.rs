@@ -116,6 +116,57 @@ pub struct ApiCounters {
     pub pool_wait_total_ns: u64,
     /// Longest wait for a connection.
     pub pool_wait_max_ns: u64,
+    /// Where the time of requests to endpoints went.
+    #[serde(default)]
+    pub stages: StageSums,
+    /// Bytes that came in from clients, questions for health and counters included.
+    #[serde(default)]
+    pub http_received_bytes: u64,
+    /// Bytes that went out to clients.
+    #[serde(default)]
+    pub http_sent_bytes: u64,
+}
+
+/// Where the time of requests went inside of the API: sums over the requests that have got their answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageSums {
+    /// Requests whose times these are.
+    pub requests: u64,
+    /// From the request's head being there to the handler with its parameters read.
+    pub routing_ns: u64,
+    /// Waiting for a database connection: queue, opening, ping.
+    pub pool_wait_ns: u64,
+    /// Asking Redis and telling it.
+    pub cache_ns: u64,
+    /// From a connection in hand to the last row there.
+    pub query_ns: u64,
+    /// Rows to JSON, and the response around it.
+    pub serialise_ns: u64,
+}
+
+impl StageSums {
+    /// What was added between `before` and now.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        self.with(before, u64::saturating_sub)
+    }
+
+    /// Both together: the sums of two processes.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        self.with(other, u64::saturating_add)
+    }
+
+    fn with(&self, other: &Self, both: fn(u64, u64) -> u64) -> Self {
+        Self {
+            requests: both(self.requests, other.requests),
+            routing_ns: both(self.routing_ns, other.routing_ns),
+            pool_wait_ns: both(self.pool_wait_ns, other.pool_wait_ns),
+            cache_ns: both(self.cache_ns, other.cache_ns),
+            query_ns: both(self.query_ns, other.query_ns),
+            serialise_ns: both(self.serialise_ns, other.serialise_ns),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub use drive::{
 pub use judge::{ClaimPlan, DeltaPlan, DesignPlan, RegressionPlan, ThresholdPlan};
 pub use launch::{
     ApiCounters, ApiLaunch, LET_IN_WITHIN, PGOPTIONS_IS_SET, PostgresAddress, RedisAddress,
+    StageSums,
 };
 use serde::{Deserialize, Serialize};
 

@@ -166,7 +166,7 @@ fn quantity(look: &mut Look<'_>, path: &Path, metric: Option<Metric>) -> Option<
             value.as_str().and_then(|t| t.parse::<Span>().ok()).map(Span::secs),
             "write a duration with its unit, like `\"8000ms\"`",
         ),
-        Some(Unit::Bytes) => (
+        Some(Unit::Bytes | Unit::BytesPerSecond) => (
             value.as_str().and_then(|t| t.parse::<Bytes>().ok()).map(|b| b.0 as f64),
             "write a size with its unit, like `\"256MB\"`",
         ),

@@ -6,5 +6,6 @@ mod client;
 mod pool;
 mod refusals;
 mod servers;
+mod stages;
 mod start;
 mod values;
