@@ -74,6 +74,7 @@ pub(super) fn manifest(
         host: gathered.host.clone(),
         dataset: gathered.dataset.clone(),
         notes: gathered.notes.clone(),
+        pilot: None,
         seeds: gathered.seeds.clone(),
         digests: BTreeMap::new(),
     }

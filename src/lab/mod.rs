@@ -4,6 +4,7 @@
 //! says what it does as events; it prints nothing.
 
 mod accounting;
+mod calibrate;
 mod clock;
 mod done;
 mod event;
@@ -16,6 +17,10 @@ mod serve;
 mod trial;
 mod witness;
 
+pub use calibrate::{
+    Calibrated, Calibrating, Calibration, Ceiling, ClockFigures, Embedded, Folder, Lag, Noise,
+    NoiseFigure, ProcessorFigures, Seen, calibrate,
+};
 pub use event::{Event, Interrupt, Stop, stop_of};
 pub use manifest::git_revision;
 pub use run::{Ended, Options, run};

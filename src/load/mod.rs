@@ -23,6 +23,7 @@ mod shots;
 mod steady;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod wire;
 mod zipf;
 
@@ -31,3 +32,4 @@ pub use recording::{Recording, Slice, WindowRecording};
 pub use run::{Checked, Job, Requests, check_once, run};
 pub use schedule::Arrivals;
 pub use shots::{Shot, Shots};
+pub use timing::{Timing, timing};

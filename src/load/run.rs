@@ -122,7 +122,7 @@ pub async fn check_once(job: Job, count: u64) -> anyhow::Result<Checked> {
 }
 
 /// Runs `work` on a new thread with a runtime of that thread alone.
-fn on_a_thread(
+pub(super) fn on_a_thread(
     work: impl FnOnce(anyhow::Result<LocalRuntime>) + Send + 'static,
 ) -> anyhow::Result<()> {
     let thread = std::thread::Builder::new().name("querylab-load".into());

@@ -8,6 +8,7 @@ mod explain;
 mod host;
 mod postgres;
 mod process;
+mod processor;
 mod redis;
 
 pub use api::counters;
@@ -15,4 +16,5 @@ pub use explain::{Explained, find_node, shape_hash};
 pub use host::{boot_id, host, start_ticks};
 pub use postgres::{DatabaseStats, Session, connect};
 pub use process::{Memory, Snapshot, Used, snapshot};
+pub use processor::{HASHED_BYTES, hash_rounds};
 pub use redis::{RedisStats, redis_stats};

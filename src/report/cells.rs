@@ -6,7 +6,10 @@ use super::values::{Missing, is_latency, of_trial, scale};
 use crate::plan::{CellPlan, Role};
 use crate::results::{FailureKind, Outcome, Results, State, TrialRecord};
 use crate::spec::Metric;
-use crate::stats::{Estimate, Interval, Pair, estimate, none_in};
+use crate::stats::{
+    Comparison, Estimate, Interval, NoComparison, Pair, Question, compare_after_pilot, estimate,
+    none_in,
+};
 
 /// With a larger share of unsteady trials than this, a cell has no steady state.
 const MOST_UNSTEADY: f64 = 0.25;
@@ -46,6 +49,29 @@ pub(super) fn is_complete(results: &Results) -> bool {
     results.manifest.run.state == State::Complete
 }
 
+/// Blocks that this run was to have: fixed beforehand, or as many as its pilot asked for.
+pub(super) fn blocks(results: &Results) -> u32 {
+    results.manifest.pilot.as_ref().map_or(results.plan.design.blocks, |pilot| pilot.decided)
+}
+
+/// The attempt that was made after this one, in the same block: a trial that is not valid is repeated at most once.
+pub(super) fn attempt_after<'a>(
+    results: &'a Results,
+    trial: &TrialRecord,
+) -> Option<&'a TrialRecord> {
+    results.trials.iter().find(|t| t.number == trial.number && t.order > trial.order)
+}
+
+/// Compares pairs of this run. Where a pilot chose their number, its scatter counts if it is the larger one.
+pub(super) fn compare(
+    results: &Results,
+    pairs: &[Pair],
+    question: Question,
+) -> Result<Comparison, NoComparison> {
+    let pilot = results.manifest.pilot.as_ref().map_or(0, |pilot| pilot.blocks);
+    compare_after_pilot(pairs, pilot, question)
+}
+
 /// Sums over the valid trials of a cell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Sums {
@@ -64,7 +90,7 @@ impl<'a> Cell<'a> {
     pub(super) fn valid(&self) -> Vec<&'a TrialRecord> {
         let mut by_block = BTreeMap::new();
         for trial in &self.trials {
-            if trial.window.is_some() && !matches!(trial.outcome, Outcome::Failed(_)) {
+            if trial.window.is_some() && trial.outcome.is_valid() {
                 by_block.entry(trial.block).or_insert(*trial);
             }
         }

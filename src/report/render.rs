@@ -7,7 +7,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use super::claims::Counts;
 use super::view::{Found, view};
-use super::{claims, compared, decision, tables, thresholds};
+use super::{claims, compared, decision, errors, tables, thresholds};
 use crate::results::{Results, Table};
 use crate::stats::Held;
 
@@ -38,12 +38,14 @@ pub struct Report {
 /// Only if the built-in template does not fit the view: a bug.
 pub fn render(results: &Results) -> anyhow::Result<Report> {
     let compared = compared::comparisons(results);
+    let errors = errors::compared(results);
     let noise = compared::noise(results);
     let judged = claims::judge(results);
     let limits = thresholds::judge(results);
     let counts = Counts::of(&judged);
     let found = Found {
         compared: &compared,
+        errors: &errors,
         noise: noise.as_ref(),
         claims: &judged,
         counts,
@@ -53,7 +55,7 @@ pub fn render(results: &Results) -> anyhow::Result<Report> {
         markdown: markdown(results, &found)?,
         tables: vec![
             tables::summary(results),
-            tables::comparisons(results, &compared, noise.as_ref()),
+            tables::comparisons(results, &compared, &errors, noise.as_ref()),
             tables::claims(&judged),
             tables::resources(results),
             tables::indexes(results),

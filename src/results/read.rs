@@ -78,6 +78,7 @@ fn read_unfinished(dir: &Path) -> Result<Results> {
         notes: vec![
             "the run has no manifest: its versions, settings and machine are not known".into(),
         ],
+        pilot: None,
         seeds: BTreeMap::new(),
         digests: BTreeMap::new(),
         run,

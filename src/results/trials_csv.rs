@@ -89,6 +89,7 @@ fn cells(t: &TrialRecord) -> Cells {
         Outcome::Ok => ("ok", None, None),
         Outcome::Overloaded => ("overloaded", None, None),
         Outcome::Failed(f) => ("failed", Some(kind_word(f.kind)), Some(&f.reason)),
+        Outcome::Invalid(reason) => ("invalid", None, Some(reason)),
     };
     c.put("outcome", outcome);
     c.put_some("failure_kind", kind);

@@ -104,6 +104,7 @@ fn outcome(row: &Row<'_>) -> Result<Outcome> {
                 .ok_or_else(|| anyhow!("column `failure_kind`: `{word}`"))?;
             Outcome::Failed(Failure { kind, reason: needed(row, "failure_reason")? })
         }
+        "invalid" => Outcome::Invalid(needed(row, "failure_reason")?),
         other => bail!("column `outcome`: `{other}`"),
     })
 }

@@ -62,6 +62,16 @@ pub enum Outcome {
     Overloaded,
     /// Not valid, with the reason.
     Failed(Failure),
+    /// Not valid through no fault of what was measured, with the reason: the machine was disturbed, or the load generator
+    /// starved. Decided without a look at its latencies; where there is another attempt, that one counts.
+    Invalid(String),
+}
+
+impl Outcome {
+    /// Whether the trial counts.
+    pub fn is_valid(&self) -> bool {
+        matches!(self, Self::Ok | Self::Overloaded)
+    }
 }
 
 /// The reason of a trial whose sums do not agree begins with this.
@@ -335,11 +345,32 @@ pub struct Manifest {
     pub dataset: DatasetRecord,
     /// What a reader should know about this run, generated from what happened.
     pub notes: Vec<String>,
+    /// How the number of blocks was decided, where `design.precision` asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pilot: Option<PilotRecord>,
     /// Stream to its seed: `root`, `data`, `order`; those of a block are in `plan.json`.
     #[serde(default)]
     pub seeds: BTreeMap<String, u64>,
     /// File to its SHA-256, for every other file of the folder.
     pub digests: BTreeMap<String, String>,
+}
+
+/// How the number of blocks was decided: by the scatter of a pilot, once, without a look at the effect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PilotRecord {
+    /// Blocks of the pilot: what `stats::compare_after_pilot` must be told.
+    pub blocks: u32,
+    /// Wanted half-width of the ratio's interval, 0.03 for 3 %.
+    pub half_width: f64,
+    /// Confidence of that interval, 0 to 1.
+    pub confidence: f64,
+    /// Most blocks: `design.blocks`.
+    pub most: u32,
+    /// Blocks that the rule asked for. Fewer were run only where the time budget ended the run.
+    pub decided: u32,
+    /// Largest standard deviation of a block's log-ratio in the pilot; none where it could not be had, and then `decided`
+    /// is `most`.
+    pub sd_log: Option<f64>,
 }
 
 /// A results folder, read.

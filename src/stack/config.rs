@@ -214,6 +214,7 @@ mod tests {
             "proxy_http_version 1.1;",
             "proxy_set_header Connection \"\";",
             "location ^~ /__querylab/ {",
+            &format!("location = {} {{", crate::stack::STATIC_PATH),
             "listen 127.0.0.1:20001;",
         ] {
             assert!(text.contains(line), "{line} in {text}");

@@ -41,6 +41,7 @@ pub use error::StackError;
 pub use guard::guard_main;
 pub use locate::Part;
 pub use lock::{MeasuringLock, Wait};
+pub use nginx::STATIC_PATH;
 pub use postgres::{Postgres, Role};
 pub use process::relaunch_without_foreign_settings;
 pub use protocol::Keep;

@@ -17,6 +17,8 @@ use super::workshop::{As, Errand, last_lines};
 use super::{http, identity};
 use crate::plan::StackPlan;
 
+/// Answered by Nginx itself, with a few bytes and status 200.
+pub const STATIC_PATH: &str = "/__querylab/static";
 /// For `nginx -t`.
 const TRIAL: Duration = Duration::from_secs(20);
 /// For the first answer.

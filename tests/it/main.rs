@@ -7,6 +7,7 @@
 #![expect(clippy::print_stderr, reason = "a skipped test says so loudly")]
 
 mod api;
+mod calibrate;
 mod cli;
 mod drive;
 mod house;
