@@ -68,7 +68,7 @@ fn painter(global: &Global) -> Painter {
 }
 
 fn window(text: &str) -> Result<Span, String> {
-    let span: Span = text.parse().map_err(|e| format!("--duration: {e}"))?;
+    let span = text.parse::<Span>().map_err(|e| format!("--duration: {e}"))?;
     if (SHORTEST..=LONGEST).contains(&span) {
         Ok(span)
     } else {

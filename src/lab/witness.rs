@@ -48,6 +48,8 @@ pub(super) fn window(recording: &Recording) -> Window {
         },
         lag_p99_us: w.lag_p99_us(),
         generator_cpu_share: w.generator_cpu_share(),
+        drift: None,
+        drift_p: None,
     }
 }
 

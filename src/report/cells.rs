@@ -8,7 +8,7 @@ use crate::results::{FailureKind, Outcome, Results, State, TrialRecord};
 use crate::spec::Metric;
 use crate::stats::{
     Comparison, Estimate, Interval, NoComparison, Pair, Question, compare_after_pilot, estimate,
-    none_in,
+    median, none_in,
 };
 
 /// With a larger share of unsteady trials than this, a cell has no steady state.
@@ -104,9 +104,18 @@ impl<'a> Cell<'a> {
 
     /// Whether the figures of too many valid trials still moved in their windows.
     pub(super) fn is_unsteady(&self) -> bool {
-        let valid = self.valid();
-        let moving = valid.iter().filter(|t| t.is_unsteady()).count();
-        moving as f64 > MOST_UNSTEADY * valid.len() as f64
+        self.unsteady() as f64 > MOST_UNSTEADY * self.valid().len() as f64
+    }
+
+    /// Valid trials whose figures still moved in their windows.
+    pub(super) fn unsteady(&self) -> usize {
+        self.valid().iter().filter(|t| t.is_unsteady()).count()
+    }
+
+    /// How far the median moved over a window, as a share of itself: the median of the valid trials that know it.
+    pub(super) fn drift(&self) -> Option<f64> {
+        let windows = self.valid().into_iter().filter_map(|t| t.window.as_ref());
+        median(&windows.filter_map(|w| w.drift).collect::<Vec<f64>>())
     }
 
     /// Whether a trial gave wrong answers, used a wrong plan or lost count.

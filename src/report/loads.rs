@@ -58,6 +58,7 @@ pub(super) fn figures(results: &Results, load: &str) -> String {
     let cells: Vec<Cell<'_>> =
         results.plan.variants.iter().filter_map(|v| cell(results, &v.name, load)).collect();
     let has_cache = cells.iter().any(|c| c.value(Metric::CacheHitRatio).is_ok());
+    let has_drift = cells.iter().any(|c| c.drift().is_some());
     let mut rows = Vec::new();
     for c in &cells {
         let value = |metric| one(c, metric);
@@ -78,6 +79,9 @@ pub(super) fn figures(results: &Results, load: &str) -> String {
                 Err(_) => "–".into(),
             });
         }
+        if has_drift {
+            row.push(drift(c));
+        }
         rows.push(row);
     }
     let mut header = vec![("variant", Align::Left)];
@@ -88,12 +92,26 @@ pub(super) fn figures(results: &Results, load: &str) -> String {
     if has_cache {
         header.push(("hit ratio", Align::Right));
     }
+    if has_drift {
+        header.push(("drift", Align::Right));
+    }
     table(&header, &rows)
 }
 
 /// The mean over the blocks, or why there is none.
 pub(super) fn one(cell: &Cell<'_>, metric: Metric) -> String {
     cell.value(metric).map_or_else(Missing::text, |e| show(metric, e.mean))
+}
+
+/// `+1.20%, 2 moved`: how the median went over the windows, and how many of them had not come to rest.
+fn drift(cell: &Cell<'_>) -> String {
+    let Some(drift) = cell.drift() else { return blank() };
+    let sign = if drift < 0.0 { "−" } else { "+" };
+    let moved = match cell.unsteady() {
+        0 => String::new(),
+        n => format!(", {n} moved"),
+    };
+    format!("{sign}{}{moved}", share(drift.abs()))
 }
 
 fn errors(cell: &Cell<'_>) -> String {
@@ -251,7 +269,7 @@ fn seen(detectable: f64) -> String {
 
 /// Blocks for an interval of the margin's half-width; three digits of an estimate.
 fn needed(blocks: u64) -> String {
-    super::values::digits(blocks as f64)
+    if blocks < 1000 { blocks.to_string() } else { super::values::digits(blocks as f64) }
 }
 
 /// An interval whose ends are farther apart than this says nothing that a reader could use.

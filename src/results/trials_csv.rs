@@ -24,6 +24,14 @@ pub fn trials_table(trials: &[TrialRecord]) -> Table {
             }
         }
     }
+    for (name, pick) in LATER_WINDOW {
+        let value = |t: &TrialRecord| t.window.as_ref().and_then(pick);
+        if trials.iter().any(|t| value(t).is_some()) {
+            for (row, trial) in rows.iter_mut().zip(trials) {
+                row.put_some(name, value(trial));
+            }
+        }
+    }
     let header = rows.first().map_or_else(header_of_nothing, Cells::names);
     Table {
         file: "trials.csv".into(),
@@ -43,6 +51,11 @@ const LATER: [(&str, Count); 4] = [
     ("api_cache_bypasses", |w| w.api_cache_bypasses),
     ("nginx_requests", |w| w.nginx_requests),
 ];
+
+type WindowFigure = fn(&Window) -> Option<f64>;
+/// The same of the window.
+const LATER_WINDOW: [(&str, WindowFigure); 2] =
+    [("response_time_drift", |w| w.drift), ("response_time_drift_p", |w| w.drift_p)];
 
 fn header_of_nothing() -> Vec<String> {
     vec!["format".into(), "number".into()]
@@ -222,6 +235,8 @@ mod tests {
                 },
                 lag_p99_us: x[5],
                 generator_cpu_share: x[6],
+                drift: Some(x[7]),
+                drift_p: (x[8] > 0.0).then_some(x[9]),
             },
         )
     }

@@ -126,6 +126,8 @@ fn window(row: &Row<'_>) -> Result<Option<Window>> {
         service_time: quantiles(row, "service_time")?,
         lag_p99_us: needed(row, "lag_p99_us")?,
         generator_cpu_share: needed(row, "generator_cpu_share")?,
+        drift: later(row, "response_time_drift")?,
+        drift_p: later(row, "response_time_drift_p")?,
     }))
 }
 

@@ -178,6 +178,13 @@ pub struct Window {
     pub lag_p99_us: f64,
     /// CPU of the generator over the window, 1.0 is one core.
     pub generator_cpu_share: f64,
+    /// How far the median response time moved over the window, as a share of itself: 0.07 for 7 % upwards. None in older
+    /// results, and where fewer than ten slices of the window had answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<f64>,
+    /// The probability of such a trend by chance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_p: Option<f64>,
 }
 
 /// Latencies in microseconds. None: too few samples for that quantile, or it falls among failures.

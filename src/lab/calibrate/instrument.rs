@@ -60,7 +60,7 @@ async fn up(
         }
         looked = async {
             let served = is_ready.recv().await.context("the servers never came up")?;
-            let address = served.url.trim_start_matches("http://").parse();
+            let address = served.url.trim_start_matches("http://").parse::<SocketAddr>();
             drive_all(plan, address.context("the servers' address")?, &events).await
         } => looked.map_err(|e| measurement(&e)),
         signal = interrupted(interrupt) => Err(Stop::Interrupted(signal)),
