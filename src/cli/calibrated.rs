@@ -19,7 +19,10 @@ pub(super) fn page(c: &Calibration) -> String {
         writeln!(page, "{name:<10} {text}").expect("a String takes all");
     };
     let said = |key: &str| c.machine.get(key).map_or("?", String::as_str);
-    line("machine", format!("{} cores, {}, Linux {}", said("cores"), said("cpu_model"), said("kernel")));
+    line(
+        "machine",
+        format!("{} cores, {}, Linux {}", said("cores"), said("cpu_model"), said("kernel")),
+    );
     let clock = &c.clock;
     line(
         "clock",
@@ -157,7 +160,9 @@ mod tests {
             sd_log: sd,
             sd_log_low_95: sd * 0.66,
             sd_log_high_95: sd * 2.04,
-            detectable: [6, 8, 12].map(|n| Seen { blocks: n, difference: sd * 8.0 / n as f64 }).to_vec(),
+            detectable: [6, 8, 12]
+                .map(|n| Seen { blocks: n, difference: sd * 8.0 / n as f64 })
+                .to_vec(),
             blocks_to_see_5_percent: blocks,
             blocks_for_5_percent_half_width: 8,
         };

@@ -253,8 +253,7 @@ fn doubt_exploratory(all: &mut [Compared], alpha: f64) {
         let is_doubtful =
             !compared.names_no_side() && compared.p_adjusted.is_some_and(|p| p > alpha);
         let spread = compared.comparison.and_then(|c| c.spread);
-        if let (true, Some(spread)) = (is_doubtful, spread)
-        {
+        if let (true, Some(spread)) = (is_doubtful, spread) {
             compared.verdict = Verdict::Inconclusive {
                 detectable: spread.detectable,
                 blocks_needed: spread.blocks_needed,

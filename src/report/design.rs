@@ -29,7 +29,9 @@ fn by_precision(pilot: &PilotRecord) -> String {
         n.to_string()
     };
     let scattered = match pilot.sd_log {
-        Some(sd) => format!("which scattered by {} (standard deviation of the log-ratio)", share(sd)),
+        Some(sd) => {
+            format!("which scattered by {} (standard deviation of the log-ratio)", share(sd))
+        }
         None => "of which a comparison had no scatter".into(),
     };
     format!(

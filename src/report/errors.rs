@@ -3,6 +3,8 @@
 //! No word is given to such a difference: it stands as a number with its interval, and the p-value of the exact
 //! sign-flip test. Where nobody failed there is nothing to compare, and each share stands with its limit, 3/n.
 
+use std::fmt::Write as _;
+
 use super::cells::{Cell, cell};
 use super::markdown::code;
 use crate::results::Results;
@@ -79,7 +81,8 @@ impl Errors {
         );
         if let Some((name, due)) = &self.clean {
             let (name, limit) = (code(name), share(none_in(*due)));
-            text += &format!(" Of {name}'s {} none failed: at most {limit} would.", count(*due));
+            write!(text, " Of {name}'s {} none failed: at most {limit} would.", count(*due))
+                .expect("a String takes text");
         }
         text
     }

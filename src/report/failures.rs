@@ -98,7 +98,9 @@ mod tests {
     fn a_repeated_trial_counts_instead_of_the_disturbed_one_and_both_are_told() {
         let text = markdown(&disturbed(Some(Outcome::Ok)));
         assert!(text.contains("stolen; repeated as number 16 of its block: valid"), "{text}");
-        assert!(text.contains("1 of 121 trials were disturbed and are in no figure: 1 were repeated"));
+        assert!(
+            text.contains("1 of 121 trials were disturbed and are in no figure: 1 were repeated")
+        );
         assert!(text.contains("`cached` beside `btree`: **faster**"));
         let summary = |r: &Results| render(r).expect("renders").tables[0].rows.clone();
         let (got, undisturbed) = (summary(&disturbed(Some(Outcome::Ok))), summary(&results()));

@@ -8,7 +8,7 @@ use super::values::{Missing, model, name, show};
 use crate::plan::ModelPlan;
 use crate::results::{Outcome, Results};
 use crate::spec::Metric;
-use crate::stats::{Comparison, Interval, Spread, none_in};
+use crate::stats::{Comparison, FEWEST_BLOCKS, Interval, Spread, none_in};
 use crate::units::{count, share, sig3};
 
 /// What is said about a load before its tables.
@@ -186,10 +186,16 @@ fn blank() -> String {
 }
 
 /// Each variant beside the baseline under the load; first the baseline beside itself, if that is where it runs twice.
-pub(super) fn beside(results: &Results, all: &[Compared], noise: Option<&Noise>, load: &str) -> String {
+pub(super) fn beside(
+    results: &Results,
+    all: &[Compared],
+    noise: Option<&Noise>,
+    load: &str,
+) -> String {
     let design = &results.plan.design;
     let twin = noise.filter(|n| n.load == load);
-    let mut rows: Vec<Vec<String>> = twin.map(|n| twin_row(n, &design.baseline)).into_iter().collect();
+    let mut rows: Vec<Vec<String>> =
+        twin.map(|n| twin_row(n, &design.baseline)).into_iter().collect();
     rows.extend(all.iter().filter(|c| c.load == load).map(beside_row));
     if rows.is_empty() {
         return String::new();
@@ -267,8 +273,9 @@ fn seen(detectable: f64) -> String {
     if detectable < 10.0 { format!(">= {}", share(detectable)) } else { ">= 1000%".into() }
 }
 
-/// Blocks for an interval of the margin's half-width; three digits of an estimate.
+/// Blocks for an interval of the margin's half-width; three digits of an estimate, and no fewer than carry a verdict.
 fn needed(blocks: u64) -> String {
+    let blocks = blocks.max(u64::try_from(FEWEST_BLOCKS).unwrap_or(u64::MAX));
     if blocks < 1000 { blocks.to_string() } else { super::values::digits(blocks as f64) }
 }
 

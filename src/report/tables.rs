@@ -177,7 +177,11 @@ fn error_row(errors: &Errors, design: &DesignPlan) -> Vec<String> {
     row.extend(std::iter::repeat_n(String::new(), 13));
     row.extend([number(d.p_value), number(errors.p_adjusted), "benjamini-hochberg".into()]);
     row.push(String::new());
-    row.extend([number(d.mean), maybe(d.interval.map(|i| i.low)), maybe(d.interval.map(|i| i.high))]);
+    row.extend([
+        number(d.mean),
+        maybe(d.interval.map(|i| i.low)),
+        maybe(d.interval.map(|i| i.high)),
+    ]);
     row
 }
 

@@ -160,7 +160,10 @@ fn the_baseline_beside_itself_is_a_row_and_what_was_not_found_says_what_would_ha
     let (_, after) = text.split_once("### Load `unloaded`").expect("a chapter");
     let (here, later) = after.split_once("### Load").expect("another");
     let twin = here.lines().find(|line| line.contains("A/A")).expect("a row");
-    assert!(twin.contains("`btree` again") && twin.contains("A/A") && twin.contains(">= "), "{twin}");
+    assert!(
+        twin.contains("`btree` again") && twin.contains("A/A") && twin.contains(">= "),
+        "{twin}"
+    );
     assert!(!later.contains("A/A"), "it runs twice under one load only");
     for line in here.lines().filter(|l| l.contains("**no relevant difference**")) {
         assert!(line.contains(">= "), "{line}");

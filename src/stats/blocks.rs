@@ -51,9 +51,8 @@ pub fn detectable(sd_log: f64, n: usize, confidence: f64) -> f64 {
 /// Fewest blocks that show a difference of `effect` in four of five runs: as many as carry a verdict at least, none
 /// where `most` do not.
 pub fn blocks_to_detect(effect: f64, sd_log: f64, confidence: f64, most: u32) -> Option<u32> {
-    (PILOT_BLOCKS..=most).find(|n| {
-        usize::try_from(*n).is_ok_and(|n| detectable(sd_log, n, confidence) <= effect)
-    })
+    (PILOT_BLOCKS..=most)
+        .find(|n| usize::try_from(*n).is_ok_and(|n| detectable(sd_log, n, confidence) <= effect))
 }
 
 /// `ceil((t s / ln(1 + h))^2)`, at least 2; without a half-width, as many as there are numbers.
@@ -99,7 +98,9 @@ mod tests {
     #[test]
     fn what_blocks_show_is_that_of_the_method_and_more_blocks_show_less() {
         // method, simulation 6, n = 8: sd 1, 2, 3, 5, 8 % → 1.2, 2.3, 3.5, 5.9, 9.7 %.
-        for (sd, want) in [(0.01, 0.012), (0.02, 0.023), (0.03, 0.035), (0.05, 0.059), (0.08, 0.097)] {
+        for (sd, want) in
+            [(0.01, 0.012), (0.02, 0.023), (0.03, 0.035), (0.05, 0.059), (0.08, 0.097)]
+        {
             let got = detectable(sd, 8, 0.95);
             assert!((got - want).abs() < 1e-3, "{sd}: {got}");
         }

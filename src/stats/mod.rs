@@ -37,9 +37,7 @@ pub use compare::{
     compare_after_pilot,
 };
 pub use difference::{Difference, difference, sign_flip_p_value};
-pub use estimate::{
-    Estimate, Scale, estimate, geometric_mean, median, scatter, scatter_interval,
-};
+pub use estimate::{Estimate, Scale, estimate, geometric_mean, median, scatter, scatter_interval};
 pub use levels::{Levels, levels};
 pub use multiplicity::{benjamini_hochberg, holm};
 pub use quantile::{none_in, samples_needed};

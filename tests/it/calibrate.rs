@@ -15,7 +15,9 @@ fn a_machine_is_calibrated_as_one_object_and_nothing_is_left() {
     expect_code(&output, 0);
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let number = |path: &str| {
-        told.pointer(path).and_then(serde_json::Value::as_f64).unwrap_or_else(|| panic!("{path}: {told}"))
+        told.pointer(path)
+            .and_then(serde_json::Value::as_f64)
+            .unwrap_or_else(|| panic!("{path}: {told}"))
     };
     assert!(number("/clock/read_ns") > 0.0 && number("/clock/overshoot_p50_us") > 0.0);
     assert!(number("/processor/sha256_bytes_per_s") > 1e6);

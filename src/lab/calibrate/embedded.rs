@@ -132,7 +132,8 @@ mod tests {
     #[test]
     fn what_a_dead_maker_left_is_removed_and_what_is_somebodys_is_not() {
         let scratch = tempfile::tempdir().expect("a folder");
-        let [dead, other] = ["calibrate-4294967294", "calibrate-mine"].map(|n| scratch.path().join(n));
+        let [dead, other] =
+            ["calibrate-4294967294", "calibrate-mine"].map(|n| scratch.path().join(n));
         for folder in [&dead, &other] {
             fs::create_dir(folder).expect("made");
         }

@@ -159,7 +159,9 @@ pub(super) fn warnings(c: &Calibration) -> Vec<String> {
         let at = format!("at {}/s", sig3(load.offered_rps));
         if load.lag_p99_us > LAG_LIMIT_US {
             let lag = latency_ns(load.lag_p99_us * 1e3);
-            out.push(format!("the generator is late {at}: one request in a hundred by {lag} or more"));
+            out.push(format!(
+                "the generator is late {at}: one request in a hundred by {lag} or more"
+            ));
         }
         if load.dropped > 0 {
             out.push(format!("{at} Nginx alone does not keep up: {} dropped", load.dropped));
@@ -167,7 +169,9 @@ pub(super) fn warnings(c: &Calibration) -> Vec<String> {
     }
     if c.processor.spread > PROCESSOR_LIMIT {
         let spread = share(c.processor.spread);
-        out.push(format!("the processor scatters by {spread} at work that never changes: is it shared?"));
+        out.push(format!(
+            "the processor scatters by {spread} at work that never changes: is it shared?"
+        ));
     }
     if c.steal_share > STEAL_LIMIT {
         let stolen = share(c.steal_share);
@@ -177,14 +181,20 @@ pub(super) fn warnings(c: &Calibration) -> Vec<String> {
         let metric = figure.metric.replace('_', " ");
         if figure.n < crate::stats::FEWEST_BLOCKS {
             let n = figure.n;
-            out.push(format!("the scatter of {metric} is that of {n} blocks, which is hardly known"));
+            out.push(format!(
+                "the scatter of {metric} is that of {n} blocks, which is hardly known"
+            ));
         }
         if figure.sd_log > SCATTER_LIMIT {
             let scatter = share(figure.sd_log);
-            out.push(format!("{metric} of equal trials scatters by {scatter} here: quieten the machine"));
+            out.push(format!(
+                "{metric} of equal trials scatters by {scatter} here: quieten the machine"
+            ));
         }
         if figure.ratio_low_99 > 1.0 || figure.ratio_high_99 < 1.0 {
-            out.push(format!("{metric} of a variant differs from itself here: its interval excludes 1"));
+            out.push(format!(
+                "{metric} of a variant differs from itself here: its interval excludes 1"
+            ));
         }
     }
     out
@@ -193,6 +203,8 @@ pub(super) fn warnings(c: &Calibration) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    type Disturb = fn(&mut Calibration);
 
     fn quiet() -> Calibration {
         let lag = |rate: f64| Lag {
@@ -251,7 +263,6 @@ mod tests {
     #[test]
     fn a_quiet_machine_gets_no_warning_and_each_disturbance_gets_one() {
         assert_eq!(warnings(&quiet()), Vec::<String>::new());
-        type Disturb = fn(&mut Calibration);
         let cases: [(&str, Disturb); 8] = [
             ("the generator is late at 5000/s", |c| c.schedule[1].lag_p99_us = 1500.0),
             ("does not keep up: 7 dropped", |c| c.schedule[0].dropped = 7),

@@ -4,8 +4,8 @@ use super::figures::{Noise, NoiseFigure, Seen};
 use crate::results::{Results, TrialRecord, Window};
 use crate::spec::Metric;
 use crate::stats::{
-    Interval, Orientation, Pair, Precision, Question, blocks_for_precision, blocks_to_detect, compare,
-    detectable, scatter_interval,
+    Interval, Orientation, Pair, Precision, Question, blocks_for_precision, blocks_to_detect,
+    compare, detectable, scatter_interval,
 };
 
 /// Confidence of what follows for experiments.

@@ -9,11 +9,10 @@ use super::embedded::Embedded;
 use super::figures::{Calibration, ClockFigures, FORMAT, ProcessorFigures, warnings};
 use super::{instrument, noise};
 use crate::lab::{Ended, Event, Interrupt, Options, Stop, clock, run, stop_of};
-use crate::load;
 use crate::probe::{self, Memory};
 use crate::results::{self, TrialRecord};
 use crate::stack::{MeasuringLock, SessionOptions, Wait};
-use crate::stats;
+use crate::{load, stats};
 
 /// Waits of the kernel's timer that are tried.
 const WAITS: u32 = 500;
