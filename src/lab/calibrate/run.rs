@@ -9,10 +9,11 @@ use super::embedded::Embedded;
 use super::figures::{Calibration, ClockFigures, FORMAT, ProcessorFigures, warnings};
 use super::{instrument, noise};
 use crate::lab::{Ended, Event, Interrupt, Options, Stop, clock, run, stop_of};
+use crate::load::timing;
 use crate::probe::{self, Memory};
 use crate::results::{self, TrialRecord};
 use crate::stack::{MeasuringLock, SessionOptions, Wait};
-use crate::{load, stats};
+use crate::stats::{median, scatter};
 
 /// Waits of the kernel's timer that are tried.
 const WAITS: u32 = 500;
@@ -97,21 +98,21 @@ async fn alone(
     events: &mut (dyn FnMut(Event) + Send),
 ) -> anyhow::Result<(ClockFigures, ProcessorFigures)> {
     events(Event::Notice { text: "clock, timers and processor".into() });
-    let timing = load::timing(WAITS, WAIT).await?;
+    let timed = timing(WAITS, WAIT).await?;
     let rounds = tokio::task::spawn_blocking(move || probe::hash_rounds(time)).await?;
     let clock = ClockFigures {
-        resolution_ns: timing.resolution_ns,
-        read_ns: timing.read_ns,
+        resolution_ns: timed.resolution_ns,
+        read_ns: timed.read_ns,
         waits: u64::from(WAITS),
-        overshoot_p50_us: timing.overshoot_p50_us,
-        overshoot_p99_us: timing.overshoot_p99_us,
-        overshoot_max_us: timing.overshoot_max_us,
+        overshoot_p50_us: timed.overshoot_p50_us,
+        overshoot_p99_us: timed.overshoot_p99_us,
+        overshoot_max_us: timed.overshoot_max_us,
     };
-    let median_s = stats::median(&rounds).unwrap_or(f64::INFINITY) / 1e9;
+    let median_s = median(&rounds).unwrap_or(f64::INFINITY) / 1e9;
     let processor = ProcessorFigures {
         rounds: rounds.len(),
         sha256_bytes_per_s: probe::HASHED_BYTES as f64 / median_s,
-        spread: stats::scatter(&rounds).unwrap_or(0.0),
+        spread: scatter(&rounds).unwrap_or(0.0),
     };
     Ok((clock, processor))
 }
