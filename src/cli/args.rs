@@ -68,6 +68,8 @@ pub(super) enum Verb {
     Report(ReportArgs),
     /// Drive any URL with the load generator of the experiments
     Drive(DriveArgs),
+    /// Measure this machine: its clock, the load generator, and what differs where nothing does
+    Calibrate(CalibrateArgs),
     /// Show what is here, what is missing, and how to get it
     Doctor(ToolArgs),
     /// Fetch missing servers into querylab's cache, without root
@@ -235,6 +237,27 @@ pub(super) struct DriveArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) export_samples: Option<PathBuf>,
     /// One JSON object instead of a table
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CalibrateArgs {
+    #[command(flatten)]
+    pub(super) tools: ToolArgs,
+    /// Blocks in which the same variant runs twice
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=100))]
+    pub(super) blocks: u32,
+    /// Length of each measured window, up to a minute
+    #[arg(long, value_name = "DURATION", default_value = "3s")]
+    pub(super) duration: String,
+    /// Also keep what was found below this folder
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Do not wait for another measurement on this machine: exit code 3
+    #[arg(long)]
+    pub(super) no_wait: bool,
+    /// One JSON object instead of a page
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -1,6 +1,8 @@
 //! The door: arguments, printing, exit codes. One verb a file; nothing below prints.
 
 mod args;
+mod calibrate;
+mod calibrated;
 mod check;
 mod describe;
 mod diagnostics;
@@ -88,6 +90,7 @@ fn dispatch(cli: Cli) -> Exit {
         Verb::Serve(args) => serve::serve(&global, &args),
         Verb::Report(args) => report::report(&args),
         Verb::Drive(args) => drive::drive(&global, &args),
+        Verb::Calibrate(args) => calibrate::calibrate(&global, &args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Setup(args) => doctor::setup(&args),
         Verb::Clean(args) => doctor::clean(&args),

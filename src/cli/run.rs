@@ -14,6 +14,7 @@ use crate::report::Report;
 use crate::results::{self, Manifest, Publication, Results, State};
 use crate::spec::Spec;
 use crate::stack::Wait;
+use crate::stats::Held;
 
 pub(super) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Exit> {
     // All files are checked before any of them starts.
@@ -196,7 +197,7 @@ fn gate(args: &RunArgs, report: &Report) -> Exit {
     let refuted = args.strict_claims && !report.claims_refuted.is_empty();
     if refuted {
         for claim in &report.claims_refuted {
-            out::fail(Exit::Gate, format!("claim refuted: {claim}"));
+            out::fail(Exit::Gate, format!("claim {}: {claim}", Held::Refuted.word()));
         }
     }
     if refuted || !report.thresholds_failed.is_empty() { Exit::Gate } else { Exit::Done }

@@ -7,6 +7,7 @@ mod accounting;
 mod around;
 mod blocks;
 mod breakdown;
+mod calibrate;
 mod clock;
 mod done;
 mod event;
@@ -23,6 +24,10 @@ mod trial;
 mod validity;
 mod witness;
 
+pub use calibrate::{
+    Calibrated, Calibrating, Calibration, Ceiling, ClockFigures, Embedded, Folder, Lag, Noise,
+    NoiseFigure, ProcessorFigures, Seen, calibrate,
+};
 pub use event::{Event, Interrupt, Stop, stop_of};
 pub use manifest::git_revision;
 pub use run::{Ended, Options, run};

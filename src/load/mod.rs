@@ -34,6 +34,7 @@ mod steady;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod wire;
 mod zipf;
 
@@ -45,3 +46,4 @@ pub use samples::SamplesKept;
 pub use schedule::Arrivals;
 pub use search::{SearchStep, Searched, StepEnd};
 pub use shots::{Shot, Shots};
+pub use timing::{Timing, timing};

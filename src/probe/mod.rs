@@ -11,6 +11,7 @@ mod machine;
 mod pages;
 mod postgres;
 mod process;
+mod processor;
 mod redis;
 mod statements;
 
@@ -22,5 +23,6 @@ pub use machine::{Machine, Passed, machine, unwritten_bytes};
 pub use pages::{drop_from_page_cache, page_cache_share, read_into_page_cache};
 pub use postgres::{DatabaseStats, Housekeeping, Session, connect};
 pub use process::{Memory, Snapshot, Used, snapshot};
+pub use processor::{HASHED_BYTES, hash_rounds};
 pub use redis::{RedisStats, redis_stats};
 pub use statements::statement_calls;

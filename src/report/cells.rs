@@ -6,7 +6,10 @@ use super::values::{Missing, is_latency, of_trial, scale};
 use crate::plan::{CellPlan, Role};
 use crate::results::{FailureKind, Outcome, Results, State, TrialRecord};
 use crate::spec::Metric;
-use crate::stats::{Estimate, Interval, Pair, estimate, none_in};
+use crate::stats::{
+    Comparison, Estimate, Interval, NoComparison, Pair, Question, compare_after_pilot, estimate,
+    median, none_in,
+};
 
 /// With a larger share of unsteady trials than this, a cell has no steady state.
 const MOST_UNSTEADY: f64 = 0.25;
@@ -47,6 +50,29 @@ pub(super) fn is_complete(results: &Results) -> bool {
     results.manifest.run.state == State::Complete
 }
 
+/// Blocks that this run was to have: fixed beforehand, or as many as its pilot asked for.
+pub(super) fn blocks(results: &Results) -> u32 {
+    results.manifest.pilot.as_ref().map_or(results.plan.design.blocks, |pilot| pilot.decided)
+}
+
+/// The attempt that was made after this one, in the same block: a trial that is not valid is repeated at most once.
+pub(super) fn attempt_after<'a>(
+    results: &'a Results,
+    trial: &TrialRecord,
+) -> Option<&'a TrialRecord> {
+    results.trials.iter().find(|t| t.number == trial.number && t.order > trial.order)
+}
+
+/// Compares pairs of this run. Where a pilot chose their number, its scatter counts if it is the larger one.
+pub(super) fn compare(
+    results: &Results,
+    pairs: &[Pair],
+    question: Question,
+) -> Result<Comparison, NoComparison> {
+    let pilot = results.manifest.pilot.as_ref().map_or(0, |pilot| pilot.blocks);
+    compare_after_pilot(pairs, pilot, question)
+}
+
 /// Sums over the valid trials of a cell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Sums {
@@ -79,9 +105,18 @@ impl<'a> Cell<'a> {
 
     /// Whether the figures of too many valid trials still moved in their windows.
     pub(super) fn is_unsteady(&self) -> bool {
-        let valid = self.valid();
-        let moving = valid.iter().filter(|t| t.is_unsteady()).count();
-        moving as f64 > MOST_UNSTEADY * valid.len() as f64
+        self.unsteady() as f64 > MOST_UNSTEADY * self.valid().len() as f64
+    }
+
+    /// Valid trials whose figures still moved in their windows.
+    pub(super) fn unsteady(&self) -> usize {
+        self.valid().iter().filter(|t| t.is_unsteady()).count()
+    }
+
+    /// How far the median moved over a window, as a share of itself: the median of the valid trials that know it.
+    pub(super) fn drift(&self) -> Option<f64> {
+        let windows = self.valid().into_iter().filter_map(|t| t.window.as_ref());
+        median(&windows.filter_map(|w| w.drift).collect::<Vec<f64>>())
     }
 
     /// Whether a trial gave wrong answers, used a wrong plan or lost count.

@@ -1,12 +1,12 @@
 //! Claims: sentences of a document beside what was measured.
 
-use super::cells::{cell, data_value, is_complete};
+use super::cells::{cell, compare, data_value, is_complete};
 use super::compared::noise;
 use super::values::{Missing, is_latency, orientation, scale, show};
 use crate::plan::ClaimPlan;
 use crate::results::Results;
 use crate::spec::Metric;
-use crate::stats::{Estimate, FEWEST_BLOCKS, Held, Interval, Question, Scale, Why, compare, hold};
+use crate::stats::{Estimate, FEWEST_BLOCKS, Held, Interval, Question, Scale, Why, hold};
 use crate::units::sig3;
 
 /// A claim, judged.
@@ -117,7 +117,7 @@ fn of_trials(results: &Results, claim: &ClaimPlan) -> Result<Estimate, String> {
         margin: design.margin,
         family: 1,
     };
-    let ratio = compare(&pairs, question).map_err(|none| Why::from(none).text())?;
+    let ratio = compare(results, &pairs, question).map_err(|none| Why::from(none).text())?;
     Ok(Estimate { n: ratio.n, mean: ratio.ratio, interval: ratio.spread.map(|s| s.interval) })
 }
 

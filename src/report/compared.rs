@@ -1,13 +1,13 @@
 //! Every variant beside the baseline, under every load: the primary family, the exploratory rest, the A/A check.
 
-use super::cells::{Cell, cell, is_complete, twin};
+use super::cells::{Cell, cell, compare, is_complete, twin};
 use super::explain;
 use super::values::{Missing, is_latency, orientation};
 use crate::plan::ModelPlan;
 use crate::results::Results;
 use crate::spec::Metric;
 use crate::stats::{
-    Because, Comparison, Question, Verdict, Why, Withheld, benjamini_hochberg, compare, holm,
+    Because, Comparison, Question, Verdict, Why, Withheld, benjamini_hochberg, holm,
 };
 
 /// Whether a comparison is of the declared family.
@@ -99,7 +99,7 @@ pub(super) fn noise(results: &Results) -> Option<Noise> {
         family: 1,
     };
     let pairs = twin(results, &load)?.pairs(&baseline, metric).unwrap_or_default();
-    Some(Noise { load, metric, comparison: compare(&pairs, question).ok() })
+    Some(Noise { load, metric, comparison: compare(results, &pairs, question).ok() })
 }
 
 /// All comparisons, by load, variant and metric in the order of the plan.
@@ -197,7 +197,7 @@ fn judge(
         Ok(pairs) => pairs,
         Err(missing) => return (None, no_value(results, variant, baseline, missing)),
     };
-    match compare(&pairs, question) {
+    match compare(results, &pairs, question) {
         Ok(comparison) => {
             let moving = is_latency(metric) && (variant.is_unsteady() || baseline.is_unsteady());
             let verdict = grave(results, variant, baseline).unwrap_or_else(|| {
@@ -260,22 +260,28 @@ fn adjust(all: &mut [Compared], family: Family, method: impl Fn(&[f64]) -> Vec<f
 /// An exploratory difference that does not survive the correction for having looked at many is none.
 fn doubt_exploratory(all: &mut [Compared], alpha: f64) {
     for compared in all.iter_mut().filter(|c| c.family == Family::Secondary) {
-        let says_difference = matches!(
-            compared.verdict,
-            Verdict::Faster(_)
-                | Verdict::Slower(_)
-                | Verdict::SlightlyFaster(_)
-                | Verdict::SlightlySlower(_)
-        );
+        let is_doubtful =
+            !compared.names_no_side() && compared.p_adjusted.is_some_and(|p| p > alpha);
         let spread = compared.comparison.and_then(|c| c.spread);
-        if let (true, Some(spread)) =
-            (says_difference && compared.p_adjusted.is_some_and(|p| p > alpha), spread)
-        {
+        if let (true, Some(spread)) = (is_doubtful, spread) {
             compared.verdict = Verdict::Inconclusive {
                 detectable: spread.detectable,
                 blocks_needed: spread.blocks_needed,
             };
         }
+    }
+}
+
+impl Compared {
+    /// Whether the words name no side, so that a reader wants to know what would have been seen.
+    pub(super) fn names_no_side(&self) -> bool {
+        !matches!(
+            self.verdict,
+            Verdict::Faster(_)
+                | Verdict::Slower(_)
+                | Verdict::SlightlyFaster(_)
+                | Verdict::SlightlySlower(_)
+        )
     }
 }
 
@@ -287,7 +293,7 @@ pub(super) fn primary<'a>(all: &'a [Compared], variant: &str) -> Option<&'a Comp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::{Orientation, Pair};
+    use crate::stats::{Orientation, Pair, compare};
 
     /// An exploratory comparison of eight blocks with this mean and standard deviation of the log-ratios.
     fn exploratory(mean: f64, sd: f64) -> Compared {

@@ -9,6 +9,7 @@ use super::values::{Missing, name};
 use crate::plan::{LoadPlan, ModelPlan};
 use crate::results::{BROKEN_ACCOUNTS, Outcome, Results};
 use crate::spec::Metric;
+use crate::stats::{Verdict, Why};
 use crate::units::{bytes, count, latency_ns, sig3};
 
 /// Which loads the columns are of.
@@ -139,7 +140,7 @@ fn row(results: &Results, all: &[Compared], columns: &Columns, variant: &str) ->
     row.push(match primary {
         _ if is_baseline => "baseline".into(),
         Some(compared) => compared.verdict.text(),
-        None => "**no verdict**: not run under the primary load".into(),
+        None => Verdict::NoVerdict(Why::NotRun).text(),
     });
     row
 }
@@ -234,10 +235,11 @@ pub(super) fn headline(results: &Results, all: &[Compared]) -> Vec<String> {
         let p50 = cell(results, &v.name, &columns.unloaded)
             .map_or_else(|| Missing::NotRun.text(), |c: Cell<'_>| one(&c, Metric::ResponseTimeP50));
         let words = match primary(all, &v.name) {
-            Some(compared) => compared.verdict.text().replace("**", ""),
+            Some(compared) => compared.verdict.text(),
             None if v.name == results.plan.design.baseline => "baseline".into(),
-            None => "no verdict: not run under the primary load".into(),
+            None => Verdict::NoVerdict(Why::NotRun).text(),
         };
+        let words = words.replace("**", "");
         lines.push(format!("{:<width$}  {p50:>10}  {words}", v.name));
     }
     lines

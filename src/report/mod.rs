@@ -9,7 +9,10 @@ mod claims;
 mod compared;
 mod costs;
 mod decision;
+mod design;
+mod errors;
 mod explain;
+mod failures;
 #[cfg(test)]
 mod fixture;
 mod host;

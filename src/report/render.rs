@@ -7,7 +7,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use super::claims::Counts;
 use super::view::{Found, view};
-use super::{claims, compared, decision, tables, tables_of_use, thresholds};
+use super::{claims, compared, decision, errors, tables, tables_of_use, thresholds};
 use crate::results::{Results, Table};
 use crate::stats::Held;
 
@@ -39,12 +39,14 @@ pub struct Report {
 /// Only if the built-in template does not fit the view: a bug.
 pub fn render(results: &Results) -> anyhow::Result<Report> {
     let compared = compared::comparisons(results);
+    let errors = errors::compared(results);
     let noise = compared::noise(results);
     let judged = claims::judge(results);
     let limits = thresholds::judge(results);
     let counts = Counts::of(&judged);
     let found = Found {
         compared: &compared,
+        errors: &errors,
         noise: noise.as_ref(),
         claims: &judged,
         counts,
@@ -54,7 +56,7 @@ pub fn render(results: &Results) -> anyhow::Result<Report> {
         markdown: markdown(results, &found)?,
         tables: vec![
             tables::summary(results),
-            tables::comparisons(results, &compared, noise.as_ref()),
+            tables::comparisons(results, &compared, &errors, noise.as_ref()),
             tables::claims(&judged),
             tables_of_use::resources(results),
             tables::indexes(results),

@@ -3,10 +3,12 @@
 //! Six significant digits: more than any of these numbers deserves, and fewer than those in which two machines'
 //! logarithms may differ.
 
-use super::cells::{Cell, cell};
+use super::cells::{Cell, blocks, cell};
 use super::claims::Judged;
 use super::compared::{Compared, Family, Noise};
+use super::errors::Errors;
 use super::values::Missing;
+use crate::plan::DesignPlan;
 use crate::results::{Results, Table};
 use crate::spec::Metric;
 use crate::stats::{Comparison, Estimate, none_in};
@@ -40,7 +42,7 @@ pub(super) fn summary(results: &Results) -> Table {
     for load in &plan.loads {
         for variant in &plan.variants {
             if let Some(cell) = cell(results, &variant.name, load) {
-                let mut row = summary_row(&cell, plan.design.blocks);
+                let mut row = summary_row(&cell, blocks(results));
                 if searches {
                     row.extend(three(cell.value(Metric::MaxRate)));
                 }
@@ -119,7 +121,12 @@ fn three(value: Result<Estimate, Missing>) -> [String; 3] {
 }
 
 /// `comparisons.csv`: a row for each comparison, and the A/A check first.
-pub(super) fn comparisons(results: &Results, all: &[Compared], noise: Option<&Noise>) -> Table {
+pub(super) fn comparisons(
+    results: &Results,
+    all: &[Compared],
+    errors: &[Errors],
+    noise: Option<&Noise>,
+) -> Table {
     let baseline = &results.plan.design.baseline;
     let mut rows = Vec::new();
     if let Some(noise) = noise {
@@ -152,13 +159,43 @@ pub(super) fn comparisons(results: &Results, all: &[Compared], noise: Option<&No
         row.push(c.verdict.word().into());
         rows.push(row);
     }
-    table(
-        "comparisons.csv",
+    let mut header = String::from(
         "load variant baseline metric family blocks confidence ratio low high adjusted_low adjusted_high equivalence_90_low \
          equivalence_90_high hodges_lehmann rank_95_low rank_95_high sd_log detectable_share blocks_needed \
          p_value p_adjusted adjustment verdict",
-        rows,
-    )
+    );
+    // Where nobody failed there are no such columns either: tables of before them stay what they are.
+    if !errors.is_empty() {
+        header += " difference_share difference_low_share difference_high_share";
+        for row in &mut rows {
+            row.extend([String::new(), String::new(), String::new()]);
+        }
+        rows.extend(errors.iter().map(|e| error_row(e, &results.plan.design)));
+    }
+    table("comparisons.csv", &header, rows)
+}
+
+fn error_row(errors: &Errors, design: &DesignPlan) -> Vec<String> {
+    let d = &errors.difference;
+    let mut row = vec![
+        errors.load.clone(),
+        errors.variant.clone(),
+        design.baseline.clone(),
+        Metric::ErrorRatio.name().into(),
+        "errors".into(),
+        d.n.to_string(),
+        number(design.confidence),
+    ];
+    // No ratio, and nothing that follows from one.
+    row.extend(std::iter::repeat_n(String::new(), 13));
+    row.extend([number(d.p_value), number(errors.p_adjusted), "benjamini-hochberg".into()]);
+    row.push(String::new());
+    row.extend([
+        number(d.mean),
+        maybe(d.interval.map(|i| i.low)),
+        maybe(d.interval.map(|i| i.high)),
+    ]);
+    row
 }
 
 fn ratio_columns(comparison: Option<&Comparison>) -> Vec<String> {

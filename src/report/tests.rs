@@ -105,6 +105,75 @@ fn a_variant_of_which_over_a_quarter_of_the_trials_still_moved_has_no_verdict_on
 }
 
 #[test]
+fn a_drift_stands_beside_the_figures_where_it_is_known() {
+    let mut results = results();
+    assert!(!markdown(&results).contains("| drift"), "older results have none");
+    for trial in results.trials.iter_mut().filter(|t| t.variant == "cached") {
+        trial.window.as_mut().expect("a window").drift = Some(f64::from(trial.block) / -100.0);
+        if trial.load == "steady" && trial.block == 8 {
+            trial.notes.push(crate::results::UNSTEADY.into());
+        }
+    }
+    let text = markdown(&results);
+    let of = |load: &str| {
+        let (_, after) = text.split_once(&format!("### Load `{load}`")).expect("a chapter");
+        after.lines().find(|line| line.starts_with("| `cached`")).expect("a row").to_owned()
+    };
+    // The middle of 1 to 8 %, downwards.
+    assert!(of("unloaded").ends_with("−4.50% |"), "{}", of("unloaded"));
+    assert!(of("steady").ends_with("−4.50%, 1 moved |"), "{}", of("steady"));
+}
+
+#[test]
+fn a_pilot_that_scattered_more_than_all_blocks_widens_the_verdicts() {
+    let interval = |pilot: Option<u32>| {
+        let mut results = results();
+        // The first blocks are wild, the others tame.
+        for trial in results.trials.iter_mut().filter(|t| t.variant == "cached" && t.block <= 3) {
+            let window = trial.window.as_mut().expect("a window");
+            let wild = if trial.block == 2 { 1.3 } else { 0.8 };
+            window.response_time.p50_us = window.response_time.p50_us.map(|x| x * wild);
+        }
+        results.manifest.pilot = pilot.map(|blocks| crate::results::PilotRecord {
+            blocks,
+            half_width: 0.03,
+            confidence: 0.95,
+            most: 40,
+            decided: 8,
+            sd_log: Some(0.2),
+        });
+        let report = render(&results).expect("renders");
+        let row = report.tables[1].rows.iter().find(|r| r[1] == "cached").expect("a row").clone();
+        let end = |i: usize| row[i].parse::<f64>().expect("a number");
+        (end(9) / end(8), report.markdown)
+    };
+    let (fixed, text) = interval(None);
+    assert!(text.contains("- **Design:** 8 blocks, a number fixed beforehand."));
+    let (by_precision, text) = interval(Some(6));
+    assert!(text.contains("- **Design:** n = 8 blocks by precision."));
+    assert!(by_precision > fixed * 1.01, "{by_precision} {fixed}");
+}
+
+#[test]
+fn the_baseline_beside_itself_is_a_row_and_what_was_not_found_says_what_would_have_been() {
+    let text = markdown(&results());
+    let (_, after) = text.split_once("### Load `unloaded`").expect("a chapter");
+    let (here, later) = after.split_once("### Load").expect("another");
+    let twin = here.lines().find(|line| line.contains("A/A")).expect("a row");
+    assert!(
+        twin.contains("`btree` again") && twin.contains("A/A") && twin.contains(">= "),
+        "{twin}"
+    );
+    assert!(!later.contains("A/A"), "it runs twice under one load only");
+    for line in here.lines().filter(|l| l.contains("**no relevant difference**")) {
+        assert!(line.contains(">= "), "{line}");
+    }
+    for line in here.lines().filter(|l| l.contains("**slower**") || l.contains("**faster**")) {
+        assert!(!line.contains(">= "), "{line}");
+    }
+}
+
+#[test]
 fn the_rows_that_were_loaded_stand_near_the_top_and_beside_the_claims() {
     let mut results = results();
     results.manifest.dataset.tables[0].rows = 1_234_567;

@@ -1,6 +1,6 @@
 //! Threats to validity, generated from what happened: nobody has to remember to be honest.
 
-use super::cells::{Cell, cell, is_complete};
+use super::cells::{Cell, attempt_after, blocks, cell, is_complete};
 use super::compared::{Compared, Noise};
 use super::markdown::{cell as escaped, code};
 use crate::plan::{DistributionPlan, DrawSource, ModelPlan};
@@ -41,11 +41,11 @@ fn of_the_run(results: &Results, out: &mut Vec<String>) {
             run.trials_planned
         ));
     }
-    let blocks = results.plan.design.blocks;
+    let blocks = blocks(results);
     if usize::try_from(blocks).is_ok_and(|b| b < FEWEST_BLOCKS) {
         out.push(format!(
             "Few blocks: {blocks}. An exact statement at 95% needs {FEWEST_BLOCKS}; the figures show that the experiment \
-             runs, not which variant is faster."
+             runs, not how its variants compare."
         ));
     }
     let (failed, overloaded) = (
@@ -59,19 +59,28 @@ fn of_the_run(results: &Results, out: &mut Vec<String>) {
             results.trials.len()
         ));
     }
-    let invalid =
-        results.trials.iter().filter(|t| matches!(t.outcome, Outcome::Invalid(_))).count();
-    if invalid > 0 {
-        out.push(format!(
-            "{invalid} of {} trials were invalid, because the machine was disturbed or the load generator starved, and are \
-             in no figure; that was decided without a look at their latencies (reasons in `trials.csv`).",
-            results.trials.len()
-        ));
-    }
+    invalid(results, out);
     if overloaded > 0 {
         out.push(format!(
             "{overloaded} of {} trials were overloaded: their latency depends on when the window ends, and is withheld.",
             results.trials.len()
+        ));
+    }
+}
+
+/// Repeating what was disturbed is no choice among outcomes, as long as the rules never look at them.
+fn invalid(results: &Results, out: &mut Vec<String>) {
+    let invalid = results.trials.iter().filter(|t| matches!(t.outcome, Outcome::Invalid(_)));
+    let (again, never): (Vec<_>, Vec<_>) =
+        invalid.partition(|t| attempt_after(results, t).is_some());
+    let all = again.len() + never.len();
+    if all > 0 {
+        out.push(format!(
+            "{all} of {} trials were disturbed and are in no figure: {} were repeated at the end of their block, {} were \
+             not. The rules that void a trial never look at its latencies.",
+            results.trials.len(),
+            again.len(),
+            never.len()
         ));
     }
 }
@@ -94,7 +103,7 @@ fn of_noise(results: &Results, noise: Option<&Noise>, all: &[Compared], out: &mu
              {} cannot be seen in {} blocks.",
             share(s.sd_log),
             if s.detectable < 10.0 { format!("differences under {}", share(s.detectable)) } else { "even large differences".into() },
-            results.plan.design.blocks
+            blocks(results)
         ));
     }
     let fragile: Vec<String> = all

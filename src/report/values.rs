@@ -4,7 +4,7 @@ use super::breakdown::Part;
 use crate::plan::{LoadPlan, ModelPlan};
 use crate::results::{Outcome, TrialRecord, Window, Witness};
 use crate::spec::{Better, Metric, Unit};
-use crate::stats::{Orientation, Scale, Why, samples_needed};
+use crate::stats::{Orientation, Scale, Verdict, Why, Withheld, samples_needed};
 use crate::units::{bytes, count, latency_ns, share, sig3};
 
 /// Why there is no value.
@@ -33,7 +33,7 @@ impl Missing {
             Self::NotMeasured => "n/a".into(),
             Self::FewSamples(needed) => format!("n/a (needs {} samples)", count(needed)),
             Self::AmongFailures => "∞ (failures)".into(),
-            Self::Saturated => "(saturated)".into(),
+            Self::Saturated => Verdict::Withheld(Withheld::Saturated).word().into(),
         }
     }
 

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::cells::is_complete;
+use super::cells::{blocks, is_complete};
 use super::claims::{Counts, Judged};
 use super::compared::{Compared, Family, Noise};
+use super::errors::Errors;
 use super::markdown::{Align, cell as escaped, code, fenced, one_line, prose, table};
 use super::options::{OptionView, PlanView};
 use super::thresholds::Limit;
 use super::{breakdown, costs, decision, loads, options, threats, usage};
-use crate::results::{FailureKind, Outcome, Results};
+use crate::results::Results;
 use crate::stats::Held;
 use crate::units::duration_ns;
 
@@ -23,6 +24,7 @@ pub(super) struct View {
     question: String,
     decision_table: String,
     primary: String,
+    design: String,
     noise_floor: String,
     claims_count: String,
     thresholds_count: String,
@@ -66,6 +68,8 @@ struct LoadView {
 pub(super) struct Found<'a> {
     /// Comparisons.
     pub(super) compared: &'a [Compared],
+    /// Differences of error shares.
+    pub(super) errors: &'a [Errors],
     /// A/A check.
     pub(super) noise: Option<&'a Noise>,
     /// Claims.
@@ -86,6 +90,7 @@ pub(super) fn view(results: &Results, found: &Found<'_>) -> View {
         question: escaped(&experiment.question),
         decision_table: decision::decision_table(results, found.compared),
         primary: primary(results),
+        design: super::design::design(results),
         noise_floor: decision::noise_floor(results, found.noise),
         claims_count: claims_count(found.counts),
         thresholds_count: thresholds_count(found.limits),
@@ -99,7 +104,7 @@ pub(super) fn view(results: &Results, found: &Found<'_>) -> View {
         claims_data: super::host::data(results),
         claims_table: claims_table(found.claims),
         thresholds_table: thresholds_table(found.limits),
-        loads: plan.loads.iter().map(|load| load_view(results, found.compared, load)).collect(),
+        loads: plan.loads.iter().map(|load| load_view(results, found, load)).collect(),
         index_table: costs::index_table(results),
         heap_table: costs::heap_table(results),
         plans: options::plans(results),
@@ -109,7 +114,7 @@ pub(super) fn view(results: &Results, found: &Found<'_>) -> View {
         deltas: options::deltas(results),
         warnings: plan.warnings.iter().map(|w| escaped(w)).collect(),
         threats: threats::threats(results, found.compared, found.noise),
-        failures: failures(results),
+        failures: super::failures::failures(results),
         command: fenced("sh", &command(&results.manifest.command)),
         provenance: provenance(results),
         settings: settings(&results.manifest.settings),
@@ -135,7 +140,7 @@ fn status(results: &Results) -> Vec<(String, String)> {
         ("Date".to_owned(), escaped(day)),
         (
             "Profile".to_owned(),
-            format!("{}, {} blocks", code(&results.plan.profile), results.plan.design.blocks),
+            format!("{}, {} blocks", code(&results.plan.profile), blocks(results)),
         ),
     ];
     let list = |map: &BTreeMap<String, String>| {
@@ -169,10 +174,12 @@ fn claims_count(counts: Counts) -> String {
     if counts == Counts::default() {
         return "none are made.".into();
     }
-    format!(
-        "{} supported, {} refuted, {} inconclusive.",
-        counts.supported, counts.refuted, counts.inconclusive
-    )
+    let all = [
+        (counts.supported, Held::Supported),
+        (counts.refuted, Held::Refuted),
+        (counts.inconclusive, Held::Inconclusive),
+    ];
+    all.map(|(n, held)| format!("{n} {}", held.word())).join(", ") + "."
 }
 
 fn thresholds_count(limits: &[Limit]) -> String {
@@ -201,7 +208,7 @@ fn claims_table(claims: &[Judged<'_>]) -> String {
         .iter()
         .map(|j| {
             let verdict = match j.held {
-                Held::Supported => "supported".to_owned(),
+                held @ Held::Supported => held.word().to_owned(),
                 held => format!("**{}**", held.word()),
             };
             vec![
@@ -255,48 +262,14 @@ fn thresholds_table(limits: &[Limit]) -> String {
     )
 }
 
-fn load_view(results: &Results, compared: &[Compared], load: &str) -> LoadView {
+fn load_view(results: &Results, found: &Found<'_>, load: &str) -> LoadView {
     LoadView {
         heading: code(load),
         description: loads::describe(results, load),
         figures: loads::figures(results, load),
-        remarks: loads::remarks(results, load),
-        beside: loads::beside(compared, load, results.plan.design.confidence),
+        remarks: loads::remarks(results, found.errors, load),
+        beside: loads::beside(results, found.compared, found.noise, load),
     }
-}
-
-fn failures(results: &Results) -> String {
-    let mut rows = Vec::new();
-    for trial in &results.trials {
-        let Outcome::Failed(failure) = &trial.outcome else { continue };
-        let kind = match failure.kind {
-            FailureKind::Provisioning => "provisioning",
-            FailureKind::Measurement => "measurement",
-            FailureKind::Correctness => "correctness",
-        };
-        rows.push(vec![
-            trial.number.to_string(),
-            trial.block.to_string(),
-            code(&trial.variant),
-            code(&trial.load),
-            kind.into(),
-            escaped(&failure.reason),
-        ]);
-    }
-    if rows.is_empty() {
-        return String::new();
-    }
-    table(
-        &[
-            ("trial", Align::Right),
-            ("block", Align::Right),
-            ("variant", Align::Left),
-            ("load", Align::Left),
-            ("kind", Align::Left),
-            ("reason", Align::Left),
-        ],
-        &rows,
-    )
 }
 
 /// The command as typed, but for the folder of the program: that is of this machine.

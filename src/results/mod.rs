@@ -3,6 +3,7 @@
 //! Every final file is written beside its place, synced and renamed, so that whoever looks finds all of it or none.
 //! A published folder holds everything that a report needs; nothing is kept only in memory.
 
+mod data;
 mod digest;
 mod files;
 mod publish;
@@ -14,6 +15,7 @@ mod trials_read;
 mod types;
 mod used;
 
+pub use data::{DatasetRecord, IndexRecord, TableRecord};
 pub use digest::sha256_hex;
 pub use files::{write_atomic, write_table};
 pub use publish::{Publication, publish, write_derived, write_into};

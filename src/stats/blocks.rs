@@ -38,6 +38,23 @@ pub fn blocks_for_all(pilot: &[Comparison], precision: Precision) -> Option<u32>
     each.collect::<Option<Vec<u32>>>()?.into_iter().max()
 }
 
+/// The smallest difference that `n` blocks show in four of five runs, where a block's log-ratio scatters by `sd_log`:
+/// 0.035 for 3.5 %. Infinite for a single block.
+pub fn detectable(sd_log: f64, n: usize, confidence: f64) -> f64 {
+    if n < 2 {
+        return f64::INFINITY;
+    }
+    let t = t_quantile(n, f64::midpoint(1.0, confidence)) + t_quantile(n, 0.80);
+    (t * sd_log / (n as f64).sqrt()).exp() - 1.0
+}
+
+/// Fewest blocks that show a difference of `effect` in four of five runs: as many as carry a verdict at least, none
+/// where `most` do not.
+pub fn blocks_to_detect(effect: f64, sd_log: f64, confidence: f64, most: u32) -> Option<u32> {
+    (PILOT_BLOCKS..=most)
+        .find(|n| usize::try_from(*n).is_ok_and(|n| detectable(sd_log, n, confidence) <= effect))
+}
+
 /// `ceil((t s / ln(1 + h))^2)`, at least 2; without a half-width, as many as there are numbers.
 pub(super) fn blocks_for(t_times_sd: f64, half_width: f64) -> u64 {
     let blocks = (t_times_sd / half_width.ln_1p()).powi(2).ceil();
@@ -76,6 +93,31 @@ mod tests {
         assert_eq!(blocks_for_precision(f64::INFINITY, 6, WANTED), 40);
         assert_eq!(blocks_for_precision(0.5, 6, Precision { half_width: 0.0, ..WANTED }), 40);
         assert_eq!(blocks_for_precision(0.5, 6, Precision { most: 4, ..WANTED }), 6);
+    }
+
+    #[test]
+    fn what_blocks_show_is_that_of_the_method_and_more_blocks_show_less() {
+        // method, simulation 6, n = 8: sd 1, 2, 3, 5, 8 % → 1.2, 2.3, 3.5, 5.9, 9.7 %.
+        for (sd, want) in
+            [(0.01, 0.012), (0.02, 0.023), (0.03, 0.035), (0.05, 0.059), (0.08, 0.097)]
+        {
+            let got = detectable(sd, 8, 0.95);
+            assert!((got - want).abs() < 1e-3, "{sd}: {got}");
+        }
+        assert!(detectable(0.03, 12, 0.95) < detectable(0.03, 8, 0.95));
+        assert!(detectable(0.03, 1, 0.95).is_infinite());
+        assert!(detectable(0.0, 6, 0.95).abs() < 1e-15);
+    }
+
+    #[test]
+    fn the_blocks_for_an_effect_are_the_first_that_show_it() {
+        let of = |sd| blocks_to_detect(0.05, sd, 0.95, 100);
+        assert_eq!(of(0.0), Some(6));
+        assert_eq!(of(0.01), Some(6));
+        let n = of(0.05).expect("fewer than a hundred");
+        let at = |n: u32| detectable(0.05, usize::try_from(n).expect("few"), 0.95);
+        assert!(at(n) <= 0.05 && at(n - 1) > 0.05 && (9..13).contains(&n), "{n}");
+        assert_eq!(of(0.5), None);
     }
 
     #[test]

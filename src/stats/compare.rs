@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::stats::blocks::blocks_for;
+use crate::stats::blocks::{blocks_for, detectable};
 use crate::stats::estimate::{half_width, mean_and_sd, t_p_value, t_quantile};
 use crate::stats::verdict::classify;
 use crate::stats::{hodges_lehmann, median, rank_interval};
@@ -209,7 +209,7 @@ fn spread(d: &[f64], mean: f64, sd: f64, question: Question, odd_block: u32) -> 
         p_value: p_value(mean, standard_error, n),
         hodges_lehmann: hodges_lehmann(d).unwrap_or(mean).exp(),
         rank_interval: rank_interval_95,
-        detectable: ((t + t_quantile(n, 0.80)) * standard_error).exp() - 1.0,
+        detectable: detectable(sd, n, question.confidence),
         blocks_needed: blocks_for(t * sd, question.margin),
         fragile,
         odd_block,

@@ -1,6 +1,6 @@
 //! One variant's figure over its blocks: a mean of trial values, with a t interval.
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{ChiSquared, ContinuousCDF, StudentsT};
 
 use crate::stats::Interval;
 
@@ -59,6 +59,23 @@ pub fn median(values: &[f64]) -> Option<f64> {
         return None;
     }
     Some(f64::midpoint(sorted[(n - 1) / 2], sorted[n / 2]))
+}
+
+/// The standard deviation of the logarithms: how values scatter as shares of themselves. None for fewer than two, or
+/// with one that is not positive and finite.
+pub fn scatter(values: &[f64]) -> Option<f64> {
+    let usable = values.len() >= 2 && values.iter().all(|x| x.is_finite() && *x > 0.0);
+    usable.then(|| mean_and_sd(&values.iter().map(|x| x.ln()).collect::<Vec<f64>>()).1)
+}
+
+/// Where the true standard deviation lies if `n` values of a bell shape gave `sd`, by the chi-squared distribution. None
+/// for a single value.
+pub fn scatter_interval(sd: f64, n: usize, confidence: f64) -> Option<Interval> {
+    let freedom = n.checked_sub(1).filter(|f| *f > 0)? as f64;
+    let squares = ChiSquared::new(freedom).ok()?;
+    let end = |p: f64| sd * (freedom / squares.inverse_cdf(p)).sqrt();
+    let tail = f64::midpoint(1.0, -confidence);
+    Some(Interval { low: end(1.0 - tail), high: end(tail) })
 }
 
 /// Mean and sample standard deviation (0 for one value, and for equal ones).
@@ -121,6 +138,25 @@ mod tests {
         near(t_quantile(8, 0.80), 0.8960);
         near(t_quantile(2, 0.975), 12.7062);
         near(t_p_value(8, 2.3646), 0.05);
+    }
+
+    #[test]
+    fn a_scatter_of_few_values_is_known_roughly_only() {
+        // Chi-squared with 7 degrees: 1.6899 and 16.0128 cut off 2.5 % each.
+        let i = scatter_interval(0.03, 8, 0.95).expect("eight values");
+        near(i.low / 0.03, 0.661_17);
+        near(i.high / 0.03, 2.035_27);
+        assert_eq!(scatter_interval(0.03, 1, 0.95), None);
+        assert_eq!(scatter_interval(0.03, 0, 0.95), None);
+    }
+
+    #[test]
+    fn a_scatter_is_of_shares_and_has_no_unit() {
+        let sd = scatter(&[100.0, 110.0]).expect("two values");
+        near(sd, 1.1_f64.ln() / 2.0_f64.sqrt());
+        near(scatter(&[1.0, 1.1]).expect("two values"), sd);
+        assert_eq!(scatter(&[1.0]), None);
+        assert_eq!(scatter(&[1.0, 0.0]), None);
     }
 
     #[test]

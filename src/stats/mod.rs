@@ -27,7 +27,9 @@ mod vocabulary;
 #[cfg(test)]
 mod words;
 
-pub use blocks::{PILOT_BLOCKS, Precision, blocks_for_all, blocks_for_precision};
+pub use blocks::{
+    PILOT_BLOCKS, Precision, blocks_for_all, blocks_for_precision, blocks_to_detect, detectable,
+};
 pub use bootstrap::{BOOTSTRAP_FEWEST, bootstrap_interval};
 pub use claim::{Held, hold};
 pub use compare::{
@@ -35,7 +37,7 @@ pub use compare::{
     compare_after_pilot,
 };
 pub use difference::{Difference, difference, sign_flip_p_value};
-pub use estimate::{Estimate, Scale, estimate, geometric_mean, median};
+pub use estimate::{Estimate, Scale, estimate, geometric_mean, median, scatter, scatter_interval};
 pub use levels::{Levels, levels};
 pub use multiplicity::{benjamini_hochberg, holm};
 pub use quantile::{none_in, samples_needed};

@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::sources::{backticked, names_library, read, rooms_built, rooms_named, root, rust_files};
+use crate::sources::{
+    backticked, names_library, read, rooms_built, rooms_named, root, rust_files, says, texts,
+};
 
 /// Every room with its storey, as in `docs/ARCHITECTURE.md`. A room imports from lower storeys only.
 const STOREYS: [(&str, u8); 14] = [
@@ -126,6 +128,45 @@ fn only_one_file_starts_processes() {
                 broken.push(format!("{}:{line}: only {SPAWNS} starts processes", file.path));
             }
         }
+    }
+    none_of(&broken);
+}
+
+/// What is said about a difference or a claim; only `stats` may have these words, so that a rule chooses them.
+const VERDICTS: [&str; 14] = [
+    "faster",
+    "slower",
+    "slightly",
+    "inconclusive",
+    "no relevant difference",
+    "no verdict",
+    "not comparable",
+    "no steady state",
+    "saturated",
+    "supported",
+    "refuted",
+    "significant",
+    "significantly",
+    "winner",
+];
+
+#[test]
+fn verdict_words_are_written_in_one_place() {
+    let mut broken = Vec::new();
+    let is_test = |path: &str| path.contains("/fixture/") || path.ends_with("/tests.rs");
+    for file in ["src/report", "src/cli"].into_iter().flat_map(rust_files) {
+        for (line, text) in texts(&file.text).into_iter().filter(|_| !is_test(&file.path)) {
+            for words in VERDICTS.into_iter().filter(|words| says(&text, words)) {
+                let take = "take it from `stats::Verdict` or `stats::Held`";
+                broken.push(format!("{}:{line}: `{words}` by hand: {take}", file.path));
+            }
+        }
+    }
+    let home: Vec<(usize, String)> =
+        rust_files("src/stats").flat_map(|file| texts(&file.text)).collect();
+    let given: Vec<&str> = VERDICTS[..11].to_vec();
+    for words in given.into_iter().filter(|words| !home.iter().any(|(_, text)| says(text, words))) {
+        broken.push(format!("`{words}` is said nowhere in src/stats: is the list old?"));
     }
     none_of(&broken);
 }

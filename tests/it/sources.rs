@@ -116,6 +116,31 @@ fn is_ident(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
+/// Line and inside of every string literal that is not in a test: what a program may say.
+pub(crate) fn texts(text: &str) -> Vec<(usize, String)> {
+    let end = ["#[cfg(test)]\nmod tests {", "#[cfg(test)]\nmod cells_of"];
+    let end = end.iter().filter_map(|marker| text.find(marker)).min().unwrap_or(text.len());
+    let chars: Vec<char> = text[..end].chars().collect();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < chars.len() {
+        let (from, to, next) = end_of_text(&chars, at);
+        if chars[at] != '/' && to > from {
+            let line = 1 + chars[..from].iter().filter(|c| **c == '\n').count();
+            found.push((line, chars[from..to].iter().collect()));
+        }
+        at = next;
+    }
+    found
+}
+
+/// Whether a text has these words as words: `no verdict` is not in `no verdicts`.
+pub(crate) fn says(text: &str, words: &str) -> bool {
+    text.match_indices(words).any(|(at, _)| {
+        !text[..at].ends_with(is_ident) && !text[at + words.len()..].starts_with(is_ident)
+    })
+}
+
 /// The text with everything blanked that is not code: comments, and the insides of string and character literals.
 fn code_of(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
@@ -189,6 +214,14 @@ fn end_of_text(chars: &[char], at: usize) -> (usize, usize, usize) {
         return (at + 1, end, end + 1);
     }
     plain
+}
+
+#[test]
+fn what_a_program_may_say_is_what_stands_between_its_quotes() {
+    let text = "// \"a\"\nf(\"b c\", 'd');\n#[cfg(test)]\nmod tests {\n    \"e\" }";
+    assert_eq!(texts(text), [(2, "b c".to_owned()), (2, "d".to_owned())]);
+    assert!(says("is **faster** here", "faster") && says("faster", "faster"));
+    assert!(!says("no verdicts", "no verdict") && !says("claims_refuted", "refuted"));
 }
 
 #[test]

@@ -1,0 +1,5 @@
+CREATE TABLE people (
+    id BIGSERIAL PRIMARY KEY,
+    email TEXT NOT NULL,
+    name TEXT NOT NULL
+);
