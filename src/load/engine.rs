@@ -4,13 +4,14 @@
 //! dispatcher that hands each arrival to an idle connection. Both end in [`Engine::shoot`].
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use tokio::sync::Notify;
 use tokio::time::Duration;
 
 use super::answer::Body;
-use super::check;
+use super::check::{self, Judge, Wrong};
 use super::clock::Clock;
 use super::fault::Fault;
 use super::ledger::{Answered, Ledger, Sample};
@@ -46,8 +47,19 @@ pub(super) enum Phase {
 /// One request to be sent.
 struct Order {
     due_ns: u64,
+    /// When the generator took it up: later than due by its own fault alone.
+    taken_ns: u64,
     in_window: bool,
     shot: Shot,
+}
+
+/// Bounds of an open load.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Connections in use.
+    pub(super) busy: u32,
+    /// Arrivals that wait for one.
+    pub(super) waiting: usize,
 }
 
 /// The load generator.
@@ -67,20 +79,22 @@ pub(super) struct Engine {
     idle: RefCell<Vec<Wire>>,
     /// Connections in use; idle ones are not among them.
     busy: Cell<u32>,
-    most_busy: u32,
+    bounds: Bounds,
+    /// Arrivals that wait for a connection, in the order in which they were due.
+    waiting: RefCell<VecDeque<Order>>,
     opening: Cell<bool>,
     counters: [Cell<u64>; 4],
 }
 
 impl Engine {
-    /// An engine with no connection yet. `most_busy` bounds the requests under way of an open load.
+    /// An engine with no connection yet.
     pub(super) fn new(
         plan: LoadPlan,
         (shots, host, judge): (Shots, &str, Judge),
         arrivals_seed: u64,
         door: Door,
         clock: Clock,
-        most_busy: u32,
+        bounds: Bounds,
     ) -> Self {
         let body = match judge {
             Judge::Plan => Body::Kept,
@@ -101,7 +115,8 @@ impl Engine {
             door,
             idle: RefCell::default(),
             busy: Cell::new(0),
-            most_busy,
+            bounds,
+            waiting: RefCell::default(),
             opening: Cell::new(false),
             counters: Default::default(),
         }
@@ -162,7 +177,7 @@ impl Engine {
     }
 
     /// The arrivals of an open load, those of the warm-up and those of the window: what is due finds an idle
-    /// connection, or a new one, or is dropped.
+    /// connection, or a new one, or waits for one, or is dropped.
     pub(super) async fn dispatch(
         self: Rc<Self>,
         rate: f64,
@@ -210,19 +225,50 @@ impl Engine {
     fn arrive(self: &Rc<Self>, due_ns: u64) {
         // A dropped arrival uses up its request all the same: the later ones stay what they are.
         let order = self.order(due_ns);
-        if self.busy.get() >= self.most_busy {
-            self.ledger.borrow_mut().dropped(order.in_window);
+        if self.busy.get() >= self.bounds.busy {
+            let mut waiting = self.waiting.borrow_mut();
+            if waiting.len() < self.bounds.waiting {
+                waiting.push_back(order);
+            } else {
+                self.ledger.borrow_mut().dropped(order.in_window);
+            }
             return;
         }
         self.enter(&order);
         let mut wire = self.take();
         let engine = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            // How it ended is in the books.
-            engine.shoot(&mut wire, order).await;
+            let mut next = Some(order);
+            while let Some(order) = next {
+                // How it ended is in the books.
+                engine.shoot(&mut wire, order).await;
+                next = engine.next_waiting();
+            }
             engine.give(wire);
         });
         self.keep_in_hand();
+    }
+
+    /// The arrival that has waited longest for a connection. Those whose time is up have failed without being sent.
+    fn next_waiting(&self) -> Option<Order> {
+        loop {
+            let order = self.waiting.borrow_mut().pop_front()?;
+            self.enter(&order);
+            let now = self.clock.now();
+            if now < order.due_ns.saturating_add(self.plan.timeout_ns) {
+                return Some(order);
+            }
+            let Order { due_ns, in_window, .. } = order;
+            let late = Sample { due_ns, done_ns: now, in_window, end: Err(Fault::Timeout) };
+            self.ledger.borrow_mut().ended(&late);
+        }
+    }
+
+    /// The run is over: whoever still waits for a connection was not sent.
+    pub(super) fn forsake_waiting(&self) {
+        for order in self.waiting.borrow_mut().drain(..) {
+            self.ledger.borrow_mut().dropped(order.in_window);
+        }
     }
 
     /// An idle connection, the one used last (it is the most surely open), or a place for a new one.
@@ -245,7 +291,7 @@ impl Engine {
     /// Opens one more connection in the background when few are idle.
     fn keep_in_hand(self: &Rc<Self>) {
         let enough = self.idle.borrow().len() >= IN_HAND;
-        if enough || self.opening.get() || self.connections() >= self.most_busy {
+        if enough || self.opening.get() || self.connections() >= self.bounds.busy {
             return;
         }
         self.opening.set(true);
@@ -266,18 +312,19 @@ impl Engine {
         };
         let counter = &self.counters[part as usize];
         let n = counter.replace(counter.get() + 1);
+        let taken_ns = self.clock.now();
         let shot = self.shots.draw(part, n);
-        Order { due_ns, in_window: matches!(part, Part::Window), shot }
+        Order { due_ns, taken_ns, in_window: matches!(part, Part::Window), shot }
     }
 
     fn enter(&self, order: &Order) {
-        self.ledger.borrow_mut().sent(order.due_ns, self.clock.now(), order.in_window);
+        self.ledger.borrow_mut().sent(order.due_ns, order.taken_ns, order.in_window);
     }
 
     /// Sends a request that has been entered, waits for its whole answer until its deadline, checks it and writes down
     /// how it ended; gives why it failed, if it did.
     async fn shoot(&self, wire: &mut Wire, order: Order) -> Option<Fault> {
-        let Order { due_ns, in_window, shot } = order;
+        let Order { due_ns, in_window, shot, .. } = order;
         // From due, not from sent: no right answer has a response time above the timeout.
         let deadline = self.clock.instant(due_ns.saturating_add(self.plan.timeout_ns));
         let request = (&self.moulds[shot.target], shot.uri.as_str());
@@ -333,22 +380,4 @@ impl Engine {
         };
         Some((kind, kept.unwrap_or_else(|| format!("{uri}: {}", fault.word()))))
     }
-}
-
-/// Who says whether an answer is right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Judge {
-    /// The plan: its status, rows and fields.
-    Plan,
-    /// The status alone: 200 to 399.
-    Status,
-}
-
-/// What is wrong with a single request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wrong {
-    /// It was answered, and the answer is not the right one.
-    Answer,
-    /// There was no answer, or an error instead of one.
-    Exchange,
 }

@@ -16,6 +16,7 @@ mod keys;
 mod ledger;
 mod phases;
 mod places;
+mod pulse;
 mod recording;
 mod run;
 mod schedule;

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::clock::{Timer, thread_cpu_ns};
 use super::engine::{Engine, Phase};
 use super::fault::Fault;
+use super::pulse::Pulse;
 use super::recording::{Recording, WindowRecording};
 use super::steady::is_steady;
 use crate::plan::{ModelPlan, Until};
@@ -80,6 +81,7 @@ pub(super) struct Conductor {
     engine: Rc<Engine>,
     caller: Caller,
     timer: Timer,
+    pulse: Pulse,
     tasks: JoinSet<anyhow::Result<()>>,
     told_ns: u64,
     told_answered: u64,
@@ -90,7 +92,8 @@ impl Conductor {
     pub(super) fn new(engine: Rc<Engine>, caller: Caller) -> anyhow::Result<Self> {
         let timer = engine.clock.timer()?;
         let told_ns = engine.clock.now();
-        Ok(Self { engine, caller, timer, tasks: JoinSet::new(), told_ns, told_answered: 0 })
+        let (pulse, tasks) = (Pulse::default(), JoinSet::new());
+        Ok(Self { engine, caller, timer, pulse, tasks, told_ns, told_answered: 0 })
     }
 
     /// Runs the load from its fill to its last answer.
@@ -102,12 +105,15 @@ impl Conductor {
         let mut recording = self.phases().await?;
         self.engine.phase.set(Phase::Over);
         self.tasks.abort_all();
+        self.engine.forsake_waiting();
         let mut ledger = self.engine.ledger.borrow_mut();
         ledger.close(self.engine.clock.now());
         ledger.sound()?;
         recording.window = WindowRecording {
             duration_ns: recording.window.duration_ns,
             generator_cpu_ns: recording.window.generator_cpu_ns,
+            held_up_ns: recording.window.held_up_ns,
+            longest_hold_up_ns: recording.window.longest_hold_up_ns,
             ..std::mem::replace(&mut ledger.window, WindowRecording::new())
         };
         recording.window.balance()?;
@@ -169,12 +175,15 @@ impl Conductor {
         let start = self.engine.clock.now();
         let end = start + self.engine.plan.duration_ns;
         let cpu_ns = thread_cpu_ns();
+        self.pulse = Pulse::default();
         self.begin(Phase::Window(start, end), PhaseEvent::WindowStarted);
         let ended = self.until(None, end, end).await?;
         let now = self.engine.clock.now();
         recording.window.duration_ns =
             if ended == Ended::TimeUp { end - start } else { now - start };
         recording.window.generator_cpu_ns = thread_cpu_ns() - cpu_ns;
+        recording.window.held_up_ns = self.pulse.late_ns;
+        recording.window.longest_hold_up_ns = self.pulse.latest_ns;
         self.tell(PhaseEvent::WindowEnded);
         self.engine.turned.notify_waiters();
         Ok(ended)
@@ -251,7 +260,9 @@ impl Conductor {
                 return Ok(Ended::TimeUp);
             }
             self.progress(now);
-            self.timer.until(latest.min(now + TICK_NS)).await?;
+            let wanted = latest.min(now + TICK_NS);
+            self.timer.until(wanted).await?;
+            self.pulse.beat(self.engine.clock.now().saturating_sub(wanted));
         }
     }
 
@@ -352,7 +363,9 @@ fn connections(engine: &Engine) -> u32 {
     let fill = engine.plan.fill.as_ref().map_or(0, |fill| fill.users);
     fill.max(match engine.plan.model {
         ModelPlan::Closed { users, .. } => users,
-        ModelPlan::Open { max_in_flight, .. } => max_in_flight.min(OPEN_AT_FIRST),
+        ModelPlan::Open { max_in_flight, connections, .. } => {
+            max_in_flight.min(connections.unwrap_or(OPEN_AT_FIRST))
+        }
     })
 }
 

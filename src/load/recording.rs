@@ -77,6 +77,10 @@ pub struct WindowRecording {
     pub response_bytes: u64,
     /// CPU time of the generator's thread between the window's edges.
     pub generator_cpu_ns: u64,
+    /// How late the generator's own ticks of 50 ms came, summed over the window: time in which its thread was held up.
+    pub held_up_ns: u64,
+    /// The latest of them.
+    pub longest_hold_up_ns: u64,
     /// From due to done, of right answers, in nanoseconds.
     pub response: Histogram<u64>,
     /// From sent to done, of right answers, in nanoseconds.
@@ -106,6 +110,8 @@ impl WindowRecording {
             cache: BTreeMap::new(),
             response_bytes: 0,
             generator_cpu_ns: 0,
+            held_up_ns: 0,
+            longest_hold_up_ns: 0,
             response: histogram(),
             service: histogram(),
             first_byte: histogram(),
@@ -156,6 +162,11 @@ impl WindowRecording {
         } else {
             self.answered as f64 * 1e9 / self.duration_ns as f64
         }
+    }
+
+    /// The share of the window in which the generator's thread was held up.
+    pub fn held_up_share(&self) -> f64 {
+        if self.duration_ns == 0 { 0.0 } else { self.held_up_ns as f64 / self.duration_ns as f64 }
     }
 
     /// The generator's CPU over the window: 1.0 is one core.

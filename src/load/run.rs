@@ -7,8 +7,9 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::check::{Judge, Wrong};
 use super::clock::{Clock, Waits};
-use super::engine::{Engine, Judge, Wrong};
+use super::engine::{Bounds, Engine};
 use super::phases::{Caller, Conductor, PhaseEvent};
 use super::recording::Recording;
 use super::shots::Shots;
@@ -148,10 +149,14 @@ pub(super) fn engine(job: &Job, door: Door, clock: Clock) -> anyhow::Result<Engi
         Requests::Planned => Judge::Plan,
         Requests::Same { .. } => Judge::Status,
     };
-    let most_busy = match job.plan.model {
-        ModelPlan::Closed { users, .. } => users,
-        ModelPlan::Open { max_in_flight, .. } => max_in_flight,
+    let bounds = match job.plan.model {
+        ModelPlan::Closed { users, .. } => Bounds { busy: users, waiting: 0 },
+        ModelPlan::Open { max_in_flight, connections, .. } => {
+            let busy = connections.map_or(max_in_flight, |most| most.min(max_in_flight));
+            let waiting = usize::try_from(max_in_flight - busy).unwrap_or(usize::MAX);
+            Bounds { busy, waiting }
+        }
     };
     let sent = (shots, host.as_str(), judge);
-    Ok(Engine::new(job.plan.clone(), sent, job.arrivals_seed, door, clock, most_busy))
+    Ok(Engine::new(job.plan.clone(), sent, job.arrivals_seed, door, clock, bounds))
 }

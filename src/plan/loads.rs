@@ -56,6 +56,7 @@ fn model(notes: &mut Notes<'_>, view: &View<'_>, name: &str, load: &Load) -> Opt
             rate_per_s: rate.0,
             arrival: load.arrival.unwrap_or_default(),
             max_in_flight: load.max_in_flight.unwrap_or(IN_FLIGHT),
+            connections: load.connections,
         }),
     };
     if model.is_none() {
@@ -111,7 +112,9 @@ fn resolve_fill(notes: &mut Notes<'_>, view: &View<'_>, fill: &Fill) -> Option<F
 pub(super) fn connections(load: &LoadPlan) -> u32 {
     let driven = match load.model {
         ModelPlan::Closed { users, .. } => users,
-        ModelPlan::Open { max_in_flight, .. } => max_in_flight,
+        ModelPlan::Open { max_in_flight, connections, .. } => {
+            connections.map_or(max_in_flight, |most| most.min(max_in_flight))
+        }
     };
     driven.saturating_add(load.fill.as_ref().map_or(0, |fill| fill.users))
 }

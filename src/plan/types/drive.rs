@@ -36,8 +36,11 @@ pub enum ModelPlan {
         rate_per_s: f64,
         /// Exponential gaps, else equal ones.
         arrival: crate::spec::Arrival,
-        /// Requests under way at most; beyond it arrivals are dropped.
+        /// Requests under way, or waiting for a connection, at most; beyond it arrivals are dropped.
         max_in_flight: u32,
+        /// Connections at most, for which arrivals wait; none where each gets one at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connections: Option<u32>,
     },
 }
 

@@ -17,7 +17,7 @@ const NEVER_ZERO: &[&[&str]] = &[
     &["design", "time_budget"],
 ];
 
-const OPEN: &[&str] = &["rate", "arrival", "max_in_flight"];
+const OPEN: &[&str] = &["rate", "arrival", "max_in_flight", "connections"];
 const CLOSED: &[&str] = &["users", "think_time"];
 
 pub(super) fn check(look: &mut Look<'_>) {
