@@ -168,7 +168,11 @@ fn model(plan: &LoadPlan) -> String {
         ModelPlan::Closed { users, .. } => format!("{users} users"),
         ModelPlan::Open { rate_per_s, arrival, connections, .. } => {
             let arrival = format!("{arrival:?}").to_lowercase();
-            let on = connections.map_or(String::new(), |most| format!(", {most} connections"));
+            let on = match connections {
+                None => String::new(),
+                Some(1) => ", 1 connection".into(),
+                Some(most) => format!(", {most} connections"),
+            };
             format!("{arrival} arrivals, {}/s{on}", units::sig3(*rate_per_s))
         }
     }
