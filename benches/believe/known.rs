@@ -22,11 +22,12 @@ const LAWS: [Law; 6] = [
 
 pub(crate) fn check(settings: Settings, table: &mut Table) -> Result<()> {
     for (i, law) in LAWS.into_iter().enumerate() {
+        let one = [[200, 1000, 2000][i % 3]];
         let rates: &[u32] = match law {
             // Its interesting quantile needs 20,000 samples.
             Law::Bimodal { .. } => &[2000],
             _ if settings.is_long => &[200, 1000, 2000],
-            _ => &[[200, 1000, 2000][i % 3]],
+            _ => &one,
         };
         for rate in rates {
             reading(settings, table, law, *rate)?;

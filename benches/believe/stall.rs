@@ -40,6 +40,7 @@ pub(crate) fn check(settings: Settings, table: &mut Table) -> Result<()> {
 }
 
 /// Who stops the server.
+#[derive(Debug, Clone, Copy)]
 enum Stop {
     /// Itself: what arrives meanwhile is answered at the end.
     Oracle,
