@@ -33,7 +33,10 @@ pub(crate) fn check(settings: Settings, table: &mut Table) -> Result<()> {
 fn at_5000(settings: Settings, arrival: &str) -> Result<(Measured, Vec<f64>)> {
     let oracle = Oracle::start(settings, &["law=constant:1"])?;
     let csv = std::env::temp_dir().join(format!("believe-{}.csv", std::process::id()));
-    let args = format!("--rate {RATE}/s --arrival {arrival} --duration 10s --export-csv {}", csv.display());
+    let args = format!(
+        "--rate {RATE}/s --arrival {arrival} --duration 10s --export-csv {}",
+        csv.display()
+    );
     let got = drive(settings, &oracle.url(), &args)?;
     let text = std::fs::read_to_string(&csv)?;
     std::fs::remove_file(&csv)?;

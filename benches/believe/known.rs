@@ -46,11 +46,13 @@ fn reading(settings: Settings, table: &mut Table, law: Law, rate: u32) -> Result
     for attempt in 1..=MOST_TRIES {
         let orders = [format!("law={law}"), format!("seed={}", rate + attempt)];
         let oracle = Oracle::start(settings, &[&orders[0], &orders[1]])?;
-        let args = format!("--rate {rate}/s --arrival poisson --seed {attempt} --duration {SECONDS}s");
+        let args =
+            format!("--rate {rate}/s --arrival poisson --seed {attempt} --duration {SECONDS}s");
         let got = drive(settings, &oracle.url(), &args)?;
         let seen = oracle.end()?.count;
         let ms = figures.map(|(figure, _)| got.ms("response_time_us", figure));
-        let is_near = |(got, wanted): (&f64, &f64)| (got - wanted).abs() <= (wanted * 0.03).max(0.3);
+        let is_near =
+            |(got, wanted): (&f64, &f64)| (got - wanted).abs() <= (wanted * 0.03).max(0.3);
         let is_exact = seen == got.count("sent") && is_whole(&got);
         let holds = is_exact && ms.iter().zip(&wanted).all(is_near);
         if !holds && attempt < MOST_TRIES {

@@ -27,7 +27,12 @@ pub(crate) fn check(settings: Settings, table: &mut Table) -> Result<()> {
 
     let free = run(settings, FREE, Stop::Oracle)?;
     judge(table, "stall, a connection for each", &free);
-    table.near("the same: service time p99, as all were sent on time", (700.0, 30.0), free.service_p99, "ms");
+    table.near(
+        "the same: service time p99, as all were sent on time",
+        (700.0, 30.0),
+        free.service_p99,
+        "ms",
+    );
 
     if installed("wrk").is_none() {
         table.skip("the same stall by wrk", "wrk is not installed");
@@ -35,7 +40,12 @@ pub(crate) fn check(settings: Settings, table: &mut Table) -> Result<()> {
     }
     let oracle = Oracle::start(settings, &["law=constant:1", STALL])?;
     let other = wrk(settings, &oracle.url(), 10, 30)?;
-    table.below("the same stall by wrk, 10 connections: p99 (it does not see it)", 5.0, other.p99, "ms");
+    table.below(
+        "the same stall by wrk, 10 connections: p99 (it does not see it)",
+        5.0,
+        other.p99,
+        "ms",
+    );
     Ok(())
 }
 

@@ -24,9 +24,20 @@ impl Table {
     }
 
     /// A number that must lie within `tolerance` of another; all three in `unit`.
-    pub(crate) fn near(&mut self, what: &str, (wanted, tolerance): (f64, f64), got: f64, unit: &str) {
+    pub(crate) fn near(
+        &mut self,
+        what: &str,
+        (wanted, tolerance): (f64, f64),
+        got: f64,
+        unit: &str,
+    ) {
         let holds = (got - wanted).abs() <= tolerance;
-        self.row(what, &format!("{wanted} ± {tolerance} {unit}"), &format!("{got:.1} {unit}"), holds);
+        self.row(
+            what,
+            &format!("{wanted} ± {tolerance} {unit}"),
+            &format!("{got:.1} {unit}"),
+            holds,
+        );
     }
 
     /// A number that must be below another.

@@ -135,7 +135,9 @@ pub(crate) struct Drive(Child);
 
 impl Drive {
     pub(crate) fn start(settings: Settings, url: &str, args: &str) -> Result<Self> {
-        let mut command = settings.command(env!("CARGO_BIN_EXE_querylab"));
+        let built = env!("CARGO_BIN_EXE_querylab");
+        let program = std::env::var_os("QUERYLAB").unwrap_or_else(|| built.into());
+        let mut command = settings.command(program);
         command.args(["drive", url, "--json"]).args(args.split_whitespace());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(Self(command.spawn().context("cannot start querylab drive")?))

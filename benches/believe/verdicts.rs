@@ -55,7 +55,8 @@ fn session(
             let law = Law::Lognormal { median: 5.0 * VARIANTS[variant].1, sigma: 0.5 };
             let orders = [format!("law={law}"), format!("seed={}", draws.word())];
             let oracle = Oracle::start(settings, &[&orders[0], &orders[1]])?;
-            let args = format!("--rate 500/s --arrival poisson --seed {arrivals} --duration {seconds}s");
+            let args =
+                format!("--rate 500/s --arrival poisson --seed {arrivals} --duration {seconds}s");
             let got = drive(settings, &oracle.url(), &args)?;
             p50[variant].push(got.ms("response_time_us", "p50"));
         }
@@ -108,11 +109,7 @@ fn judge_same(table: &mut Table, size: &str, all: &[&Comparison]) {
     );
 }
 
-fn judge_planted(
-    table: &mut Table,
-    (size, name, times): (&str, &str, f64),
-    all: &[&Comparison],
-) {
+fn judge_planted(table: &mut Table, (size, name, times): (&str, &str, f64), all: &[&Comparison]) {
     let calm: Vec<&&Comparison> =
         all.iter().filter(|c| c.spread.is_some_and(|s| s.sd_log <= MOST_SD)).collect();
     let found = calm.iter().filter(|c| side(c) > 0).count();
@@ -121,7 +118,10 @@ fn judge_planted(
     let middle = median(&ratios).unwrap_or(f64::NAN);
     let what = format!("{size}, {name}: found where blocks scatter by up to 3 %");
     let sd = spread_of(all) * 100.0;
-    let got = format!("{found} of {} (median ratio {middle:.3}, truly {times}; sd {sd:.1} %)", calm.len());
+    let got = format!(
+        "{found} of {} (median ratio {middle:.3}, truly {times}; sd {sd:.1} %)",
+        calm.len()
+    );
     if calm.is_empty() {
         table.skip(&what, &format!("no session was calm enough (sd {sd:.1} %)"));
     } else {

@@ -112,7 +112,10 @@ fn limits(window: &WindowRecording) -> Vec<String> {
     let lag_us = window.lag_p99_us();
     let median_us = window.quantile_response_us(0.5).unwrap_or(0.0);
     if lag_us > LATE_US.max(median_us * LATE_SHARE) {
-        why.push(format!("one request in a hundred was taken up {} late or later", latency(lag_us)));
+        why.push(format!(
+            "one request in a hundred was taken up {} late or later",
+            latency(lag_us)
+        ));
     }
     let cpu = window.generator_cpu_share();
     if cpu > MOST_CPU {
@@ -120,8 +123,8 @@ fn limits(window: &WindowRecording) -> Vec<String> {
     }
     let is_held_up = window.held_up_share() > MOST_HELD_UP;
     if is_held_up || window.longest_hold_up_ns > LONGEST_HOLD_UP_NS {
-        let [sum, longest] = [window.held_up_ns, window.longest_hold_up_ns]
-            .map(|ns| units::latency_ns(ns as f64));
+        let [sum, longest] =
+            [window.held_up_ns, window.longest_hold_up_ns].map(|ns| units::latency_ns(ns as f64));
         why.push(format!("its thread was held up for {sum} or more, up to {longest} at a time"));
     }
     why
