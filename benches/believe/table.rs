@@ -8,12 +8,13 @@ pub(crate) struct Table {
     held: usize,
     broken: usize,
     skipped: usize,
+    noted: usize,
 }
 
 impl Table {
     pub(crate) fn begin() -> Self {
         println!("| what | wanted | got | held |\n|---|---|---|---|");
-        Self { held: 0, broken: 0, skipped: 0 }
+        Self { held: 0, broken: 0, skipped: 0, noted: 0 }
     }
 
     /// Something that must hold.
@@ -48,6 +49,7 @@ impl Table {
     /// A figure that nothing is asked of.
     pub(crate) fn note(&mut self, what: &str, got: &str) {
         println!("| {what} | | {got} | |");
+        self.noted += 1;
     }
 
     /// Something that could not be checked here.
@@ -57,8 +59,8 @@ impl Table {
     }
 
     pub(crate) fn end(self) -> ExitCode {
-        let Self { held, broken, skipped } = self;
-        println!("\n{held} held, {broken} did not, {skipped} skipped");
+        let Self { held, broken, skipped, noted } = self;
+        println!("\n{held} held, {broken} did not, {skipped} skipped, {noted} noted");
         if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
