@@ -3,7 +3,9 @@
 #
 # One static location of one Nginx worker on one core, each generator in turn on another, 50 connections, the same
 # closed load. CPU time is that of the generator's whole process, from its start to its end. The tools take turns, so
-# that a disturbance of the machine meets all of them; the median of the rounds counts.
+# that a disturbance of the machine meets all of them; the median of the rounds counts. More than 1.3 times wrk's is exit
+# code 1. The medians of the latency stand beside: at a load that only the tools' own speed bounds, the faster one has the
+# shorter queue.
 #
 #     cargo build --release
 #     benches/instrument.sh [ROUNDS] [SECONDS]        5 rounds of 5 seconds if left out
@@ -47,12 +49,22 @@ for _ in $(seq 50); do
 done
 
 TIMEFORMAT='%U %S'
-# requests and CPU seconds of one run
-count_drive() { "$querylab" drive "$url" --users $connections --duration "${seconds}s" --json | sed 's/.*"sent":\([0-9]*\).*/\1/'; }
-count_wrk() { wrk -t1 -c$connections -d"${seconds}s" --latency "$url" | awk '/requests in/ { print $1 }'; }
-count_oha() { oha --no-tui -j -c $connections -z "${seconds}s" "$url" | tr -d ' \n' | grep -o '"statusCodeDistribution":{[^}]*}' | grep -o '[0-9]*}' | tr -d '}'; }
+# requests, and median latency in microseconds, of one run
+count_drive() {
+  "$querylab" drive "$url" --users $connections --duration "${seconds}s" --json |
+    sed -E 's/.*"sent":([0-9]+).*"response_time_us":\{"p50":([0-9.]+).*/\1 \2/'
+}
+count_wrk() {
+  wrk -t1 -c$connections -d"${seconds}s" --latency "$url" |
+    awk '$1 == "50%" { us = $2 + 0; if ($2 ~ /ms$/) us *= 1000 } /requests in/ { n = $1 } END { print n, us }'
+}
+count_oha() {
+  oha --no-tui --output-format json -c $connections -z "${seconds}s" "$url" | tr -d ' \n' > "$dir/oha"
+  grep -o '"statusCodeDistribution":{[^}]*}' "$dir/oha" | grep -o '[0-9]*}' | tr -d '}\n'
+  grep -o '"p50":[0-9.e-]*' "$dir/oha" | head -1 | awk -F: '{ print " " $2 * 1e6 }'
+}
 export -f count_drive count_wrk count_oha
-export querylab url connections seconds
+export querylab url connections seconds dir
 
 tools=drive
 command -v wrk >/dev/null && tools="$tools wrk"
@@ -60,8 +72,9 @@ command -v oha >/dev/null && tools="$tools oha"
 for round in $(seq "$rounds"); do
   for tool in $tools; do
     { time taskset -c 0 bash -c "count_$tool" > "$dir/count"; } 2> "$dir/time"
-    awk -v tool="$tool" -v n="$(cat "$dir/count")" -v s="$seconds" \
-      '{ printf "%-6s %8.0f requests/s  %6.2f CPU s per million requests\n", tool, n / s, ($1 + $2) * 1e6 / n }' "$dir/time" |
+    read -r n us < "$dir/count"
+    awk -v tool="$tool" -v n="$n" -v us="$us" -v s="$seconds" \
+      '{ printf "%-6s %8.0f requests/s  %6.2f CPU s per million requests  p50 %.0f us\n", tool, n / s, ($1 + $2) * 1e6 / n, us }' "$dir/time" |
       tee -a "$dir/all"
   done
 done
@@ -69,8 +82,13 @@ median() { awk -v tool="$1" -v c="$2" '$1 == tool { print $c }' "$dir/all" | sor
 echo "medians of $rounds rounds:"
 drive=$(median drive 4)
 for tool in $tools; do
-  awk -v tool="$tool" -v rate="$(median "$tool" 2)" -v cpu="$(median "$tool" 4)" -v drive="$drive" \
-    'BEGIN { printf "%-6s %8.0f requests/s  %6.2f CPU s per million requests", tool, rate, cpu
+  awk -v tool="$tool" -v rate="$(median "$tool" 2)" -v cpu="$(median "$tool" 4)" -v us="$(median "$tool" 11)" \
+    -v drive="$drive" \
+    'BEGIN { printf "%-6s %8.0f requests/s  %6.2f CPU s per million requests  p50 %.0f us", tool, rate, cpu, us
              if (tool != "drive") printf "  (drive takes %.2f times as much)", drive / cpu
              printf "\n" }'
 done
+if [[ " $tools " == *" wrk "* ]]; then
+  awk -v drive="$drive" -v wrk="$(median wrk 4)" 'BEGIN { exit !(drive <= 1.3 * wrk) }' ||
+    { echo "drive takes more than 1.3 times wrk's CPU" >&2; exit 1; }
+fi

@@ -215,6 +215,9 @@ pub(super) struct DriveArgs {
     /// With `--rate`: more requests under way than this are not sent, but counted
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub(super) max_in_flight: u32,
+    /// With `--rate`: connections at most, for which arrivals wait; those who wait count as under way
+    #[arg(long, value_name = "N", conflicts_with = "users", value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub(super) connections: Option<u32>,
     /// How long to measure
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     pub(super) duration: String,

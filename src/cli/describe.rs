@@ -76,9 +76,10 @@ fn cells(plan: &Plan) -> Table {
         let mut arrivals = match &cell.drive.model {
             ModelPlan::Closed { users: 1, .. } => "closed, 1 user".to_owned(),
             ModelPlan::Closed { users, .. } => format!("closed, {users} users"),
-            ModelPlan::Open { rate_per_s, arrival, .. } => {
+            ModelPlan::Open { rate_per_s, arrival, connections, .. } => {
+                let on = connections.map_or(String::new(), |most| format!(", {most} connections"));
                 format!(
-                    "open, {}/s {}",
+                    "open, {}/s {}{on}",
                     units::sig3(*rate_per_s),
                     format!("{arrival:?}").to_lowercase()
                 )

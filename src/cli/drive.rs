@@ -151,6 +151,7 @@ fn plan(args: &DriveArgs, url: &Url) -> Result<LoadPlan, String> {
                 ArrivalKind::Poisson => Arrival::Poisson,
             },
             max_in_flight: args.max_in_flight,
+            connections: args.connections,
         },
         (None, users) => ModelPlan::Closed { users: users.unwrap_or(1), think_ns: 0 },
     };
@@ -178,9 +179,14 @@ fn model(plan: &LoadPlan) -> String {
     match &plan.model {
         ModelPlan::Closed { users: 1, .. } => "1 user".into(),
         ModelPlan::Closed { users, .. } => format!("{users} users"),
-        ModelPlan::Open { rate_per_s, arrival, .. } => {
+        ModelPlan::Open { rate_per_s, arrival, connections, .. } => {
             let arrival = format!("{arrival:?}").to_lowercase();
-            format!("{arrival} arrivals, {}/s", units::sig3(*rate_per_s))
+            let on = match connections {
+                None => String::new(),
+                Some(1) => ", 1 connection".into(),
+                Some(most) => format!(", {most} connections"),
+            };
+            format!("{arrival} arrivals, {}/s{on}", units::sig3(*rate_per_s))
         }
     }
 }

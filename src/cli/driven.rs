@@ -9,8 +9,18 @@ use serde::Serialize;
 use crate::load::{Recording, Slice, WindowRecording};
 use crate::units;
 
-/// A lag above this says that the generator was late, not only the server.
+/// A lag above this, and above a twentieth of the median, says that the generator was late, not only the server.
 const LATE_US: f64 = 1000.0;
+/// The share of the median response time that its own lag may have.
+const LATE_SHARE: f64 = 0.05;
+/// More of a core than this, and the generator is what limits a load.
+const MOST_CPU: f64 = 0.85;
+/// A larger share of the window in which the generator's thread was held up is in the figures.
+const MOST_HELD_UP: f64 = 0.05;
+/// The same, for a single time.
+const LONGEST_HOLD_UP_NS: u64 = 250_000_000;
+/// What any of these means.
+const NOT_THE_SERVERS: &str = "The times below are its own as much as the server's.";
 
 /// What was driven, and what came of it.
 pub(super) struct Driven {
@@ -53,6 +63,9 @@ struct Object<'a> {
     service_time_us: Times,
     lag_us: Lag,
     cpu_seconds: f64,
+    held_up_seconds: f64,
+    generator_limited: bool,
+    generator_limits: Vec<String>,
     reopened: u64,
     interrupted: bool,
     failure: Option<&'a str>,
@@ -93,10 +106,35 @@ fn latency(us: f64) -> String {
     units::latency_ns(us * 1e3)
 }
 
+/// Why these figures are the generator's as much as the server's; nothing if they are not.
+fn limits(window: &WindowRecording) -> Vec<String> {
+    let mut why = Vec::new();
+    let lag_us = window.lag_p99_us();
+    let median_us = window.quantile_response_us(0.5).unwrap_or(0.0);
+    if lag_us > LATE_US.max(median_us * LATE_SHARE) {
+        why.push(format!(
+            "one request in a hundred was taken up {} late or later",
+            latency(lag_us)
+        ));
+    }
+    let cpu = window.generator_cpu_share();
+    if cpu > MOST_CPU {
+        why.push(format!("it used {} of its core", units::sig3(cpu)));
+    }
+    let is_held_up = window.held_up_share() > MOST_HELD_UP;
+    if is_held_up || window.longest_hold_up_ns > LONGEST_HOLD_UP_NS {
+        let [sum, longest] =
+            [window.held_up_ns, window.longest_hold_up_ns].map(|ns| units::latency_ns(ns as f64));
+        why.push(format!("its thread was held up for {sum} or more, up to {longest} at a time"));
+    }
+    why
+}
+
 /// One object, on one line.
 pub(super) fn json(driven: &Driven) -> String {
     let recording = &driven.recording;
     let window = &recording.window;
+    let generator_limits = limits(window);
     let object = Object {
         format: 1,
         duration_s: window.duration_ns as f64 / 1e9,
@@ -111,6 +149,9 @@ pub(super) fn json(driven: &Driven) -> String {
         service_time_us: Times::service(window),
         lag_us: Lag::of(window),
         cpu_seconds: window.generator_cpu_ns as f64 / 1e9,
+        held_up_seconds: window.held_up_ns as f64 / 1e9,
+        generator_limited: !generator_limits.is_empty(),
+        generator_limits,
         reopened: recording.reopened,
         interrupted: recording.cancelled,
         failure: recording.failure.as_deref(),
@@ -139,6 +180,12 @@ pub(super) fn table(driven: &Driven) -> String {
         "generator",
         format!("{cpu} of a core; late by p99 {}, at most {}", latency(lag.p99), latency(lag.max)),
     );
+    let limits = limits(window);
+    if !limits.is_empty() {
+        let limits = limits.join("; ");
+        write!(page, "\nWARNING: the generator was the bottleneck: {limits}.\n{NOT_THE_SERVERS}\n")
+            .expect("a String takes all");
+    }
     let mut t = Table::new();
     let header = ["", "p50", "p90", "p95", "p99", "p99.9", "max", "mean"];
     t.load_style(presets::ASCII_MARKDOWN).set_header(header.to_vec());
@@ -147,9 +194,6 @@ pub(super) fn table(driven: &Driven) -> String {
     write!(page, "\n{t}\n").expect("a String takes all");
     if window.failed > 0 {
         page.push_str("A failure took for ever: figures that fall among failures are not given.\n");
-    }
-    if lag.p99 > LATE_US {
-        page.push_str("The generator was late: response times contain its own delay.\n");
     }
     page
 }

@@ -50,7 +50,7 @@ pub(super) fn observed(
         lag_p99_us: open.then(|| window.lag_p99_us()),
         baseline_p50_us,
         generator_cpu_share: window.generator_cpu_share(),
-        heartbeat_gap_ns: window.heartbeat_gap_ns,
+        heartbeat_gap_ns: window.longest_hold_up_ns,
         ..Observed::default()
     };
     if let Some((start, end)) = edges {

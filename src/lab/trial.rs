@@ -6,13 +6,12 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::around;
 use super::breakdown::{self, Edge, Watch};
 use super::done::{Again, Done};
 use super::event::{Event, Interrupt, Stop, stop_of};
 use super::ready::{self, Reached, Ready};
 use super::witness::{self, Sums};
-use super::{proof, validity};
+use super::{around, proof, validity};
 use crate::load::{self, Job, PhaseEvent, Recording, Requests};
 use crate::plan::{CellPlan, Plan, TrialPlan};
 use crate::probe::{self, Memory};

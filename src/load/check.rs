@@ -10,6 +10,24 @@ use crate::plan::{CheckPlan, FieldCheck};
 /// Bytes of a body that a text about it shows.
 const SHOWN: usize = 200;
 
+/// Who says whether an answer is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judge {
+    /// The plan: its status, rows and fields.
+    Plan,
+    /// The status alone: 200 to 399.
+    Status,
+}
+
+/// What is wrong with a single request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// It was answered, and the answer is not the right one.
+    Answer,
+    /// There was no answer, or an error instead of one.
+    Exchange,
+}
+
 /// What is wrong with a body of the right status; none if nothing is.
 pub(super) fn wrong(check: &CheckPlan, params: &[(String, String)], body: &[u8]) -> Option<String> {
     // Such answers have no body by definition.

@@ -4,6 +4,7 @@
 //! dispatcher that hands each arrival to an idle connection (`senders`). Both end in [`Engine::shoot`].
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use tokio::sync::Notify;
@@ -11,7 +12,7 @@ use tokio::time::Duration;
 
 use super::ahead::Ahead;
 use super::answer::Body;
-use super::check;
+use super::check::{self, Judge, Wrong};
 use super::clock::Clock;
 use super::fault::Fault;
 use super::ledger::{Answered, Ledger, Sample};
@@ -56,12 +57,23 @@ pub(super) struct Step {
 
 /// One request to be sent.
 pub(super) struct Order {
-    due_ns: u64,
+    pub(super) due_ns: u64,
     pub(super) part: Part,
-    in_window: bool,
+    /// When the generator took it up: later than due by its own fault alone.
+    taken_ns: u64,
+    pub(super) in_window: bool,
     /// Whether the step of a search is judged by it.
-    in_step: bool,
+    pub(super) in_step: bool,
     shot: Shot,
+}
+
+/// Bounds of an open load.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Connections in use.
+    pub(super) busy: u32,
+    /// Arrivals that wait for one.
+    pub(super) waiting: usize,
 }
 
 /// The load generator.
@@ -82,20 +94,22 @@ pub(super) struct Engine {
     judge: Judge,
     idle: RefCell<Vec<Wire>>,
     /// Connections in use; idle ones are not among them.
-    busy: Cell<u32>,
-    most_busy: u32,
+    pub(super) busy: Cell<u32>,
+    pub(super) bounds: Bounds,
+    /// Arrivals that wait for a connection, in the order in which they were due.
+    pub(super) waiting: RefCell<VecDeque<Order>>,
     opening: Cell<bool>,
 }
 
 impl Engine {
-    /// An engine with no connection yet. `most_busy` bounds the requests under way of an open load.
+    /// An engine with no connection yet.
     pub(super) fn new(
         plan: LoadPlan,
         (shots, host, judge): (Shots, &str, Judge),
         arrivals_seed: u64,
         door: Door,
         clock: Clock,
-        most_busy: u32,
+        bounds: Bounds,
     ) -> Self {
         let body = match judge {
             Judge::Plan => Body::Kept,
@@ -117,7 +131,8 @@ impl Engine {
             door,
             idle: RefCell::default(),
             busy: Cell::new(0),
-            most_busy,
+            bounds,
+            waiting: RefCell::default(),
             opening: Cell::new(false),
         }
     }
@@ -133,28 +148,6 @@ impl Engine {
                 return;
             }
         }
-    }
-
-    /// Sends what is due, or drops it where too much is under way.
-    pub(super) fn arrive(self: &Rc<Self>, due_ns: u64) {
-        // A dropped arrival uses up its request all the same: the later ones stay what they are.
-        let order = self.order(due_ns);
-        if self.busy.get() >= self.most_busy {
-            self.ledger.borrow_mut().dropped(due_ns, order.in_window);
-            if order.in_step {
-                self.step.borrow_mut().dropped();
-            }
-            return;
-        }
-        self.enter(&order);
-        let mut wire = self.take();
-        let engine = Rc::clone(self);
-        tokio::task::spawn_local(async move {
-            // How it ended is in the books.
-            engine.shoot(&mut wire, order).await;
-            engine.give(wire);
-        });
-        self.keep_in_hand();
     }
 
     /// An idle connection, the one used last (it is the most surely open), or a place for a new one.
@@ -176,9 +169,9 @@ impl Engine {
     }
 
     /// Opens one more connection in the background when few are idle.
-    fn keep_in_hand(self: &Rc<Self>) {
+    pub(super) fn keep_in_hand(self: &Rc<Self>) {
         let enough = self.idle.borrow().len() >= IN_HAND;
-        if enough || self.opening.get() || self.connections() >= self.most_busy {
+        if enough || self.opening.get() || self.connections() >= self.bounds.busy {
             return;
         }
         self.opening.set(true);
@@ -204,13 +197,14 @@ impl Engine {
             Phase::Step(step) => (step.judged..step.end).contains(&due_ns),
             _ => false,
         };
+        let taken_ns = self.clock.now();
         let shot = self.ahead.take(part);
-        Order { due_ns, part, in_window: matches!(part, Part::Window), in_step, shot }
+        Order { due_ns, taken_ns, part, in_window: matches!(part, Part::Window), in_step, shot }
     }
 
     /// Writes down that a request goes out.
     pub(super) fn enter(&self, order: &Order) {
-        self.ledger.borrow_mut().sent(order.due_ns, self.clock.now(), order.in_window);
+        self.ledger.borrow_mut().sent(order.due_ns, order.taken_ns, order.in_window);
         if order.in_step {
             self.step.borrow_mut().sent();
         }
@@ -274,7 +268,8 @@ impl Engine {
         let part = Part::Check;
         let shot = self.ahead.aimed(part, target);
         let due_ns = self.clock.now();
-        let order = Order { due_ns, part, in_window: false, in_step: false, shot };
+        let order =
+            Order { due_ns, taken_ns: due_ns, part, in_window: false, in_step: false, shot };
         self.enter(&order);
         let uri = check::shown(order.shot.uri.as_bytes());
         let fault = self.shoot(wire, order).await?;
@@ -287,22 +282,4 @@ impl Engine {
         };
         Some((kind, kept.unwrap_or_else(|| format!("{uri}: {}", fault.word()))))
     }
-}
-
-/// Who says whether an answer is right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Judge {
-    /// The plan: its status, rows and fields.
-    Plan,
-    /// The status alone: 200 to 399.
-    Status,
-}
-
-/// What is wrong with a single request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wrong {
-    /// It was answered, and the answer is not the right one.
-    Answer,
-    /// There was no answer, or an error instead of one.
-    Exchange,
 }

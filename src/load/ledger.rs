@@ -122,15 +122,15 @@ impl Ledger {
         self.keeper = Some(keeper);
     }
 
-    /// A request is due and goes out.
-    pub(super) fn sent(&mut self, due_ns: u64, now: u64, in_window: bool) {
+    /// A request that was due and taken up then goes out.
+    pub(super) fn sent(&mut self, due_ns: u64, taken_ns: u64, in_window: bool) {
         self.sent += 1;
         self.under_way += 1;
         if in_window {
             self.window.due += 1;
             self.window.sent += 1;
             self.window_under_way += 1;
-            let lag = record(&mut self.window.lag, now.saturating_sub(due_ns));
+            let lag = record(&mut self.window.lag, taken_ns.saturating_sub(due_ns));
             self.note(lag);
         }
     }

@@ -21,6 +21,7 @@ mod ledger;
 mod paths;
 mod phases;
 mod places;
+mod pulse;
 mod recording;
 mod run;
 mod samples;

@@ -10,6 +10,7 @@ use super::clock::{Timer, thread_cpu_ns};
 use super::engine::{Engine, Phase};
 use super::hopeless::hopeless;
 use super::places::Part;
+use super::pulse::Pulse;
 use super::recording::{Recording, WindowRecording};
 use super::search::StepEnd;
 use super::senders::User;
@@ -88,10 +89,9 @@ pub(super) struct Conductor {
     pub(super) timer: Timer,
     pub(super) tasks: JoinSet<anyhow::Result<()>>,
     caller: Caller,
+    pulse: Pulse,
     told_ns: u64,
     told_answered: u64,
-    /// Longest time between two looks at the clock in the phase under way.
-    gap_ns: u64,
 }
 
 impl Conductor {
@@ -99,15 +99,8 @@ impl Conductor {
     pub(super) fn new(engine: Rc<Engine>, caller: Caller) -> anyhow::Result<Self> {
         let timer = engine.clock.timer()?;
         let told_ns = engine.clock.now();
-        Ok(Self {
-            engine,
-            caller,
-            timer,
-            tasks: JoinSet::new(),
-            told_ns,
-            told_answered: 0,
-            gap_ns: 0,
-        })
+        let (pulse, tasks) = (Pulse::default(), JoinSet::new());
+        Ok(Self { engine, caller, timer, pulse, tasks, told_ns, told_answered: 0 })
     }
 
     /// Runs the load from its fill to its last answer.
@@ -119,13 +112,15 @@ impl Conductor {
         let mut recording = self.phases().await?;
         self.engine.phase.set(Phase::Over);
         self.tasks.abort_all();
+        self.engine.forsake_waiting();
         let mut ledger = self.engine.ledger.borrow_mut();
         ledger.close(self.engine.clock.now());
         ledger.sound()?;
         recording.window = WindowRecording {
             duration_ns: recording.window.duration_ns,
             generator_cpu_ns: recording.window.generator_cpu_ns,
-            heartbeat_gap_ns: recording.window.heartbeat_gap_ns,
+            held_up_ns: recording.window.held_up_ns,
+            longest_hold_up_ns: recording.window.longest_hold_up_ns,
             ..std::mem::replace(&mut ledger.window, WindowRecording::new())
         };
         recording.window.balance()?;
@@ -195,6 +190,7 @@ impl Conductor {
         let start = self.engine.clock.now();
         let end = start + self.engine.plan.duration_ns;
         let cpu_ns = thread_cpu_ns();
+        self.pulse = Pulse::default();
         self.begin(Phase::Window(start, end), PhaseEvent::WindowStarted);
         self.engine.ledger.borrow_mut().begin_window(start, end);
         let ended = self.until(None, end, end).await?;
@@ -202,7 +198,8 @@ impl Conductor {
         recording.window.duration_ns =
             if ended == Ended::TimeUp { end - start } else { now - start };
         recording.window.generator_cpu_ns = thread_cpu_ns() - cpu_ns;
-        recording.window.heartbeat_gap_ns = self.gap_ns;
+        recording.window.held_up_ns = self.pulse.late_ns;
+        recording.window.longest_hold_up_ns = self.pulse.latest_ns;
         self.tell(PhaseEvent::WindowEnded);
         self.engine.turned.notify_waiters();
         Ok(ended)
@@ -260,12 +257,8 @@ impl Conductor {
         earliest: u64,
         latest: u64,
     ) -> anyhow::Result<Ended> {
-        self.gap_ns = 0;
-        let mut looked_ns = self.engine.clock.now();
         loop {
             let now = self.look()?;
-            self.gap_ns = self.gap_ns.max(now.saturating_sub(looked_ns));
-            looked_ns = now;
             if self.is_cancelled() {
                 return Ok(Ended::Cancelled);
             }
@@ -279,7 +272,9 @@ impl Conductor {
                 return Ok(Ended::TimeUp);
             }
             self.progress(now);
-            self.timer.until(latest.min(now + TICK_NS)).await?;
+            let wanted = latest.min(now + TICK_NS);
+            self.timer.until(wanted).await?;
+            self.pulse.beat(self.engine.clock.now().saturating_sub(wanted));
         }
     }
 

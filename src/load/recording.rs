@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, ensure};
 use hdrhistogram::Histogram;
 
-use super::search::Searched;
 use super::samples::SamplesKept;
+use super::search::Searched;
 use crate::stats::Drift;
 
 /// A quantile of 0.9 and above is given only where this many samples lie beyond it.
@@ -91,8 +91,10 @@ pub struct WindowRecording {
     pub wire_received_bytes: u64,
     /// CPU time of the generator's thread between the window's edges.
     pub generator_cpu_ns: u64,
-    /// Longest time between two looks of the generator at its clock, which it takes every 50 ms.
-    pub heartbeat_gap_ns: u64,
+    /// How late the generator's own ticks of 50 ms came, summed over the window: time in which its thread was held up.
+    pub held_up_ns: u64,
+    /// The latest of them.
+    pub longest_hold_up_ns: u64,
     /// From due to done, of right answers, in nanoseconds.
     pub response: Histogram<u64>,
     /// From sent to done, of right answers, in nanoseconds.
@@ -125,7 +127,8 @@ impl WindowRecording {
             wire_sent_bytes: 0,
             wire_received_bytes: 0,
             generator_cpu_ns: 0,
-            heartbeat_gap_ns: 0,
+            held_up_ns: 0,
+            longest_hold_up_ns: 0,
             response: histogram(),
             service: histogram(),
             first_byte: histogram(),
@@ -181,6 +184,11 @@ impl WindowRecording {
         } else {
             self.answered as f64 * 1e9 / self.duration_ns as f64
         }
+    }
+
+    /// The share of the window in which the generator's thread was held up.
+    pub fn held_up_share(&self) -> f64 {
+        if self.duration_ns == 0 { 0.0 } else { self.held_up_ns as f64 / self.duration_ns as f64 }
     }
 
     /// The generator's CPU over the window: 1.0 is one core.

@@ -8,14 +8,15 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::check::{Judge, Wrong};
 use super::clock::{Clock, Waits};
-use super::engine::{Engine, Judge, Wrong};
+use super::engine::{Bounds, Engine};
 use super::phases::{Caller, Conductor, PhaseEvent};
 use super::recording::Recording;
 use super::samples;
 use super::shots::Shots;
 use super::wire::{Door, Wire};
-use crate::plan::LoadPlan;
+use crate::plan::{LoadPlan, ModelPlan};
 use crate::rows::TableSpec;
 
 /// A load to be driven.
@@ -174,7 +175,14 @@ pub(super) fn engine(job: &Job, door: Door, clock: Clock) -> anyhow::Result<Engi
         Requests::Planned => Judge::Plan,
         Requests::Same { .. } => Judge::Status,
     };
-    let most_busy = job.plan.most_under_way();
+    let busy = job.plan.most_under_way();
+    let bounds = match job.plan.model {
+        ModelPlan::Closed { .. } => Bounds { busy, waiting: 0 },
+        ModelPlan::Open { max_in_flight, .. } => {
+            let waiting = usize::try_from(max_in_flight.saturating_sub(busy)).unwrap_or(usize::MAX);
+            Bounds { busy, waiting }
+        }
+    };
     let sent = (shots, host.as_str(), judge);
-    Ok(Engine::new(job.plan.clone(), sent, job.arrivals_seed, door, clock, most_busy))
+    Ok(Engine::new(job.plan.clone(), sent, job.arrivals_seed, door, clock, bounds))
 }

@@ -184,7 +184,12 @@ mod tests {
                     error_ratio_max: 0.0,
                 };
                 let arrival = Arrival::Poisson;
-                let model = ModelPlan::Open { rate_per_s: 100.0, arrival, max_in_flight: 1 };
+                let model = ModelPlan::Open {
+                    rate_per_s: 100.0,
+                    arrival,
+                    max_in_flight: 1,
+                    connections: None,
+                };
                 let search = Some(search);
                 let plan = LoadPlan { model, search, ..crate::load::fixtures::example() };
                 assert!(rates.len() as u64 <= plan.most_search_steps(), "{capacity}: {rates:?}");

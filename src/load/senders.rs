@@ -6,7 +6,9 @@ use futures_util::future;
 use tokio::time::Duration;
 
 use super::attendance::{Attendance, There};
-use super::engine::{Engine, Phase};
+use super::engine::{Engine, Order, Phase};
+use super::fault::Fault;
+use super::ledger::Sample;
 use super::places::Part;
 use super::schedule::Arrivals;
 
@@ -166,6 +168,66 @@ impl Engine {
             (Phase::Window(_, end), Leg::Window) => due_ns >= end,
             (Phase::Step(step), _) => due_ns >= step.end,
             (phase, _) => matches!(phase, Phase::Over | Phase::Rest),
+        }
+    }
+
+    /// Sends what is due; or it waits for a connection, where their number is bounded; or it is dropped, where too much is
+    /// under way.
+    fn arrive(self: &Rc<Self>, due_ns: u64) {
+        // A dropped arrival uses up its request all the same: the later ones stay what they are.
+        let order = self.order(due_ns);
+        if self.busy.get() >= self.bounds.busy {
+            if self.waiting.borrow().len() < self.bounds.waiting {
+                self.waiting.borrow_mut().push_back(order);
+            } else {
+                self.drop_order(&order);
+            }
+            return;
+        }
+        self.enter(&order);
+        let mut wire = self.take();
+        let engine = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let mut next = Some(order);
+            while let Some(order) = next {
+                // How it ended is in the books.
+                engine.shoot(&mut wire, order).await;
+                next = engine.next_waiting();
+            }
+            engine.give(wire);
+        });
+        self.keep_in_hand();
+    }
+
+    fn drop_order(&self, order: &Order) {
+        self.ledger.borrow_mut().dropped(order.due_ns, order.in_window);
+        if order.in_step {
+            self.step.borrow_mut().dropped();
+        }
+    }
+
+    /// The arrival that has waited longest for a connection. Those whose time is up have failed without being sent.
+    fn next_waiting(&self) -> Option<Order> {
+        loop {
+            let order = self.waiting.borrow_mut().pop_front()?;
+            self.enter(&order);
+            let now = self.clock.now();
+            if now < order.due_ns.saturating_add(self.plan.timeout_ns) {
+                return Some(order);
+            }
+            let Order { due_ns, in_window, in_step, .. } = order;
+            let late = Sample { due_ns, done_ns: now, in_window, end: Err(Fault::Timeout) };
+            self.ledger.borrow_mut().ended(&late);
+            if in_step {
+                self.step.borrow_mut().ended(&late);
+            }
+        }
+    }
+
+    /// The run is over: whoever still waits for a connection was not sent.
+    pub(super) fn forsake_waiting(&self) {
+        for order in self.waiting.borrow_mut().drain(..) {
+            self.drop_order(&order);
         }
     }
 }

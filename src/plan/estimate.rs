@@ -176,7 +176,8 @@ mod tests {
             error_ratio_max: 0.001,
         };
         let arrival = crate::spec::Arrival::Poisson;
-        let model = ModelPlan::Open { rate_per_s: 100.0, arrival, max_in_flight: 10 };
+        let model =
+            ModelPlan::Open { rate_per_s: 100.0, arrival, max_in_flight: 10, connections: None };
         let searching = LoadPlan { model, search: Some(search), ..load.clone() };
         assert_eq!(trial_ns(&searching), Some((29 + 60) * SECOND));
         assert_eq!(trial_ns(&LoadPlan { duration_ns: u64::MAX, ..load }), None);

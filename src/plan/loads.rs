@@ -117,6 +117,7 @@ fn model(load: &Load, level: f64) -> ModelPlan {
             rate_per_s: level,
             arrival: load.arrival.unwrap_or_default(),
             max_in_flight: load.max_in_flight.unwrap_or(IN_FLIGHT),
+            connections: load.connections,
         },
     }
 }

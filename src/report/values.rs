@@ -250,12 +250,16 @@ fn model(model: &ModelPlan) -> String {
     match model {
         ModelPlan::Closed { users: 1, .. } => "closed loop, 1 user".into(),
         ModelPlan::Closed { users, .. } => format!("closed loop, {users} users"),
-        ModelPlan::Open { rate_per_s, arrival, max_in_flight } => {
+        ModelPlan::Open { rate_per_s, arrival, max_in_flight, connections } => {
             let arrival = match arrival {
                 crate::spec::Arrival::Poisson => "Poisson arrivals",
                 crate::spec::Arrival::Constant => "equal gaps",
             };
-            format!("open loop, {rate_per_s}/s, {arrival}, at most {max_in_flight} under way")
+            let most = match connections {
+                None => format!("at most {max_in_flight} under way"),
+                Some(most) => format!("on {most} connections, at most {max_in_flight} waiting"),
+            };
+            format!("open loop, {rate_per_s}/s, {arrival}, {most}")
         }
     }
 }

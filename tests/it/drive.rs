@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::process::Stdio;
+use std::time::Duration;
 
 use crate::lab::{Project, expect_code, text_of};
 
@@ -56,6 +58,41 @@ fn a_load_is_told_as_one_object_and_exported() {
 }
 
 #[test]
+fn a_generator_that_was_held_up_says_so_in_an_open_and_in_a_closed_load() {
+    let project = Project::new();
+    let url = format!("http://{}/", server());
+    for load in [["--users", "2"], ["--rate", "200/s"]] {
+        let args = [&["drive", &url, "--duration", "2s", "--json"], &load[..]].concat();
+        let mut command = project.querylab(&args);
+        let drive = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = rustix::process::Pid::from_child(&drive);
+        std::thread::sleep(Duration::from_millis(900));
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+        let output = drive.wait_with_output().unwrap();
+        expect_code(&output, 0);
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(told["generator_limited"], true, "{told}");
+        assert!(told["held_up_seconds"].as_f64().unwrap() > 0.4, "{told}");
+        let why = told["generator_limits"].to_string();
+        assert!(why.contains("its thread was held up for"), "{why}");
+    }
+}
+
+#[test]
+fn arrivals_wait_for_their_connections() {
+    let project = Project::new();
+    let url = format!("http://{}/", server());
+    let args = ["drive", &url, "--rate", "500/s", "--connections", "1", "--duration", "1s"];
+    let output = project.output(&args);
+    expect_code(&output, 0);
+    let page = text_of(&output.stdout);
+    assert!(page.contains("constant arrivals, 500/s, 1 connection\n"), "{page}");
+    assert!(page.contains("answered   500 ("), "{page}");
+}
+
+#[test]
 fn what_cannot_be_driven_is_refused_with_its_own_code() {
     let project = Project::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -74,4 +111,5 @@ fn what_cannot_be_driven_is_refused_with_its_own_code() {
     assert!(says(&zero, 2).contains("--duration"));
     says(&["drive", &nobody], 2);
     says(&["drive", &nobody, "--users", "1", "--rate", "5/s"], 2);
+    says(&["drive", &nobody, "--users", "1", "--connections", "5"], 2);
 }

@@ -3,8 +3,8 @@
 
 mod answers;
 mod faults;
-mod levels;
 mod kept;
+mod levels;
 mod models;
 mod paths;
 mod scripts;

@@ -6,7 +6,9 @@ use std::rc::Rc;
 
 use tokio::time::Duration;
 
-use super::scripts::{Reply, closed, drive, near, on_paused_clock, open, reply, scripted};
+use super::scripts::{
+    Reply, closed, drive, near, on_connections, on_paused_clock, open, reply, scripted,
+};
 use crate::load::PhaseEvent;
 use crate::load::fixtures::{MS, S};
 use crate::load::wire::Door;
@@ -70,15 +72,17 @@ fn connections_are_opened_ahead_kept_open_and_added_only_when_all_are_busy() {
     assert!((100..=106).contains(&many), "{many}");
 }
 
+/// Answers in a millisecond, except from 5 to 6 s, when it answers nobody.
+fn stall(uri: &hyper::Uri, now: Duration) -> Reply {
+    let until = Duration::from_secs(6);
+    let is_stalled = now >= Duration::from_secs(5) && now < until;
+    let mut reply = reply(uri, 1);
+    reply.after += if is_stalled { until.saturating_sub(now) } else { Duration::ZERO };
+    reply
+}
+
 #[test]
 fn a_server_that_stalls_for_a_second_shows_in_an_open_load_and_hides_in_a_closed_one() {
-    let stall = |uri: &hyper::Uri, now: Duration| {
-        let until = Duration::from_secs(6);
-        let is_stalled = now >= Duration::from_secs(5) && now < until;
-        let mut reply = reply(uri, 1);
-        reply.after += if is_stalled { until.saturating_sub(now) } else { Duration::ZERO };
-        reply
-    };
     let run = on_paused_clock(async {
         drive(open(500.0, Arrival::Constant, 1000), scripted(stall), None).await
     });
@@ -120,6 +124,61 @@ fn arrivals_beyond_the_bound_are_dropped_and_counted() {
     assert!((195..=210).contains(&window.answered), "{}", window.answered);
     assert_eq!(window.dropped, window.due - window.answered);
     assert!(!run.recording.warmup_reached);
+}
+
+#[test]
+fn arrivals_wait_for_one_of_few_connections_and_their_wait_is_response_time_alone() {
+    let run = on_paused_clock(async {
+        drive(on_connections(open(500.0, Arrival::Constant, 1000), 20), scripted(stall), None).await
+    });
+    // As with a connection for each; but only twenty requests were under way when the server stalled.
+    let window = &run.recording.window;
+    assert_eq!((window.due, window.answered, window.dropped), (5000, 5000, 0));
+    near(window.quantile_response_us(0.95), 525_000.0, 25_000.0);
+    near(window.quantile_response_us(0.99), 905_000.0, 20_000.0);
+    near(window.quantile_service_us(0.99), 1000.0, 1010.0);
+    near(window.max_service_us(), 1_000_000.0, 45_000.0);
+    // Waiting for the server is no lateness of the generator.
+    assert!(window.lag_p99_us() < 1100.0, "{}", window.lag_p99_us());
+}
+
+#[test]
+fn those_who_wait_for_a_connection_are_bounded_and_time_out_unsent() {
+    let asked = Rc::new(Cell::new(0u64));
+    let count = Rc::clone(&asked);
+    let run = on_paused_clock(async move {
+        let slow = scripted(move |uri, _| {
+            count.set(count.get() + 1);
+            reply(uri, 500)
+        });
+        // Four answers a second, and a thousand times as many arrivals; 2000 of them wait at most.
+        let mut plan = on_connections(open(4000.0, Arrival::Constant, 2002), 2);
+        plan.warmup = WarmupPlan { min_ns: 0, max_ns: 0, until: Until::Steady };
+        plan.timeout_ns = S;
+        plan.duration_ns = 900 * MS;
+        drive(plan, slow, None).await
+    });
+    let (recording, window) = (&run.recording, &run.recording.window);
+    assert_eq!(recording.failure, None);
+    assert_eq!(window.due, 3600);
+    assert!((1590..1600).contains(&window.dropped), "{}", window.dropped);
+    let expired = window.failures["timeout"];
+    assert!(expired > 1900 && window.failed == expired, "{:?}", window.failures);
+    // Four are due in a millisecond and two can be sent: the others' time was up before their turn.
+    assert!(asked.get() < recording.sent_total, "{} {}", asked.get(), recording.sent_total);
+}
+
+#[test]
+fn a_run_that_is_stopped_accounts_for_those_who_still_wait() {
+    let run = on_paused_clock(async {
+        let mut plan = on_connections(open(100.0, Arrival::Constant, 1000), 2);
+        plan.timeout_ns = 30 * S;
+        drive(plan, scripted(|uri, _| reply(uri, 1900)), Some(Duration::from_secs(5))).await
+    });
+    let window = &run.recording.window;
+    assert!(run.recording.cancelled);
+    window.balance().expect("balanced");
+    assert!(window.dropped > 100, "{}", window.dropped);
 }
 
 #[test]

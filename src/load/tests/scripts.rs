@@ -94,8 +94,16 @@ pub(super) fn door<F: Future<Output = ()> + 'static>(
 }
 
 pub(super) fn open(rate_per_s: f64, arrival: Arrival, max_in_flight: u32) -> LoadPlan {
-    let model = ModelPlan::Open { rate_per_s, arrival, max_in_flight };
+    let model = ModelPlan::Open { rate_per_s, arrival, max_in_flight, connections: None };
     LoadPlan { model, ..example() }
+}
+
+/// The same open load on so many connections, for which arrivals wait.
+pub(super) fn on_connections(mut plan: LoadPlan, most: u32) -> LoadPlan {
+    if let ModelPlan::Open { connections, .. } = &mut plan.model {
+        *connections = Some(most);
+    }
+    plan
 }
 
 pub(super) fn closed(users: u32, think_ns: u64) -> LoadPlan {

@@ -33,10 +33,12 @@ pub struct LoadPlan {
 }
 
 impl LoadPlan {
-    /// Requests under way at most.
+    /// Requests under way on connections at most.
     pub fn most_under_way(&self) -> u32 {
         match self.model {
-            ModelPlan::Open { max_in_flight, .. } => max_in_flight,
+            ModelPlan::Open { max_in_flight, connections, .. } => {
+                connections.map_or(max_in_flight, |most| most.min(max_in_flight))
+            }
             ModelPlan::Closed { users, .. } => {
                 let levels = self.stages.iter().flat_map(|stage| [stage.from, stage.to]);
                 levels.fold(users, |most, level| most.max(whole(level)))
@@ -125,8 +127,11 @@ pub enum ModelPlan {
         rate_per_s: f64,
         /// Exponential gaps, else equal ones.
         arrival: crate::spec::Arrival,
-        /// Requests under way at most; beyond it arrivals are dropped.
+        /// Requests under way, or waiting for a connection, at most; beyond it arrivals are dropped.
         max_in_flight: u32,
+        /// Connections at most, for which arrivals wait; none where each gets one at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connections: Option<u32>,
     },
 }
 

@@ -29,6 +29,11 @@ pub struct Load {
     #[serde(default)]
     #[schemars(range(min = 1, max = 10_000))]
     pub max_in_flight: Option<u32>,
+    /// `open`: connections at most; arrivals wait for a free one, and those who wait count as under way. Left out, every
+    /// arrival is sent at once.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub connections: Option<u32>,
     /// A request without an answer by then has failed.
     #[serde(default = "timeout")]
     pub timeout: Span,

@@ -22,7 +22,7 @@ const NEVER_ZERO: &[&[&str]] = &[
     &["design", "time_budget"],
 ];
 
-const OPEN: &[&str] = &["rate", "arrival", "max_in_flight", "search"];
+const OPEN: &[&str] = &["rate", "arrival", "max_in_flight", "connections", "search"];
 const CLOSED: &[&str] = &["users", "think_time"];
 
 pub(super) fn check(look: &mut Look<'_>) {
