@@ -265,7 +265,7 @@ fn keys(results: &Results) -> Option<String> {
         DistributionPlan::Uniform { keys: None } => format!("uniformly from all keys {of}"),
         DistributionPlan::Sequential { .. } => format!("one after the other, {of}"),
         DistributionPlan::HotSet { keys, hot_keys, hot_share } => format!(
-            "{} of the requests from {} hot keys, the others from the rest of {} keys {of}",
+            "for {} of the requests from {} hot keys, for the others from the rest of {} keys {of}",
             share(*hot_share),
             count(*hot_keys),
             count(*keys)
