@@ -5,6 +5,7 @@
 
 mod digest;
 mod files;
+mod outcome;
 mod publish;
 mod read;
 mod run;
@@ -15,6 +16,7 @@ mod types;
 
 pub use digest::sha256_hex;
 pub use files::{write_atomic, write_table};
+pub use outcome::{BROKEN_ACCOUNTS, Failure, FailureKind, Outcome, UNSTEADY};
 pub use publish::{Publication, publish, write_derived, write_into};
 pub use read::{read, read_run};
 pub use run::{Run, RunSummary, list_runs};
