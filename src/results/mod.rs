@@ -6,6 +6,7 @@
 mod data;
 mod digest;
 mod files;
+mod outcome;
 mod publish;
 mod read;
 mod run;
@@ -18,6 +19,7 @@ mod used;
 pub use data::{DatasetRecord, IndexRecord, TableRecord};
 pub use digest::sha256_hex;
 pub use files::{write_atomic, write_table};
+pub use outcome::{BROKEN_ACCOUNTS, Failure, FailureKind, Outcome, UNSTEADY};
 pub use publish::{Publication, publish, write_derived, write_into};
 pub use read::{read, read_run};
 pub use run::{Run, RunSummary, list_runs};
