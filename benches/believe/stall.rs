@@ -7,22 +7,22 @@ use rustix::process::{Signal, kill_process};
 
 use crate::known::is_whole;
 use crate::table::Table;
-use crate::tools::{Drive, Oracle, Settings, installed, log_ms, wrk};
+use crate::tools::{Drive, Oracle, Settings, drive, installed, log_ms, wrk};
 
 /// The stall begins in the middle, and takes a second.
 const STALL: &str = "stall=15000:1000";
 /// Arrivals wait for one of so many connections, as a real client's do.
-const FEW: &str = "--connections 100";
+const FEW: &str = "--connections 50";
 /// A connection for each.
 const FREE: &str = "--max-in-flight 8000";
 
 pub(crate) fn check(settings: Settings, table: &mut Table) -> Result<()> {
     let waiting = run(settings, FEW, Stop::Oracle)?;
-    judge(table, "stall, 100 connections", &waiting);
+    judge(table, "stall, 50 connections", &waiting);
     table.below("the same: service time p99", 5.0, waiting.service_p99, "ms");
 
     let stopped = run(settings, FEW, Stop::Signal)?;
-    judge(table, "SIGSTOP, 100 connections", &stopped);
+    judge(table, "SIGSTOP, 50 connections", &stopped);
     table.below("the same: service time p99", 5.0, stopped.service_p99, "ms");
 
     let free = run(settings, FREE, Stop::Oracle)?;
@@ -34,18 +34,18 @@ pub(crate) fn check(settings: Settings, table: &mut Table) -> Result<()> {
         "ms",
     );
 
+    let oracle = Oracle::start(settings, &["law=constant:1", STALL])?;
+    let closed = drive(settings, &oracle.url(), "--users 10 --duration 30s")?;
+    let p99 = closed.ms("response_time_us", "p99");
+    table.below("the same stall, 10 users: p99, which hides it", 5.0, p99, "ms");
     if installed("wrk").is_none() {
         table.skip("the same stall by wrk", "wrk is not installed");
         return Ok(());
     }
+    // Its closed load hides the stall too, but it adds samples afterwards that it has not measured.
     let oracle = Oracle::start(settings, &["law=constant:1", STALL])?;
     let other = wrk(settings, &oracle.url(), 10, 30)?;
-    table.below(
-        "the same stall by wrk, 10 connections: p99 (it does not see it)",
-        5.0,
-        other.p99,
-        "ms",
-    );
+    table.note("the same stall by wrk, 10 connections: p99", &format!("{:.1} ms", other.p99));
     Ok(())
 }
 
