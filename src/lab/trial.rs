@@ -189,13 +189,18 @@ async fn attend(
     done.recording = Some(recording);
     // Last, because planning may itself look into an index and be counted.
     let after = proof::explain_all(cell, &app, &samples).await?;
-    if let Some(wrong) = proof::wrong_plan(cell, &after, "after") {
+    judge_plans_after(cell, &after, &shape, done);
+    Ok(())
+}
+
+/// Whether the plans are still the right ones, and still those of before.
+fn judge_plans_after(cell: &CellPlan, after: &Plans, shape: &str, done: &mut Done) {
+    if let Some(wrong) = proof::wrong_plan(cell, after, "after") {
         done.fail(FailureKind::Correctness, wrong);
     } else if after.hash() != shape {
         done.notes
             .push("the plan's shape changed between the start and the end of the trial".into());
     }
-    Ok(())
 }
 
 /// Statements that Postgres has executed for the API, by its own count, if it counts.
