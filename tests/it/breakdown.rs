@@ -37,7 +37,10 @@ pub(crate) fn adds_up(published: &Path) {
             parts.iter().filter(|(n, _)| **n != "whole").filter_map(|(_, p)| p.1).sum();
         assert!((shares - 1.0).abs() < 1e-3, "{variant}: {shares}");
         for part in ["network", "routing", "pool_wait", "query", "serialise"] {
-            assert!(mean(part).expect(part) > 0.0, "{variant}: {part}: {parts:?}");
+            // Where all keys are in the cache, nobody waits for the database.
+            let may_be_none = variant == "cached" && ["pool_wait", "query"].contains(&part);
+            let us = mean(part).expect(part);
+            assert!(us > 0.0 || may_be_none && us >= 0.0, "{variant}: {part}: {parts:?}");
         }
         assert!(mean("nginx").is_some() && mean("remainder").is_some(), "{variant}: {parts:?}");
         let cache = mean("cache");

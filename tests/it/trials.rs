@@ -65,7 +65,7 @@ fn a_disturbed_trial_is_repeated_on_record_and_a_noisy_machine_still_finishes() 
     let foreign = |t: &TrialRecord| t.witness.as_ref().and_then(|w| w.foreign_cpu_share);
     assert!(trials.iter().all(|t| foreign(t).is_some_and(|share| share > 0.1)), "{trials:#?}");
     let report = fs::read_to_string(project.dir.join("results/tiny/full/report.md")).unwrap();
-    assert!(report.contains("1 of 7 trials were invalid"), "{report}");
+    assert!(report.contains("1 of 7 trials were disturbed"), "{report}");
     let said = text_of(&output.stderr);
     assert!(said.contains("is repeated: "), "{said}");
     project.expect_nothing_left();
