@@ -10,8 +10,10 @@ use crate::stats::{Drift, drift};
 
 /// One second in nanoseconds.
 const SECOND_NS: u64 = 1_000_000_000;
-/// Fewest slices of a window: twice what a drift is judged by, because some may be without an answer.
+/// Slices of a window that is short: twice what a drift is judged by, if they are long enough for it.
 const FEWEST: u64 = 20;
+/// Shortest slice.
+const SHORTEST_NS: u64 = 500_000_000;
 /// Most slices: of a longer window they are longer than a second.
 const MOST: u64 = 120;
 
@@ -103,7 +105,8 @@ impl Hits {
     }
 }
 
-/// The course of the window, by when its answers came. Slices of a second, but at least 20 and at most 120 of them.
+/// The course of the window, by when its answers came: slices of a second, at most 120 of them; in a window of less than
+/// 20 s up to 20, each of half a second or more.
 #[derive(Debug)]
 pub(super) struct Course {
     start_ns: u64,
@@ -118,7 +121,9 @@ impl Course {
     /// The course of a window between these times.
     pub(super) fn new(start_ns: u64, end_ns: u64) -> Self {
         let length = end_ns.saturating_sub(start_ns);
-        let slices = (length / SECOND_NS).clamp(FEWEST, MOST);
+        // A second each, or half of one in a short window. Shorter ones are no slices of a course: neighbours in them share
+        // their queue and the machine's mood, which looks like a trend far more often than it is one.
+        let slices = (length / SECOND_NS).clamp((length / SHORTEST_NS).min(FEWEST).max(1), MOST);
         Self {
             start_ns,
             slice_ns: (length / slices).max(1),
@@ -174,13 +179,14 @@ mod tests {
 
     #[test]
     fn a_window_of_five_seconds_shows_its_drift_and_rest_is_none() {
-        let still = course(5, |_| 1e6).expect("twenty slices");
+        let still = course(5, |_| 1e6).expect("ten slices");
         assert!(still.moves.abs() < 1e-9 && !still.is_unsteady());
-        let up = course(5, |t| 1e6 * (1.0 + 0.02 * t)).expect("twenty slices");
+        let up = course(5, |t| 1e6 * (1.0 + 0.02 * t)).expect("ten slices");
         assert!((up.moves - 0.0952).abs() < 0.002 && up.is_unsteady(), "{up:?}");
-        let down = course(5, |t| 1e6 * (1.0 - 0.02 * t)).expect("twenty slices");
+        let down = course(5, |t| 1e6 * (1.0 - 0.02 * t)).expect("ten slices");
         assert!(down.moves < -0.09 && down.is_unsteady(), "{down:?}");
         let little = course(60, |t| 1e6 * (1.0 + 0.04 * t / 60.0)).expect("sixty slices");
+        assert_eq!(course(4, |t| 1e6 * (1.0 + t)), None, "too short to tell");
         assert!(little.moves > 0.03 && !little.is_unsteady(), "{little:?}");
     }
 
@@ -204,7 +210,7 @@ mod tests {
         let day = Course::new(0, 86_400 * S);
         assert_eq!((day.last, day.slice_ns), (119, 720 * S));
         let short = Course::new(0, 2 * S);
-        assert_eq!((short.last, short.slice_ns), (19, 100 * MS));
+        assert_eq!((short.last, short.slice_ns), (3, 500 * MS));
         assert_eq!(Course::new(5, 5).drift(), None);
     }
 }

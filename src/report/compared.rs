@@ -201,10 +201,12 @@ fn judge(
         Ok(comparison) => {
             let moving = is_latency(metric) && (variant.is_unsteady() || baseline.is_unsteady());
             let verdict = grave(results, variant, baseline).unwrap_or_else(|| {
-                if moving {
+                let verdict = Verdict::of(&comparison);
+                // Without a verdict there is nothing to withhold.
+                if moving && !matches!(verdict, Verdict::NoVerdict(_)) {
                     Verdict::Withheld(Withheld::NoSteadyState)
                 } else {
-                    Verdict::of(&comparison)
+                    verdict
                 }
             });
             (Some(comparison), verdict)
