@@ -123,7 +123,7 @@ impl Course {
         let length = end_ns.saturating_sub(start_ns);
         // A second each, or half of one in a short window. Shorter ones are no slices of a course: neighbours in them share
         // their queue and the machine's mood, which looks like a trend far more often than it is one.
-        let slices = (length / SECOND_NS).clamp((length / SHORTEST_NS).min(FEWEST).max(1), MOST);
+        let slices = (length / SECOND_NS).clamp((length / SHORTEST_NS).clamp(1, FEWEST), MOST);
         Self {
             start_ns,
             slice_ns: (length / slices).max(1),
