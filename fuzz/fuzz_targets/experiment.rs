@@ -28,7 +28,7 @@ fuzz_target!(|text: String| {
         return;
     }
     for cell in &plan.cells {
-        if let Ok(shots) = load::Shots::new(&cell.load, &plan.dataset.tables, 1, 2) {
+        if let Ok(shots) = load::Shots::new(&cell.drive, &plan.dataset.tables, 1, 2) {
             for number in 0..REQUESTS {
                 let _ = shots.get(number);
             }
