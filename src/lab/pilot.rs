@@ -84,22 +84,7 @@ fn comparisons(plan: &Plan, trials: &[PilotTrial]) -> Option<Vec<Comparison>> {
 
 /// The metrics whose ratios are judged; others are not what a precision is asked for.
 fn value(metric: Metric, window: &Window) -> Option<f64> {
-    let (response, service) = (&window.response_time, &window.service_time);
-    match metric {
-        Metric::Throughput => Some(window.rate_rps),
-        Metric::ResponseTimeP50 => response.p50_us,
-        Metric::ResponseTimeP90 => response.p90_us,
-        Metric::ResponseTimeP95 => response.p95_us,
-        Metric::ResponseTimeP99 => response.p99_us,
-        Metric::ResponseTimeP999 => response.p999_us,
-        Metric::ResponseTimeMax => response.max_us,
-        Metric::ResponseTimeMean => response.mean_us,
-        Metric::ServiceTimeP50 => service.p50_us,
-        Metric::ServiceTimeP90 => service.p90_us,
-        Metric::ServiceTimeP95 => service.p95_us,
-        Metric::ServiceTimeP99 => service.p99_us,
-        _ => None,
-    }
+    if metric == Metric::Throughput { Some(window.rate_rps) } else { window.latency_us(metric) }
 }
 
 /// What was decided, for people.

@@ -138,21 +138,7 @@ fn quantile(metric: Metric) -> Option<u32> {
 }
 
 fn latency(metric: Metric, window: &Window) -> Result<f64, Missing> {
-    let (response, service) = (&window.response_time, &window.service_time);
-    let value = match metric {
-        Metric::ResponseTimeP50 => response.p50_us,
-        Metric::ResponseTimeP90 => response.p90_us,
-        Metric::ResponseTimeP95 => response.p95_us,
-        Metric::ResponseTimeP99 => response.p99_us,
-        Metric::ResponseTimeP999 => response.p999_us,
-        Metric::ResponseTimeMax => response.max_us,
-        Metric::ResponseTimeMean => response.mean_us,
-        Metric::ServiceTimeP50 => service.p50_us,
-        Metric::ServiceTimeP90 => service.p90_us,
-        Metric::ServiceTimeP95 => service.p95_us,
-        Metric::ServiceTimeP99 => service.p99_us,
-        _ => None,
-    };
+    let value = window.latency_us(metric);
     if let Some(per_mille) = quantile(metric) {
         let needed = samples_needed(per_mille);
         // Failures count as samples that took for ever: with enough of both and no value, it lies among them.

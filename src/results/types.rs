@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::used::{PathSums, Resources};
 use super::{DatasetRecord, Outcome, UNSTEADY};
 use crate::plan::{Role, StageSums};
+use crate::spec::Metric;
 
 /// Version of `run.json`, `manifest.json` and the trial files.
 pub const FORMAT: u32 = 1;
@@ -141,6 +142,27 @@ pub struct Window {
     /// The probability of such a trend by chance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift_p: Option<f64>,
+}
+
+impl Window {
+    /// A latency in microseconds; none where it is not known, or `metric` is no latency of a window.
+    pub fn latency_us(&self, metric: Metric) -> Option<f64> {
+        let (response, service) = (&self.response_time, &self.service_time);
+        match metric {
+            Metric::ResponseTimeP50 => response.p50_us,
+            Metric::ResponseTimeP90 => response.p90_us,
+            Metric::ResponseTimeP95 => response.p95_us,
+            Metric::ResponseTimeP99 => response.p99_us,
+            Metric::ResponseTimeP999 => response.p999_us,
+            Metric::ResponseTimeMax => response.max_us,
+            Metric::ResponseTimeMean => response.mean_us,
+            Metric::ServiceTimeP50 => service.p50_us,
+            Metric::ServiceTimeP90 => service.p90_us,
+            Metric::ServiceTimeP95 => service.p95_us,
+            Metric::ServiceTimeP99 => service.p99_us,
+            _ => None,
+        }
+    }
 }
 
 /// Latencies in microseconds. None: too few samples for that quantile, or it falls among failures.
