@@ -16,6 +16,7 @@ use super::places::Part;
 use super::run::{Job, on_a_thread};
 use super::shots::{Shot, Shots};
 use super::wire::{Door, Mould, Wire};
+use crate::stats::FEWEST_ROUNDS;
 
 /// More rounds would sharpen the means further than the trials agree with each other.
 const MOST_ROUNDS: u64 = 500;
@@ -96,6 +97,12 @@ pub async fn time_paths(job: Job, paths: Paths) -> anyhow::Result<PathTimes> {
     times.await.context("the thread that times the paths ended without an answer")?
 }
 
+/// Whether at the pace so far enough rounds for a mean fit into the time: where they do not, none is spent on them. The
+/// first round is slower than others, so it may take twice its share.
+fn in_time(passed_ns: u64, rounds: u64) -> bool {
+    passed_ns / rounds < 2 * MOST_TIME_NS / FEWEST_ROUNDS
+}
+
 /// Goes the ways, on a connection for each.
 struct Walker<'a> {
     job: &'a Job,
@@ -130,6 +137,7 @@ impl<'a> Walker<'a> {
         self.times.fault.is_none()
             && self.times.rounds < MOST_ROUNDS
             && self.clock.now() < MOST_TIME_NS
+            && (self.round == 0 || in_time(self.clock.now(), self.round))
     }
 
     /// One request on each way. API and whole way are asked for the same, so who goes first finds a cache less warm:
@@ -196,5 +204,17 @@ impl<'a> Walker<'a> {
             Some(what) => Err(PathFault::Unanswered(format!("{shown}: {what}"))),
             None => Ok(answer.done_ns.saturating_sub(answer.sent_ns)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_that_are_too_slow_for_a_mean_are_left_after_a_round() {
+        let share_ns = MOST_TIME_NS / FEWEST_ROUNDS;
+        assert!(in_time(share_ns, 1) && in_time(share_ns * 7, 7));
+        assert!(!in_time(share_ns * 2, 1) && !in_time(share_ns * 14, 7));
     }
 }

@@ -8,10 +8,7 @@ use super::markdown::{Align, code, table};
 use super::values::digits;
 use crate::results::{Results, TrialRecord, Witness};
 use crate::spec::Metric;
-use crate::stats::{Estimate, Scale, estimate};
-
-/// With fewer rounds a difference of two means says more about luck than about Nginx.
-const FEWEST_ROUNDS: u64 = 50;
+use crate::stats::{Estimate, FEWEST_ROUNDS, Scale, estimate};
 
 /// A part of a request's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

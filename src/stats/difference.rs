@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 use crate::stats::estimate::{half_width, mean_and_sd, t_p_value};
 use crate::stats::{Interval, NoComparison, Pair};
 
+/// Rounds of requests on two ways: with fewer, the difference of the two means says more about luck than about the ways.
+pub const FEWEST_ROUNDS: u64 = 50;
+
 /// Up to so many blocks all sign patterns are counted, by halves of at most 2^16 each.
 const MOST_EXACT: usize = 32;
 

@@ -36,7 +36,7 @@ pub use compare::{
     Comparison, Interval, NoComparison, Orientation, Pair, Question, Spread, compare,
     compare_after_pilot,
 };
-pub use difference::{Difference, difference, sign_flip_p_value};
+pub use difference::{Difference, FEWEST_ROUNDS, difference, sign_flip_p_value};
 pub use estimate::{Estimate, Scale, estimate, geometric_mean, median, scatter, scatter_interval};
 pub use levels::{Levels, levels};
 pub use multiplicity::{benjamini_hochberg, holm};
