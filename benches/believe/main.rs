@@ -7,7 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a program of its own, whose table goes to stdout")]
 #![expect(
     clippy::disallowed_methods,
-    reason = "outside of the package's rooms: it starts processes, and its oracle sleeps"
+    reason = "outside of the package's rooms: it starts processes, and its oracle waits"
 )]
 
 mod arrivals;

@@ -1,27 +1,30 @@
 //! The latency oracle: an HTTP/1.1 server that answers each request a known time after it has arrived.
 //!
-//! Each connection has a thread, which sleeps until an absolute time of the monotonic clock: nothing queues, however
-//! many requests are under way. It runs as a process of its own, so that it can be stopped, and ends with its stdin.
+//! One thread looks at the sockets and at the clock without ever sleeping: a sleeper is woken some 50 to 1000 µs late on a
+//! virtual machine, and that would be the oracle's error and not the instrument's. So it needs a processor of its own. It
+//! runs as a process of its own, so that it can be stopped, and ends with its stdin.
 
-use std::io::{Read as _, Write as _};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
-use std::num::NonZeroU64;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use rustix::event::epoll;
 use rustix::net::{AddressFamily, SocketType};
-use rustix::thread::clock_nanosleep_absolute;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use crate::laws::{Draws, Law};
 
 /// Connections that may wait to be accepted: more than any check opens at once.
 const BACKLOG: i32 = 4096;
-/// Deep enough for one request and one answer.
-const STACK: usize = 64 << 10;
 /// Arrivals that are remembered.
 const MOST_NOTED: usize = 1_000_000;
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
+/// The listening socket among those that are looked at; others have their place in the list of connections.
+const LISTENER: u64 = u64::MAX;
 
 /// What the oracle was told to do.
 struct Orders {
@@ -29,19 +32,6 @@ struct Orders {
     seed: u64,
     /// Milliseconds after the first request, and for how many.
     stall: Option<(u64, u64)>,
-}
-
-/// What it has seen.
-struct State {
-    draws: Draws,
-    first_ns: Option<u64>,
-    count: u64,
-    arrived_ns: Vec<u64>,
-}
-
-struct Oracle {
-    orders: Orders,
-    state: Mutex<State>,
 }
 
 impl Orders {
@@ -63,25 +53,51 @@ impl Orders {
     }
 }
 
+/// A connection, and as much of a request's head as has come.
+struct Connection {
+    stream: TcpStream,
+    head: Vec<u8>,
+}
+
+/// What it does and has seen.
+struct Oracle {
+    orders: Orders,
+    draws: Draws,
+    first_ns: Option<u64>,
+    count: u64,
+    arrived_ns: Vec<u64>,
+    connections: Vec<Option<Connection>>,
+    /// When the answers are due, the earliest first, and to which connection.
+    due: BinaryHeap<Reverse<(u64, usize)>>,
+}
+
 /// Serves until stdin ends; then tells what it has seen.
 pub(crate) fn serve(words: &[String]) -> anyhow::Result<()> {
     let orders = Orders::read(words)?;
-    // The kernel may wake a sleeper 50 µs late to save power; threads inherit this.
-    rustix::thread::set_current_timer_slack(NonZeroU64::new(1)).context("the timer's slack")?;
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
     rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;
     rustix::net::listen(&socket, BACKLOG)?;
     let listener = TcpListener::from(socket);
+    listener.set_nonblocking(true)?;
     println!("port {}", listener.local_addr()?.port());
-    let draws = Draws::new(orders.seed);
-    let state = State { draws, first_ns: None, count: 0, arrived_ns: Vec::new() };
-    let oracle = Arc::new(Oracle { orders, state: Mutex::new(state) });
-    let accepting = Arc::clone(&oracle);
-    std::thread::spawn(move || accept(&listener, &accepting));
-    std::io::stdin().read_to_end(&mut Vec::new())?;
-    let state = oracle.state.lock().expect("no thread has panicked");
-    let mut told = format!("count {}\n", state.count);
-    for ns in &state.arrived_ns {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let ends = Arc::clone(&is_over);
+    std::thread::spawn(move || {
+        std::io::stdin().read_to_end(&mut Vec::new()).ok();
+        ends.store(true, Ordering::Relaxed);
+    });
+    let mut oracle = Oracle {
+        draws: Draws::new(orders.seed),
+        orders,
+        first_ns: None,
+        count: 0,
+        arrived_ns: Vec::with_capacity(MOST_NOTED),
+        connections: Vec::new(),
+        due: BinaryHeap::new(),
+    };
+    oracle.attend(&listener, &is_over)?;
+    let mut told = format!("count {}\n", oracle.count);
+    for ns in &oracle.arrived_ns {
         told.push_str(&ns.to_string());
         told.push('\n');
     }
@@ -89,44 +105,76 @@ pub(crate) fn serve(words: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn accept(listener: &TcpListener, oracle: &Arc<Oracle>) {
-    for stream in listener.incoming().map_while(Result::ok) {
-        let oracle = Arc::clone(oracle);
-        let thread = std::thread::Builder::new().stack_size(STACK);
-        // A connection without a thread is closed, and the client will say so.
-        drop(thread.spawn(move || oracle.answer(stream)));
-    }
-}
-
 impl Oracle {
-    /// Answers one connection's requests until it ends.
-    fn answer(&self, mut stream: TcpStream) {
-        if stream.set_nodelay(true).is_err() {
-            return;
-        }
-        let mut head = [0; 4096];
-        let mut length = 0;
-        while let Ok(count @ 1..) = stream.read(&mut head[length..]) {
-            let arrived_ns = now_ns();
-            length += count;
-            if head[..length].ends_with(b"\r\n\r\n") {
-                length = 0;
-                sleep_until(self.answers_at(arrived_ns));
-                if stream.write_all(ANSWER).is_err() {
-                    return;
+    /// Looks at sockets and clock in turn until it is told to end.
+    fn attend(&mut self, listener: &TcpListener, is_over: &AtomicBool) -> anyhow::Result<()> {
+        let sockets = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let listens = epoll::EventData::new_u64(LISTENER);
+        epoll::add(&sockets, listener, listens, epoll::EventFlags::IN)?;
+        let mut ready = Vec::with_capacity(256);
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        while !is_over.load(Ordering::Relaxed) {
+            epoll::wait(&sockets, rustix::buffer::spare_capacity(&mut ready), Some(&at_once))?;
+            for event in ready.drain(..) {
+                match event.data.u64() {
+                    LISTENER => {
+                        let Ok((stream, _)) = listener.accept() else { continue };
+                        stream.set_nonblocking(true)?;
+                        stream.set_nodelay(true)?;
+                        let place = u64::try_from(self.connections.len())?;
+                        let data = epoll::EventData::new_u64(place);
+                        epoll::add(&sockets, &stream, data, epoll::EventFlags::IN)?;
+                        self.connections.push(Some(Connection { stream, head: Vec::new() }));
+                    }
+                    place => self.read(usize::try_from(place)?),
                 }
+            }
+            self.answer();
+        }
+        Ok(())
+    }
+
+    /// Reads what has come; a whole head is a request.
+    fn read(&mut self, place: usize) {
+        let Some(connection) = &mut self.connections[place] else { return };
+        let mut bytes = [0; 4096];
+        match connection.stream.read(&mut bytes) {
+            Ok(count @ 1..) => {
+                connection.head.extend_from_slice(&bytes[..count]);
+                if connection.head.ends_with(b"\r\n\r\n") {
+                    connection.head.clear();
+                    let at_ns = self.answers_at(now_ns());
+                    self.due.push(Reverse((at_ns, place)));
+                }
+            }
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            // Dropping the socket takes it out of the kernel's list too.
+            Ok(_) | Err(_) => self.connections[place] = None,
+        }
+    }
+
+    /// Sends the answers that are due.
+    fn answer(&mut self) {
+        while let Some(Reverse((at_ns, place))) = self.due.peek().copied() {
+            if now_ns() < at_ns {
+                return;
+            }
+            self.due.pop();
+            if let Some(connection) = &mut self.connections[place]
+                && connection.stream.write_all(ANSWER).is_err()
+            {
+                self.connections[place] = None;
             }
         }
     }
 
     /// When a request that has arrived then is answered.
-    fn answers_at(&self, arrived_ns: u64) -> u64 {
-        let mut state = self.state.lock().expect("no thread has panicked");
-        state.count += 1;
-        if state.arrived_ns.len() < MOST_NOTED {
-            state.arrived_ns.push(arrived_ns);
+    fn answers_at(&mut self, arrived_ns: u64) -> u64 {
+        self.count += 1;
+        if self.arrived_ns.len() < MOST_NOTED {
+            self.arrived_ns.push(arrived_ns);
         }
-        let first_ns = *state.first_ns.get_or_insert(arrived_ns);
+        let first_ns = *self.first_ns.get_or_insert(arrived_ns);
         if let Some((after, length)) = self.orders.stall {
             let stalls_ns = first_ns + after * 1_000_000;
             let ends_ns = stalls_ns + length * 1_000_000;
@@ -134,7 +182,7 @@ impl Oracle {
                 return ends_ns;
             }
         }
-        let share = state.draws.share();
+        let share = self.draws.share();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -148,15 +196,4 @@ impl Oracle {
 fn now_ns() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
-}
-
-fn sleep_until(at_ns: u64) {
-    let at = Timespec {
-        tv_sec: i64::try_from(at_ns / 1_000_000_000).unwrap_or(i64::MAX),
-        tv_nsec: (at_ns % 1_000_000_000).cast_signed(),
-    };
-    // A signal may wake it early.
-    while now_ns() < at_ns {
-        clock_nanosleep_absolute(ClockId::Monotonic, &at).ok();
-    }
 }

@@ -21,13 +21,26 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// A generator: on the first processor, and there before all others, where that may be.
     fn command(self, program: impl AsRef<OsStr>) -> Command {
         if !self.is_realtime {
             return Command::new(program);
         }
         let mut command = Command::new("chrt");
-        command.args(["--fifo", "20"]).arg(program);
+        command.args(["--fifo", "20", "taskset", "--cpu-list", "0"]).arg(program);
         command
+    }
+
+    /// The oracle: on the last processor, which it never leaves; so it may not be real-time, or the kernel would stop it for
+    /// a twentieth of each second.
+    fn oracle(self, program: impl AsRef<OsStr>) -> Result<Command> {
+        if !self.is_realtime {
+            return Ok(Command::new(program));
+        }
+        let last = std::thread::available_parallelism()?.get() - 1;
+        let mut command = Command::new("nice");
+        command.args(["-n", "-20", "taskset", "--cpu-list", &last.to_string()]).arg(program);
+        Ok(command)
     }
 }
 
@@ -52,7 +65,7 @@ impl Oracle {
     /// Starts one with orders like `law=constant:2`.
     pub(crate) fn start(settings: Settings, orders: &[&str]) -> Result<Self> {
         let own = std::env::current_exe()?;
-        let mut command = settings.command(own);
+        let mut command = settings.oracle(own)?;
         command.arg("oracle").args(orders).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().context("cannot start the oracle")?;
         let stdin = child.stdin.take();
