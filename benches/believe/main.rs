@@ -1,7 +1,7 @@
 //! What the instrument shows against servers whose latency is known: `cargo bench --bench believe -- [OPTIONS] [CHECK…]`.
 //!
 //! Each row of the table says what was checked, what was wanted and what was got; the exit code is 1 if one does not
-//! hold. Checks: `known`, `stall`, `arrivals`, `starved`, `tools`, `verdicts`; all of them if none is named. `--long` runs
+//! hold. Checks: `known`, `stall`, `arrivals`, `starved`, `tools`, `verdicts`, `real`; all of them if none is named. `--long` runs
 //! everything (half an hour), `--realtime` puts oracle and generator before the machine's other programs (`chrt`, root).
 //! QUERYLAB names another program than the one that was built. `docs/METHOD.md` has the figures.
 #![expect(clippy::print_stdout, reason = "a program of its own, whose table goes to stdout")]
@@ -14,6 +14,7 @@ mod arrivals;
 mod known;
 mod laws;
 mod oracle;
+mod real;
 mod stall;
 mod starved;
 mod table;
@@ -30,13 +31,14 @@ use crate::tools::Settings;
 
 type Check = fn(Settings, &mut Table) -> Result<()>;
 
-const CHECKS: [(&str, Check); 6] = [
+const CHECKS: [(&str, Check); 7] = [
     ("known", known::check),
     ("stall", stall::check),
     ("arrivals", arrivals::check),
     ("starved", starved::check),
     ("tools", versus::check),
     ("verdicts", verdicts::check),
+    ("real", real::check),
 ];
 
 fn main() -> Result<ExitCode> {
@@ -56,7 +58,10 @@ fn main() -> Result<ExitCode> {
             other => bail!("no check and no option: {other}"),
         }
     }
+    // As in a run: a sleeping processor is woken late, and that would be read as latency.
+    let awake = querylab::probe::Awake::hold();
     let mut table = Table::begin();
+    table.note("idle states of the processors", awake.idle_states());
     for (name, check) in CHECKS {
         if names.is_empty() || names.contains(&name) {
             check(settings, &mut table)?;

@@ -143,14 +143,18 @@ impl Measured {
     }
 }
 
+/// The querylab that is held against the truth.
+pub(crate) fn program() -> std::ffi::OsString {
+    let built = env!("CARGO_BIN_EXE_querylab");
+    std::env::var_os("QUERYLAB").unwrap_or_else(|| built.into())
+}
+
 /// A load that is under way.
 pub(crate) struct Drive(Child);
 
 impl Drive {
     pub(crate) fn start(settings: Settings, url: &str, args: &str) -> Result<Self> {
-        let built = env!("CARGO_BIN_EXE_querylab");
-        let program = std::env::var_os("QUERYLAB").unwrap_or_else(|| built.into());
-        let mut command = settings.command(program);
+        let mut command = settings.command(program());
         command.args(["drive", url, "--json"]).args(args.split_whitespace());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(Self(command.spawn().context("cannot start querylab drive")?))

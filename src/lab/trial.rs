@@ -219,6 +219,7 @@ async fn in_memory(
     done: &mut Done,
 ) -> anyhow::Result<Option<Option<f64>>> {
     let state = bench.plan.design.cache_state;
+    bench.ready.warm(state, bench.session, &cell.database).await?;
     let (share, reached) = bench.ready.reached(state, bench.session, &cell.database).await?;
     match reached {
         Reached::Yes => {}

@@ -85,6 +85,11 @@ pub fn unwritten_bytes() -> Option<u64> {
     Some((of("Dirty:")? + of("Writeback:")?) * 1024)
 }
 
+/// Memory that programs and the page cache could still have; none where the kernel does not say.
+pub fn available_bytes() -> Option<u64> {
+    Some(counter("/proc/meminfo", "MemAvailable:")? * 1024)
+}
+
 impl Machine {
     /// What passed since `before`.
     #[must_use]

@@ -49,6 +49,15 @@ pub fn read_into_page_cache(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Bytes of all files in `dir`.
+///
+/// # Errors
+///
+/// If the folder can't be listed.
+pub fn bytes_of_files(dir: &Path) -> Result<u64> {
+    Ok(files(dir)?.iter().filter_map(|path| fs::metadata(path).ok()).map(|file| file.len()).sum())
+}
+
 /// Share of the pages of tables and indexes in `dir`, a database's folder, that is in the page cache, 0 to 1. None where
 /// the file system cannot tell, or there are no pages.
 ///
@@ -131,6 +140,7 @@ mod tests {
         file.write_all(&vec![7_u8; 8 << 20]).unwrap();
         file.sync_all().unwrap();
         read_into_page_cache(dir.path()).unwrap();
+        assert_eq!(bytes_of_files(dir.path()).unwrap(), 8 << 20);
         let Some(warm) = page_cache_share(dir.path()).unwrap() else { return };
         assert!(warm > 0.9, "{warm}");
         drop_from_page_cache(dir.path()).unwrap();
