@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use querylab::results::{Outcome, TrialRecord, read_trials};
+use querylab::results::{TrialRecord, read_trials};
 
 use crate::laws::Draws;
 use crate::table::Table;
@@ -73,7 +73,7 @@ impl Ran {
     fn trials(&self) -> Result<Vec<TrialRecord>> {
         let csv = std::fs::read(self.results.join("trials.csv"))?;
         let mut trials = read_trials(&csv)?;
-        trials.retain(|trial| matches!(trial.outcome, Outcome::Ok));
+        trials.retain(|trial| trial.outcome.is_valid());
         Ok(trials)
     }
 

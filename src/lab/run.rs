@@ -76,14 +76,11 @@ pub async fn run(
         trials: u32::try_from(plan.trials.len()).unwrap_or(u32::MAX),
         estimate_ns: plan.estimate.time_ns,
     });
-    let awake = crate::probe::Awake::hold();
-    let mut host = crate::probe::host();
-    host.insert("idle_states".to_owned(), awake.idle_states().to_owned());
     let mut gathered = Gathered {
         revision: manifest::git_revision(
             &std::fs::canonicalize(&spec.dir).unwrap_or_else(|_| spec.dir.clone()),
         ),
-        host,
+        host: crate::probe::host(),
         seeds: [
             ("root".to_owned(), plan.seed),
             ("data".to_owned(), plan.dataset.data_seed),
@@ -96,7 +93,7 @@ pub async fn run(
         let mut recorder = Recorder { archive: &mut archive, events };
         conduct(spec, plan, options, &interrupt, &mut recorder, &mut gathered).await
     };
-    drop((lock, awake));
+    drop(lock);
     let (state, reason) = match &stop {
         None => (State::Complete, None),
         Some(Stop::Interrupted(_)) => (State::Interrupted, stop.as_ref().map(ToString::to_string)),

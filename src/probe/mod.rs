@@ -3,7 +3,6 @@
 //! Each witness is asked on its own channel, never through the path that is measured, so that two of them can disagree.
 
 mod api;
-mod awake;
 mod cpu;
 mod explain;
 mod host;
@@ -17,7 +16,6 @@ mod redis;
 mod statements;
 
 pub use api::counters;
-pub use awake::Awake;
 pub use explain::{Explained, find_node, shape_hash};
 pub use host::{boot_id, host, start_ticks};
 pub use identity::{Identities, identities};

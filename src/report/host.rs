@@ -11,7 +11,7 @@ type Say = fn(&str) -> String;
 
 /// The machine in the order in which people say it; what we have no words for follows as it is.
 pub(super) fn machine(host: &BTreeMap<String, String>) -> String {
-    let known: [(&str, Say); 8] = [
+    let known: [(&str, Say); 7] = [
         ("cpu_model", escaped),
         ("cores", |n| format!("{} {}", escaped(n), if n == "1" { "core" } else { "cores" })),
         ("memory_bytes", |n| match n.parse::<f64>() {
@@ -22,10 +22,6 @@ pub(super) fn machine(host: &BTreeMap<String, String>) -> String {
         ("kernel", |v| format!("kernel {}", escaped(v))),
         ("virtual_machine", |is| {
             if is == "yes" { "a virtual machine".into() } else { "no virtual machine".into() }
-        }),
-        ("idle_states", |are| {
-            if are == "held off" { "processors kept awake" } else { "processors that may sleep" }
-                .into()
         }),
         ("load_average_before", |n| format!("load average {} before the run", escaped(n))),
     ];
@@ -62,12 +58,11 @@ mod tests {
             ("cpu_model", "AMD | EPYC"),
             ("virtual_machine", "yes"),
             ("disk", "nvme"),
-            ("idle_states", "held off"),
         ];
         let host = host.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         assert_eq!(
             machine(&host),
-            "AMD \\| EPYC, 2 cores, 23.5 GB memory, a virtual machine, processors kept awake, disk nvme"
+            "AMD \\| EPYC, 2 cores, 23.5 GB memory, a virtual machine, disk nvme"
         );
     }
 }

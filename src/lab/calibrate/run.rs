@@ -53,9 +53,7 @@ pub async fn calibrate(
 ) -> Result<Calibrated, Stop> {
     let nobody = BTreeMap::new();
     let before = probe::snapshot(&nobody, Memory::Skip).map_err(|e| measurement(&e))?;
-    let awake = probe::Awake::hold();
-    let mut machine = probe::host();
-    machine.insert("idle_states".to_owned(), awake.idle_states().to_owned());
+    let machine = probe::host();
     let lock = {
         let mut notice = |text: String| events(Event::Notice { text });
         tokio::select! {
@@ -91,7 +89,6 @@ pub async fn calibrate(
         warnings: Vec::new(),
     };
     calibration.warnings = warnings(&calibration);
-    drop(awake);
     Ok(Calibrated { calibration, trials: results.trials })
 }
 
