@@ -7,7 +7,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::embedded::Embedded;
 use super::figures::{Ceiling, Lag};
-use super::run::{interrupted, measurement};
+use super::run::measurement;
+use crate::lab::watched::interrupted;
 use crate::lab::{Event, Interrupt, Served, Stop, serve};
 use crate::load::{self, Job, Recording, Requests, WindowRecording};
 use crate::plan::{LoadPlan, ModelPlan, Plan};
