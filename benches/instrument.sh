@@ -3,8 +3,8 @@
 #
 # One static location of one Nginx worker on one core, each generator in turn on another, 50 connections, the same
 # closed load. CPU time is that of the generator's whole process, from its start to its end. The tools take turns, so
-# that a disturbance of the machine meets all of them; the median of the rounds counts. More than 1.3 times wrk's is exit
-# code 1. The medians of the latency stand beside: at a load that only the tools' own speed bounds, the faster one has the
+# that a disturbance of the machine meets all of them; the median of the rounds counts. Exit code 1: more CPU than 1.3 times
+# wrk's, or than oha's, or fewer requests/s than 100 for 130 of wrk's. The medians of the latency stand beside: at a load that only the tools' own speed bounds, the faster one has the
 # shorter queue.
 #
 #     cargo build --release
@@ -88,7 +88,15 @@ for tool in $tools; do
              if (tool != "drive") printf "  (drive takes %.2f times as much)", drive / cpu
              printf "\n" }'
 done
+drive_rate=$(median drive 2) code=0
+broken() { echo "$*" >&2; code=1; }
 if [[ " $tools " == *" wrk "* ]]; then
   awk -v drive="$drive" -v wrk="$(median wrk 4)" 'BEGIN { exit !(drive <= 1.3 * wrk) }' ||
-    { echo "drive takes more than 1.3 times wrk's CPU" >&2; exit 1; }
+    broken "drive takes more than 1.3 times wrk's CPU"
+  awk -v drive="$drive_rate" -v wrk="$(median wrk 2)" 'BEGIN { exit !(drive * 130 >= wrk * 100) }' ||
+    broken "drive has fewer than 100 requests/s for 130 of wrk's"
 fi
+if [[ " $tools " == *" oha "* ]]; then
+  awk -v drive="$drive" -v oha="$(median oha 4)" 'BEGIN { exit !(drive < oha) }' || broken "drive takes more CPU than oha"
+fi
+exit "$code"

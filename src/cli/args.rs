@@ -218,6 +218,15 @@ pub(super) struct DriveArgs {
     /// With `--rate`: connections at most, for which arrivals wait; those who wait count as under way
     #[arg(long, value_name = "N", conflicts_with = "users", value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub(super) connections: Option<u32>,
+    /// Method of each request: GET if left out, POST if there is a body
+    #[arg(long, value_name = "METHOD")]
+    pub(super) method: Option<String>,
+    /// A header field of each request, like `Accept: text/html`; may be repeated
+    #[arg(long = "header", value_name = "FIELD")]
+    pub(super) headers: Vec<String>,
+    /// Body of each request, as it is; `@FILE` for what is in a file
+    #[arg(long, value_name = "TEXT")]
+    pub(super) body: Option<String>,
     /// How long to measure
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     pub(super) duration: String,

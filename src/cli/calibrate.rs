@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
+
 use super::args::{CalibrateArgs, Global, MessageFormat, ProgressKind};
 use super::exit::Exit;
 use super::progress::Painter;
@@ -18,6 +20,10 @@ const LONGEST: Span = Span::from_secs(60);
 pub(super) fn calibrate(global: &Global, args: &CalibrateArgs) -> Result<Exit, Exit> {
     let window = window(&args.duration).map_err(|text| out::fail(Exit::Input, text))?;
     let environment = |e: anyhow::Error| out::fail(Exit::Environment, format!("{e:#}"));
+    if let Some(dir) = &args.out {
+        // Better said before the measurement than after it.
+        writable(dir).map_err(environment)?;
+    }
     let scratch = tools::surroundings().scratch(rustix::process::geteuid().as_raw());
     let scratch = scratch.map_err(|e| environment(anyhow::anyhow!("{e}")))?;
     let folder = Folder::make(&scratch).map_err(environment)?;
@@ -50,14 +56,14 @@ pub(super) fn calibrate(global: &Global, args: &CalibrateArgs) -> Result<Exit, E
     });
     runtime.shutdown_background();
     let done = done?;
-    if let Some(dir) = &args.out {
-        keep(dir, &done).map_err(environment)?;
-    }
+    // Whatever becomes of the files, the figures are told.
+    let kept = args.out.as_deref().map_or(Ok(()), |dir| keep(dir, &done));
     if is_json {
         out::tell(&format!("{}\n", calibrated::json(&done.calibration)))?;
     } else {
         out::tell(&calibrated::page(&done.calibration))?;
     }
+    kept.map_err(environment)?;
     Ok(Exit::Done)
 }
 
@@ -74,6 +80,15 @@ fn window(text: &str) -> Result<Span, String> {
     } else {
         Err(format!("--duration: `{text}` is not from {SHORTEST} to {LONGEST}"))
     }
+}
+
+/// Whether files can be made there; the folder is.
+fn writable(dir: &Path) -> anyhow::Result<()> {
+    let probe = dir.join(format!(".calibrate-{}.tmp", std::process::id()));
+    std::fs::create_dir_all(dir)
+        .and_then(|()| std::fs::write(&probe, b""))
+        .and_then(|()| std::fs::remove_file(&probe))
+        .with_context(|| format!("--out: cannot write to {}", dir.display()))
 }
 
 /// `calibrate.json`, and the trials that its noise was taken from.

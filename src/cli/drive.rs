@@ -8,6 +8,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::{mpsc, watch};
 
 use super::args::{ArrivalKind, DriveArgs, Global, MessageFormat};
+use super::asked::Asked;
 use super::driven::{self, Driven};
 use super::exit::Exit;
 use super::{out, signals, tools};
@@ -35,14 +36,17 @@ struct Url {
 pub(super) fn drive(global: &Global, args: &DriveArgs) -> Result<Exit, Exit> {
     let input = |text: String| out::fail(Exit::Input, text);
     let url = Url::parse(&args.url).map_err(input)?;
-    let plan = plan(args, &url).map_err(input)?;
+    let asked = Asked::of(args).map_err(input)?;
+    let plan = plan(args, &url, &asked.method).map_err(input)?;
     let address = listening(&url)?;
     raise_limit();
-    if let Some(path) = &args.export_samples {
-        // Better said before the load than after it.
+    // What cannot be written is better said before the load than after it.
+    for path in [&args.export_hdr, &args.export_csv, &args.export_samples].into_iter().flatten() {
         write(path, b"")?;
     }
-    let described = format!("GET {} for {}, {}", args.url, span(plan.duration_ns), model(&plan));
+    let (method, duration) = (&asked.method, span(plan.duration_ns));
+    let described = format!("{method} {} for {duration}, {}", args.url, model(&plan));
+    let host = asked.host.unwrap_or(url.authority);
     let job = Job {
         address,
         plan,
@@ -50,7 +54,7 @@ pub(super) fn drive(global: &Global, args: &DriveArgs) -> Result<Exit, Exit> {
         data_seed: 0,
         params_seed: 0,
         arrivals_seed: args.seed,
-        requests: Requests::Same { uri: url.uri, host: url.authority },
+        requests: Requests::Same { uri: url.uri, host, extras: asked.extras },
         samples: args.export_samples.clone(),
     };
     let is_told = !global.quiet && global.message_format == MessageFormat::Human;
@@ -58,14 +62,8 @@ pub(super) fn drive(global: &Global, args: &DriveArgs) -> Result<Exit, Exit> {
     let (started, recording, interrupt) = runtime.block_on(measure(job, is_told))?;
     let recording = recording.map_err(|e| out::fail(Exit::Measurement, format!("{e:#}")))?;
     let driven = Driven { described, recording };
-    if let Some(path) = &args.export_hdr {
-        let log = driven.recording.window.hlog(started);
-        let log = log.map_err(|e| out::fail(Exit::Measurement, format!("{e:#}")))?;
-        write(path, &log)?;
-    }
-    if let Some(path) = &args.export_csv {
-        write(path, driven::csv(&driven.recording.slices).as_bytes())?;
-    }
+    // Whatever becomes of the files, the figures are told.
+    let exported = export(args, &driven.recording, started);
     if let Some(kept) = driven.recording.samples.filter(|kept| kept.lost > 0) {
         let (written, lost) = (kept.written, kept.lost);
         out::stderr(&format!(
@@ -77,6 +75,7 @@ pub(super) fn drive(global: &Global, args: &DriveArgs) -> Result<Exit, Exit> {
     } else {
         out::tell(&driven::table(&driven))?;
     }
+    exported?;
     if let Interrupt::Stop(signal) = interrupt {
         return Ok(Exit::Interrupted(signal));
     }
@@ -84,6 +83,18 @@ pub(super) fn drive(global: &Global, args: &DriveArgs) -> Result<Exit, Exit> {
         Some(why) => Err(out::fail(Exit::Measurement, why)),
         None => Ok(Exit::Done),
     }
+}
+
+/// Writes the histograms and the seconds, where they are wanted.
+fn export(args: &DriveArgs, recording: &Recording, started: SystemTime) -> Result<(), Exit> {
+    if let Some(path) = &args.export_hdr {
+        let log = recording.window.hlog(started);
+        write(path, &log.map_err(|e| out::fail(Exit::Measurement, format!("{e:#}")))?)?;
+    }
+    if let Some(path) = &args.export_csv {
+        write(path, driven::csv(&recording.slices).as_bytes())?;
+    }
+    Ok(())
 }
 
 type Measured = (SystemTime, anyhow::Result<Recording>, Interrupt);
@@ -134,7 +145,7 @@ fn listening(url: &Url) -> Result<SocketAddr, Exit> {
     Err(missing(format!("nothing listens at `{}` ({why})", url.authority)))
 }
 
-fn plan(args: &DriveArgs, url: &Url) -> Result<LoadPlan, String> {
+fn plan(args: &DriveArgs, url: &Url, method: &str) -> Result<LoadPlan, String> {
     let span = |flag: &str, text: &str| {
         let read = text.parse::<Span>().map_err(|e| format!("--{flag}: {e}"));
         read.map(|span| span.0)
@@ -167,7 +178,7 @@ fn plan(args: &DriveArgs, url: &Url) -> Result<LoadPlan, String> {
         targets: vec![TargetPlan {
             endpoint: "url".into(),
             weight: 1.0,
-            method: "GET".into(),
+            method: method.into(),
             path: url.uri.clone(),
             draws: Vec::new(),
             check: CheckPlan { status: 200, rows: None, fields: Vec::new() },

@@ -61,6 +61,9 @@ struct Object<'a> {
     response_bytes: u64,
     response_time_us: Times,
     service_time_us: Times,
+    response_time_drift: Option<f64>,
+    response_time_drift_p: Option<f64>,
+    unsteady: bool,
     lag_us: Lag,
     cpu_seconds: f64,
     held_up_seconds: f64,
@@ -147,6 +150,9 @@ pub(super) fn json(driven: &Driven) -> String {
         response_bytes: window.response_bytes,
         response_time_us: Times::response(window),
         service_time_us: Times::service(window),
+        response_time_drift: window.drift.map(|d| d.moves).filter(|moves| moves.is_finite()),
+        response_time_drift_p: window.drift.map(|d| d.p_value),
+        unsteady: window.is_unsteady(),
         lag_us: Lag::of(window),
         cpu_seconds: window.generator_cpu_ns as f64 / 1e9,
         held_up_seconds: window.held_up_ns as f64 / 1e9,
@@ -180,6 +186,12 @@ pub(super) fn table(driven: &Driven) -> String {
         "generator",
         format!("{cpu} of a core; late by p99 {}, at most {}", latency(lag.p99), latency(lag.max)),
     );
+    if let Some(drift) = window.drift {
+        let (sign, moves) = (if drift.moves < 0.0 { "−" } else { "+" }, drift.moves.abs());
+        let moves = units::share(moves);
+        let rest = if drift.is_unsteady() { ": it had not come to rest" } else { "" };
+        line("drift", format!("{sign}{moves} of the median over the window{rest}"));
+    }
     let limits = limits(window);
     if !limits.is_empty() {
         let limits = limits.join("; ");

@@ -1,6 +1,7 @@
 //! The door: arguments, printing, exit codes. One verb a file; nothing below prints.
 
 mod args;
+mod asked;
 mod calibrate;
 mod calibrated;
 mod check;

@@ -171,15 +171,18 @@ fn line(event: &Event) -> Option<String> {
             response_time_p50_us,
             rate_rps,
             failure,
+            invalid,
+            overloaded,
         } => {
-            let what = match (failure, response_time_p50_us) {
-                (Some(reason), _) => format!("FAILED: {reason}"),
-                (None, Some(p50)) => format!(
-                    "p50 {}, {}/s",
-                    units::latency_ns(p50 * 1e3),
-                    units::sig3(rate_rps.unwrap_or(0.0))
-                ),
-                (None, None) => "no median".to_owned(),
+            let rate = units::sig3(rate_rps.unwrap_or(0.0));
+            let what = match (failure, invalid, response_time_p50_us) {
+                (Some(reason), ..) => format!("FAILED: {reason}"),
+                (None, Some(reason), _) => format!("NOT VALID: {reason}"),
+                (None, None, _) if *overloaded => format!("OVERLOADED: {rate}/s"),
+                (None, None, Some(p50)) => {
+                    format!("p50 {}, {rate}/s", units::latency_ns(p50 * 1e3))
+                }
+                (None, None, None) => "no median".to_owned(),
             };
             format!("[{number}/{of}] block {block} {variant}/{load}: {what}")
         }
@@ -188,4 +191,34 @@ fn line(event: &Event) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(failure: Option<&str>, invalid: Option<&str>, overloaded: bool) -> String {
+        let event = Event::TrialEnded {
+            number: 3,
+            of: 8,
+            block: 2,
+            variant: "btree".into(),
+            load: "one".into(),
+            response_time_p50_us: Some(178.0),
+            rate_rps: Some(4210.0),
+            failure: failure.map(str::to_owned),
+            invalid: invalid.map(str::to_owned),
+            overloaded,
+        };
+        line(&event).expect("a line")
+    }
+
+    #[test]
+    fn a_trial_that_does_not_count_is_not_told_like_one_that_does() {
+        assert_eq!(ended(None, None, false), "[3/8] block 2 btree/one: p50 178 µs, 4210/s");
+        assert_eq!(ended(None, None, true), "[3/8] block 2 btree/one: OVERLOADED: 4210/s");
+        let starved = ended(None, Some("the generator was busy"), false);
+        assert_eq!(starved, "[3/8] block 2 btree/one: NOT VALID: the generator was busy");
+        assert_eq!(ended(Some("wrong"), None, false), "[3/8] block 2 btree/one: FAILED: wrong");
+    }
 }

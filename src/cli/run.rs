@@ -66,8 +66,13 @@ async fn one(
         command: command(args, &spec.path),
     };
     let mut painter = Painter::new(global, args.progress);
-    if !global.quiet && global.message_format == MessageFormat::Human {
-        out::stderr(&format!("{}: {}\n", plan.experiment.id, plan.experiment.title));
+    if !global.quiet {
+        if global.message_format == MessageFormat::Human {
+            out::stderr(&format!("{}: {}\n", plan.experiment.id, plan.experiment.title));
+        }
+        for warning in &plan.warnings {
+            out::stderr(&format!("warning: {warning}\n"));
+        }
     }
     let ended = lab::run(spec, plan, &options, interrupt, &mut |event| {
         if let Event::RunStarted { dir, .. } = &event {

@@ -21,7 +21,8 @@ pub(super) fn resolve(
         }
         refuse(global, &problems)
     })?;
-    let mut plan = plan::resolve(&spec).map_err(|list| refuse(global, &spec.problems(list)))?;
+    let refused = |list| refuse(global, &spec.problems(list));
+    let mut plan = plan::resolve_of_any_length(&spec).map_err(refused)?;
     if args.variant.is_some() || args.load.is_some() {
         let variants: Vec<&str> = plan.variants.iter().map(|v| v.name.as_str()).collect();
         let variant = pattern("--variant", args.variant.as_deref(), "variant", &variants)?;
@@ -33,6 +34,8 @@ pub(super) fn resolve(
             .restricted_to(keeps)
             .ok_or_else(|| out::fail(Exit::Input, "no cell matches `--variant` and `--load`"))?;
     }
+    // Last, because a part of what takes too long may not.
+    plan::check_length(&spec, &plan).map_err(refused)?;
     Ok((spec, plan))
 }
 

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use tokio::sync::watch;
 
 use super::done::Done;
-use super::event::{Interrupt, Stop};
+use super::event::Interrupt;
+use super::watched::watched;
 use crate::load::{self, Job, PathFault, PathTimes, Recording};
-use crate::plan::{ApiCounters, ModelPlan, RedisAddress, StageSums};
+use crate::plan::{ApiCounters, LoadPlan, ModelPlan, RedisAddress, StageSums};
 use crate::probe::{self, Memory, RedisStats, Snapshot};
 use crate::results::{FailureKind, PathSums, Resources};
 use crate::stack::{STATIC_PATH, Stack};
@@ -130,8 +131,15 @@ fn both_sides(client: (u64, u64), api: (u64, u64)) -> (u64, u64) {
     (client.1 + api.1, client.0 + api.0)
 }
 
-/// Times the three ways after the window of a load of one user; none under any other load, or where the trial is no
-/// longer worth it. The requests are part of the trial's accounts.
+/// Whether the ways may be timed under a load: one user sends one request at a time, and two of the ways are asked for the
+/// same, which only a reading request bears.
+fn can_be_timed(load: &LoadPlan) -> bool {
+    let is_closed = matches!(load.model, ModelPlan::Closed { .. });
+    is_closed && load.most_under_way() == 1 && load.targets.iter().all(|t| t.method == "GET")
+}
+
+/// Times the three ways after the window of a load of one user who only reads; none under any other load, or where the trial
+/// is no longer worth it. The requests are part of the trial's accounts.
 ///
 /// # Errors
 ///
@@ -140,29 +148,19 @@ pub(super) async fn time_paths(
     job: Job,
     stack: &Stack,
     recording: &Recording,
-    mut interrupt: watch::Receiver<Interrupt>,
+    interrupt: watch::Receiver<Interrupt>,
     done: &mut Done,
 ) -> anyhow::Result<Option<PathTimes>> {
-    let alone = matches!(job.plan.model, ModelPlan::Closed { users: 1, .. });
     let failed = matches!(done.outcome, crate::results::Outcome::Failed(_));
     let Some(api) = stack.api_sockets().into_iter().next() else { return Ok(None) };
-    if !alone || failed || recording.failed_total > 0 {
+    if !can_be_timed(&job.plan) || failed || recording.failed_total > 0 {
         return Ok(None);
     }
     let ways = load::Paths { api, nginx: STATIC_PATH.to_owned() };
-    let times = tokio::select! {
-        times = load::time_paths(job, ways) => times?,
-        text = stack.died() => {
-            done.fail(FailureKind::Measurement, text.clone());
-            done.stop = Some(Stop::Measurement(text));
-            return Ok(None);
-        }
-        Ok(wish) = interrupt.wait_for(|wish| *wish != Interrupt::None) => {
-            if let Interrupt::Stop(signal) = *wish {
-                let stop = Stop::Interrupted(signal);
-                done.fail(FailureKind::Measurement, stop.to_string());
-                done.stop = Some(stop);
-            }
+    let times = match watched(load::time_paths(job, ways), stack, interrupt).await {
+        Ok(times) => times?,
+        Err(stop) => {
+            done.stop_for(stop);
             return Ok(None);
         }
     };
@@ -191,6 +189,24 @@ pub(super) fn sums(times: &PathTimes) -> Option<PathSums> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::StagePlan;
+    use crate::spec::{Layers, load};
+
+    #[test]
+    fn the_ways_are_timed_for_one_user_who_only_reads() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/tiny/experiments/tiny.toml");
+        let spec = load(&file, &Layers::default()).expect("a file");
+        let plan = crate::plan::resolve(&spec).expect("a plan").cells.remove(0).drive;
+        assert!(can_be_timed(&plan));
+        let model = ModelPlan::Closed { users: 2, think_ns: 0 };
+        assert!(!can_be_timed(&LoadPlan { model, ..plan.clone() }));
+        let stages = vec![StagePlan { duration_ns: 1, from: 1.0, to: 5.0 }];
+        assert!(!can_be_timed(&LoadPlan { stages, ..plan.clone() }), "not alone for long");
+        let mut writes = plan;
+        writes.targets[0].method = "POST".into();
+        assert!(!can_be_timed(&writes));
+    }
 
     #[test]
     fn nginx_moves_what_its_neighbours_move() {

@@ -58,6 +58,12 @@ impl Done {
         }
     }
 
+    /// The whole run must end here, and the trial with it.
+    pub(super) fn stop_for(&mut self, stop: Stop) {
+        self.fail(FailureKind::Measurement, stop.to_string());
+        self.stop = Some(stop);
+    }
+
     /// Notes why the trial is not valid.
     pub(super) fn fail(&mut self, kind: FailureKind, reason: impl Into<String>) {
         // The first reason is the cause; what follows from it is not worth a row.

@@ -91,6 +91,10 @@ pub enum Event {
         rate_rps: Option<f64>,
         /// Why it failed, if it did.
         failure: Option<String>,
+        /// Why it does not count, though it did not fail: the machine disturbed it, or the generator starved.
+        invalid: Option<String>,
+        /// Whether arrivals were dropped, so that its latency is withheld.
+        overloaded: bool,
     },
     /// All that will be measured has been measured.
     Measured {

@@ -20,8 +20,10 @@ mod ready;
 mod record;
 mod run;
 mod serve;
+mod so_far;
 mod trial;
 mod validity;
+mod watched;
 mod witness;
 
 pub use calibrate::{

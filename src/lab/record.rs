@@ -9,7 +9,7 @@ use super::manifest::Gathered;
 use super::proof::Plans;
 use crate::dataset::{self, Dataset};
 use crate::load::{Recording, Slice};
-use crate::plan::{Plan, TrialPlan};
+use crate::plan::{Plan, TrialPlan, captured_as};
 use crate::results::{
     DatasetRecord, IndexRecord, Outcome, Run, SliceRecord, TableRecord, TrialRecord, UNSTEADY,
 };
@@ -136,7 +136,7 @@ pub(super) fn keep(
     recorder.archive.append(&record, hlog.as_deref(), slices.as_deref())?;
     recorder.archive.keep_samples(&record)?;
     for (endpoint, explained) in done.plans.iter().flat_map(|plans| &plans.by_endpoint) {
-        recorder.archive.save_plan(&format!("{}-{endpoint}", cell.variant), &explained.plan)?;
+        recorder.archive.save_plan(&captured_as(&cell.variant, endpoint), &explained.plan)?;
     }
     for (server, settings) in &done.settings {
         gathered
@@ -156,6 +156,11 @@ pub(super) fn keep(
             Outcome::Failed(failure) => Some(failure.reason.clone()),
             _ => None,
         },
+        invalid: match &record.outcome {
+            Outcome::Invalid(reason) => Some(reason.clone()),
+            _ => None,
+        },
+        overloaded: record.outcome == Outcome::Overloaded,
     });
     Ok(record)
 }

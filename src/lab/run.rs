@@ -9,6 +9,7 @@ use super::blocks::{self, Course};
 use super::event::{Event, Interrupt, Stop, stop_of};
 use super::manifest::{self, Gathered};
 use super::record::{self, Recorder};
+use super::watched::interrupted;
 use super::{clock, preflight};
 use crate::dataset;
 use crate::plan::Plan;
@@ -50,7 +51,6 @@ pub async fn run(
     interrupt: watch::Receiver<Interrupt>,
     events: &mut (dyn FnMut(Event) + Send),
 ) -> Ended {
-    let early = |stop| Ended { dir: None, manifest: None, stop: Some(stop) };
     if let Err(stop) = look_around(plan, options) {
         return early(stop);
     }
@@ -61,10 +61,25 @@ pub async fn run(
             signal = interrupted(interrupt.clone()) => return early(Stop::Interrupted(signal)),
         }
     };
-    let lock = match lock {
-        Ok(lock) => lock,
-        Err(e) => return early(stop_of(&e)),
-    };
+    match lock {
+        Ok(lock) => under(lock, (spec, plan), options, interrupt, events).await,
+        Err(e) => early(stop_of(&e)),
+    }
+}
+
+/// A run that did not come to have a folder.
+fn early(stop: Stop) -> Ended {
+    Ended { dir: None, manifest: None, stop: Some(stop) }
+}
+
+/// The same for who has the measuring lock already, and has looked around.
+pub(super) async fn under(
+    lock: MeasuringLock,
+    (spec, plan): (&Spec, &Plan),
+    options: &Options,
+    interrupt: watch::Receiver<Interrupt>,
+    events: &mut (dyn FnMut(Event) + Send),
+) -> Ended {
     let started = clock::utc_now();
     let mut archive = match open_archive(spec, plan, options, started) {
         Ok(archive) => archive,
@@ -106,7 +121,7 @@ pub async fn run(
 }
 
 /// Whether there is a place for all of it.
-fn look_around(plan: &Plan, options: &Options) -> Result<(), Stop> {
+pub(super) fn look_around(plan: &Plan, options: &Options) -> Result<(), Stop> {
     let uid = rustix::process::geteuid().as_raw();
     let scratch = options.session.surroundings.scratch(uid).map_err(|e| stop_of(&e))?;
     let memory: Vec<SharedMemory> =
@@ -123,14 +138,6 @@ fn open_archive(
     let trials = u32::try_from(plan.trials.len())?;
     let file = manifest::run_file(plan, started, &options.session.run_id, trials)?;
     Run::create(&options.runs_root, file, plan, &spec.merged_toml)
-}
-
-async fn interrupted(mut interrupt: watch::Receiver<Interrupt>) -> i32 {
-    match interrupt.wait_for(|wish| *wish != Interrupt::None).await.map(|wish| *wish) {
-        Ok(Interrupt::Stop(signal)) => signal,
-        // The sender lives as long as the program: without it nobody can interrupt.
-        _ => std::future::pending().await,
-    }
 }
 
 async fn conduct(

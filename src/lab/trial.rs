@@ -11,6 +11,7 @@ use super::done::{Again, Done};
 use super::event::{Event, Interrupt, Stop, stop_of};
 use super::proof::{self, Plans};
 use super::ready::{self, Reached, Ready};
+use super::watched::{interrupted, watched};
 use super::witness::{self, Sums};
 use super::{around, validity};
 use crate::load::{self, Job, PhaseEvent, Recording, Requests};
@@ -46,14 +47,12 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
     let cell = &plan.cells[trial.cell];
     let mut done = Done::new();
     let mut notices = Vec::new();
-    let mut interrupt = bench.interrupt.clone();
+    let interrupt = bench.interrupt.clone();
     // What has been started so far is stopped with the session.
     let started = tokio::select! {
         started = start(bench, (trial, cell), &mut notices, &mut done) => started,
-        Ok(wish) = interrupt.wait_for(|wish| *wish != Interrupt::None) => {
-            if let Interrupt::Stop(signal) = *wish {
-                done.stop = Some(Stop::Interrupted(signal));
-            }
+        signal = interrupted(interrupt) => {
+            done.stop_for(Stop::Interrupted(signal));
             return done;
         }
     };
@@ -143,8 +142,7 @@ async fn attend(
     let driven = drive(bench, job.clone(), stack, &mut session).await?;
     let recording = match (driven.stop, driven.recording) {
         (Some(stop), recording) => {
-            done.fail(FailureKind::Measurement, stop.to_string());
-            done.stop = Some(stop);
+            done.stop_for(stop);
             done.recording = recording.ok();
             return Ok(());
         }
@@ -239,18 +237,11 @@ async fn check(
     stack: &Stack,
     done: &mut Done,
 ) -> anyhow::Result<Option<load::Checked>> {
-    let mut interrupt = bench.interrupt.clone();
-    let checked = tokio::select! {
-        checked = load::check_once(job, CHECKS) => checked?,
-        text = stack.died() => {
-            done.fail(FailureKind::Measurement, text.clone());
-            done.stop = Some(Stop::Measurement(text));
-            return Ok(None);
-        }
-        Ok(wish) = interrupt.wait_for(|wish| *wish != Interrupt::None) => {
-            if let Interrupt::Stop(signal) = *wish {
-                done.stop = Some(Stop::Interrupted(signal));
-            }
+    let checked = match watched(load::check_once(job, CHECKS), stack, bench.interrupt.clone()).await
+    {
+        Ok(checked) => checked?,
+        Err(stop) => {
+            done.stop_for(stop);
             return Ok(None);
         }
     };
@@ -305,7 +296,7 @@ async fn drive(
     let (cancel, cancelled) = watch::channel(false);
     let (watch, pids) = (Watch::of(stack), stack.pids());
     let mut load = std::pin::pin!(load::run(job, phases, cancelled));
-    let mut interrupt = bench.interrupt.clone();
+    let mut signalled = std::pin::pin!(interrupted(bench.interrupt.clone()));
     let (mut start, mut end) = (None, None);
     let (mut before, mut after) = (None, None);
     let mut stop = None;
@@ -332,10 +323,8 @@ async fn drive(
                 stop = Some(Stop::Measurement(text));
                 cancel.send_replace(true);
             }
-            Ok(wish) = interrupt.wait_for(|wish| *wish != Interrupt::None), if stop.is_none() => {
-                if let Interrupt::Stop(signal) = *wish {
-                    stop = Some(Stop::Interrupted(signal));
-                }
+            signal = &mut signalled, if stop.is_none() => {
+                stop = Some(Stop::Interrupted(signal));
                 cancel.send_replace(true);
             }
         }

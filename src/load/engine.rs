@@ -19,8 +19,8 @@ use super::ledger::{Answered, Ledger, Sample};
 use super::places::Part;
 use super::shots::{Shot, Shots};
 use super::steps::StepBooks;
-use super::wire::{Door, Mould, Wire};
-use crate::plan::LoadPlan;
+use super::wire::{Door, Extras, Mould, Wire};
+use crate::plan::{LoadPlan, TargetPlan};
 
 /// Idle connections that an open load keeps in hand, so that a burst does not pay for opening them.
 const IN_HAND: usize = 4;
@@ -105,7 +105,7 @@ impl Engine {
     /// An engine with no connection yet.
     pub(super) fn new(
         plan: LoadPlan,
-        (shots, host, judge): (Shots, &str, Judge),
+        (shots, (host, extras), judge): (Shots, (&str, &Extras), Judge),
         arrivals_seed: u64,
         door: Door,
         clock: Clock,
@@ -115,10 +115,10 @@ impl Engine {
             Judge::Plan => Body::Kept,
             Judge::Status => Body::Counted,
         };
-        let moulds = plan.targets.iter().map(|target| Mould::new(&target.method, host, body));
+        let mould = |target: &TargetPlan| Mould::with(&target.method, host, extras, body);
         let warm_ns = (plan.warmup.max_ns / 50).clamp(200_000_000, 1_000_000_000);
         Self {
-            moulds: moulds.collect(),
+            moulds: plan.targets.iter().map(mould).collect(),
             judge,
             ledger: RefCell::new(Ledger::new(clock.now(), warm_ns)),
             plan,

@@ -6,7 +6,7 @@ use super::fault::{CacheWord, Fault};
 use super::recording::{Slice, WindowRecording, record};
 use super::samples::{Keeper, Outcome, Raw};
 use super::slices::{Course, Filling, Hits};
-use super::steady::WarmSlice;
+use super::steady::{self, WarmSlice};
 use super::wire::Moved;
 
 /// Length of a slice of the timeline.
@@ -109,12 +109,16 @@ impl Ledger {
         self.hits = Hits::new(now);
     }
 
-    /// The window has these bounds: its course and its samples count from here.
-    pub(super) fn begin_window(&mut self, start_ns: u64, end_ns: u64) {
-        self.course = Some(Course::new(start_ns, end_ns));
+    /// The window begins: its samples count from here.
+    pub(super) fn begin_window(&mut self, start_ns: u64) {
         if let Some(keeper) = &mut self.keeper {
             keeper.begin(start_ns);
         }
+    }
+
+    /// The window has these bounds, and is to stay what it is: it is looked at whether it does.
+    pub(super) fn watch_course(&mut self, start_ns: u64, end_ns: u64) {
+        self.course = Some(Course::new(start_ns, end_ns));
     }
 
     /// From now on each request of the window is also kept as it was.
@@ -266,7 +270,7 @@ impl Ledger {
         while now >= self.warm_part.from_ns + self.warm_ns {
             let p50_ns = self.warm_part.quantile_ns(0.5).unwrap_or(0.0);
             let (answered, hits) = (self.warm_part.response.len(), self.warm_part.hits);
-            self.warm.push(WarmSlice { answered, p50_ns, hits });
+            steady::keep(&mut self.warm, WarmSlice { answered, p50_ns, hits });
             self.warm_part.restart(self.warm_part.from_ns + self.warm_ns);
         }
         self.hits.roll(now);

@@ -48,3 +48,4 @@ pub use schedule::Arrivals;
 pub use search::{SearchStep, Searched, StepEnd};
 pub use shots::{Shot, Shots};
 pub use timing::{Timing, timing};
+pub use wire::Extras;

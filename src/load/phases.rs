@@ -192,7 +192,11 @@ impl Conductor {
         let cpu_ns = thread_cpu_ns();
         self.pulse = Pulse::default();
         self.begin(Phase::Window(start, end), PhaseEvent::WindowStarted);
-        self.engine.ledger.borrow_mut().begin_window(start, end);
+        self.engine.ledger.borrow_mut().begin_window(start);
+        // A window in stages moves on purpose.
+        if self.engine.plan.stages.is_empty() {
+            self.engine.ledger.borrow_mut().watch_course(start, end);
+        }
         let ended = self.until(None, end, end).await?;
         let now = self.engine.clock.now();
         recording.window.duration_ns =

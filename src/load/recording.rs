@@ -83,7 +83,8 @@ pub struct WindowRecording {
     pub cache: BTreeMap<String, u64>,
     /// Bytes of the bodies of right answers.
     pub response_bytes: u64,
-    /// How the median response time moved over the window; none where it has too few slices with answers.
+    /// How the median response time moved over the window; none where it has too few slices with answers, and in a window
+    /// in stages, which moves on purpose.
     pub drift: Option<Drift>,
     /// Bytes of whole requests as they went out, heads included.
     pub wire_sent_bytes: u64,

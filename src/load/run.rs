@@ -15,7 +15,7 @@ use super::phases::{Caller, Conductor, PhaseEvent};
 use super::recording::Recording;
 use super::samples;
 use super::shots::Shots;
-use super::wire::{Door, Wire};
+use super::wire::{Door, Extras, Wire};
 use crate::plan::{LoadPlan, ModelPlan};
 use crate::rows::TableSpec;
 
@@ -52,6 +52,8 @@ pub enum Requests {
         uri: String,
         /// The `Host` header.
         host: String,
+        /// What else each request says.
+        extras: Extras,
     },
 }
 
@@ -164,12 +166,13 @@ pub(super) fn on_a_thread(
 
 /// The engine of a job.
 pub(super) fn engine(job: &Job, door: Door, clock: Clock) -> anyhow::Result<Engine> {
-    let (shots, host) = match &job.requests {
+    let nothing = Extras::default();
+    let (shots, host, extras) = match &job.requests {
         Requests::Planned => {
             let shots = Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?;
-            (shots, job.address.to_string())
+            (shots, job.address.to_string(), &nothing)
         }
-        Requests::Same { uri, host } => (Shots::one(uri.clone()), host.clone()),
+        Requests::Same { uri, host, extras } => (Shots::one(uri.clone()), host.clone(), extras),
     };
     let judge = match &job.requests {
         Requests::Planned => Judge::Plan,
@@ -183,6 +186,6 @@ pub(super) fn engine(job: &Job, door: Door, clock: Clock) -> anyhow::Result<Engi
             Bounds { busy, waiting }
         }
     };
-    let sent = (shots, host.as_str(), judge);
+    let sent = (shots, (host.as_str(), extras), judge);
     Ok(Engine::new(job.plan.clone(), sent, job.arrivals_seed, door, clock, bounds))
 }

@@ -23,6 +23,13 @@ pub(super) struct WarmSlice {
     pub(super) hits: (u64, u64),
 }
 
+/// Adds a slice, and forgets what is too old to say anything: a load may take a day.
+pub(super) fn keep(slices: &mut Vec<WarmSlice>, slice: WarmSlice) {
+    let most = REST_WINDOWS - 1;
+    slices.drain(..slices.len().saturating_sub(most));
+    slices.push(slice);
+}
+
 /// Whether the last ten slices show a steady state.
 pub(super) fn is_steady(slices: &[WarmSlice]) -> bool {
     let Some(start) = slices.len().checked_sub(REST_WINDOWS) else { return false };
@@ -75,6 +82,19 @@ mod tests {
         assert!(!is_steady(&slices(|i| (if i > 8.5 { 3.0 } else { 200.0 }, 1e6))));
         assert!(!is_steady(&slices(|_| (200.0, 1e6))[1..]));
         assert!(!is_steady(&[]));
+    }
+
+    #[test]
+    fn no_more_slices_are_kept_than_are_looked_at() {
+        let mut kept = Vec::new();
+        for slice in
+            slices(|i| (200.0, 1e6 * (10.0 - i))).into_iter().chain(slices(|_| (200.0, 1e6)))
+        {
+            keep(&mut kept, slice);
+            assert!(kept.len() <= REST_WINDOWS);
+        }
+        assert_eq!(kept.len(), REST_WINDOWS);
+        assert!(is_steady(&kept), "the last ten");
     }
 
     #[test]

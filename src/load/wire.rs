@@ -4,7 +4,7 @@
 //! something to read, so a connection that is quiet costs no call of the kernel.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
@@ -35,11 +35,21 @@ pub(super) enum Door {
     Memory(std::rc::Rc<dyn Fn() -> io::Result<DuplexStream>>),
 }
 
+/// What each request says beside its method, its URI and its host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// Header fields, name and value, as they go out.
+    pub fields: Vec<(String, String)>,
+    /// The body; where it is empty, there is none.
+    pub body: Vec<u8>,
+}
+
 /// What all requests of a kind have in common.
 #[derive(Debug)]
 pub(super) struct Mould {
     before_uri: Vec<u8>,
     after_uri: Vec<u8>,
+    content: Vec<u8>,
     is_head: bool,
     body: Body,
 }
@@ -83,12 +93,25 @@ pub(super) struct Times {
 impl Mould {
     /// Requests without a body of this method, to this host.
     pub(super) fn new(method: &str, host: &str, body: Body) -> Self {
+        Self::with(method, host, &Extras::default(), body)
+    }
+
+    /// Requests of this method, to this host, with these extras.
+    pub(super) fn with(method: &str, host: &str, extras: &Extras, body: Body) -> Self {
         // Where a body is usual, its absence is said.
         let is_bare = matches!(method, "GET" | "HEAD" | "DELETE" | "OPTIONS");
-        let length = if is_bare { "" } else { "Content-Length: 0\r\n" };
+        let mut after_uri = format!(" HTTP/1.1\r\nHost: {host}\r\n").into_bytes();
+        if !is_bare || !extras.body.is_empty() {
+            after_uri.extend(format!("Content-Length: {}\r\n", extras.body.len()).into_bytes());
+        }
+        for (name, value) in &extras.fields {
+            after_uri.extend(format!("{name}: {value}\r\n").into_bytes());
+        }
+        after_uri.extend(b"\r\n");
         Self {
             before_uri: format!("{method} ").into_bytes(),
-            after_uri: format!(" HTTP/1.1\r\nHost: {host}\r\n{length}\r\n").into_bytes(),
+            after_uri,
+            content: extras.body.clone(),
             is_head: method == "HEAD",
             body,
         }
@@ -150,16 +173,38 @@ impl Link {
         }
     }
 
+    /// The same for two pieces in one call of the kernel.
+    fn poll_write_both(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: [&[u8]; 2],
+    ) -> Poll<io::Result<usize>> {
+        let pieces = pieces.map(IoSlice::new);
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, &pieces),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, &pieces),
+            #[cfg(test)]
+            Self::Memory(stream) => Pin::new(stream).poll_write_vectored(cx, &pieces),
+        }
+    }
+
     /// Whether the server has neither ended the connection nor said anything unasked, as far as the kernel has told.
     async fn is_quiet(&mut self) -> bool {
         poll_fn(|cx| Poll::Ready(self.poll_read(cx, &mut [0]).is_pending())).await
     }
 
     /// Writes a whole request; fails with the number of bytes that did go out.
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), usize> {
+    async fn write(&mut self, head: &[u8], body: &[u8]) -> Result<(), usize> {
         let mut written = 0;
-        while written < bytes.len() {
-            match poll_fn(|cx| self.poll_write(cx, &bytes[written..])).await {
+        while written < head.len() + body.len() {
+            let of_head = &head[written.min(head.len())..];
+            let of_body = &body[written.saturating_sub(head.len())..];
+            let wrote = if of_body.is_empty() {
+                poll_fn(|cx| self.poll_write(cx, of_head)).await
+            } else {
+                poll_fn(|cx| self.poll_write_both(cx, [of_head, of_body])).await
+            };
+            match wrote {
                 Ok(count) if count > 0 => written += count,
                 _ => return Err(written),
             }
@@ -209,16 +254,16 @@ impl Wire {
         clock: &Clock,
         reopened: &mut u64,
     ) -> Result<Times, Fault> {
+        self.moved = Moved::default();
         mould.cast(uri, &mut self.request)?;
         self.inbox.begin(mould.is_head, mould.body);
-        self.moved = Moved::default();
         // A server may end an idle connection at any moment. A request that never went out on it is no failure: it
         // goes out on a new one, once, and the time that this takes counts.
         if let Some(mut link) = self.link.take() {
             if link.is_quiet().await {
                 let sent_ns = clock.now();
-                match link.write(&self.request).await {
-                    Ok(()) => return self.read(link, sent_ns, clock).await,
+                match link.write(&self.request, &mould.content).await {
+                    Ok(()) => return self.read(link, mould, sent_ns, clock).await,
                     Err(0) => {}
                     Err(_) => return Err(Fault::Reset),
                 }
@@ -227,13 +272,19 @@ impl Wire {
         }
         let mut link = door.open().await?;
         let sent_ns = clock.now();
-        link.write(&self.request).await.map_err(|_| Fault::Reset)?;
-        self.read(link, sent_ns, clock).await
+        link.write(&self.request, &mould.content).await.map_err(|_| Fault::Reset)?;
+        self.read(link, mould, sent_ns, clock).await
     }
 
-    async fn read(&mut self, mut link: Link, sent_ns: u64, clock: &Clock) -> Result<Times, Fault> {
+    async fn read(
+        &mut self,
+        mut link: Link,
+        mould: &Mould,
+        sent_ns: u64,
+        clock: &Clock,
+    ) -> Result<Times, Fault> {
         let inbox = &mut self.inbox;
-        self.moved.sent_bytes = self.request.len() as u64;
+        self.moved.sent_bytes = (self.request.len() + mould.content.len()) as u64;
         let mut first_byte_ns = None;
         loop {
             let room = inbox.room()?;
@@ -257,6 +308,51 @@ impl Wire {
                 }
                 return Ok(Times { sent_ns, first_byte_ns, done_ns: now });
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, duplex};
+
+    use super::*;
+
+    fn head(mould: &Mould) -> String {
+        let mut out = Vec::new();
+        mould.cast("/x?y=z", &mut out).expect("a URI");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn a_request_says_its_fields_and_the_length_of_its_body() {
+        let bare = |method| head(&Mould::new(method, "h:1", Body::Kept));
+        assert_eq!(bare("GET"), "GET /x?y=z HTTP/1.1\r\nHost: h:1\r\n\r\n");
+        assert_eq!(bare("POST"), "POST /x?y=z HTTP/1.1\r\nHost: h:1\r\nContent-Length: 0\r\n\r\n");
+        let extras = Extras {
+            fields: vec![("Accept".into(), "*/*".into()), ("X-A".into(), "b c".into())],
+            body: b"hello".to_vec(),
+        };
+        assert_eq!(
+            head(&Mould::with("GET", "h", &extras, Body::Kept)),
+            "GET /x?y=z HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nAccept: */*\r\nX-A: b c\r\n\r\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn head_and_body_go_out_whole_however_little_is_taken_at_once() {
+        for room in [1, 3, 7, 64] {
+            let (near, mut far) = duplex(room);
+            let reading = tokio::spawn(async move {
+                let mut seen = String::new();
+                far.read_to_string(&mut seen).await.expect("text");
+                seen
+            });
+            let mut link = Link::Memory(near);
+            assert_eq!(link.write(b"a head; ", b"and its body").await, Ok(()));
+            assert_eq!(link.write(b"no body", b"").await, Ok(()));
+            drop(link);
+            assert_eq!(reading.await.expect("read"), "a head; and its bodyno body", "{room}");
         }
     }
 }

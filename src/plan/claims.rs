@@ -8,7 +8,7 @@ use super::view::View;
 use crate::spec::{Claim, ClaimExpect, Metric, Scalar, Spec, Unit};
 use crate::units::{Bytes, Span};
 
-/// A value of a metric in its unit: µs, bytes, per second, a share from 0 to 1, or a number.
+/// A value of a metric in its unit: µs, bytes, per second, a share (from 0 to 1; of a core also more), or a number.
 ///
 /// # Errors
 ///
@@ -27,6 +27,7 @@ pub(super) fn value(metric: Metric, text: &Scalar) -> Result<f64, String> {
         }
         Unit::PerSecond => (number, "500"),
         Unit::Share => (number.filter(|x| *x <= 1.0), "0.94"),
+        Unit::CoreShare => (number, "1.2"),
         Unit::Number => (number, "1.5"),
     };
     parsed

@@ -6,11 +6,9 @@ use super::codes;
 use super::notes::Notes;
 use super::types::DesignPlan;
 use crate::spec::{LoadModel, Metric, Spec};
-use crate::stats::PILOT_BLOCKS;
+use crate::stats::{FEWEST_BLOCKS, PILOT_BLOCKS};
 use crate::units;
 
-/// Fewest blocks for any statement at 95 % (method: the exact signed-rank test).
-const BLOCKS_FOR_VERDICTS: u32 = 6;
 /// A block is hours long before it has more cells.
 const MOST_CELLS: usize = 256;
 const NONE: &str = "none";
@@ -168,9 +166,9 @@ fn check_numbers(notes: &mut Notes<'_>, spec: &Spec) {
         let what = "a margin is more than 0% and at most 100%";
         notes.error(codes::DESIGN, &["design", "margin"], what, "write like `\"5%\"`");
     }
-    if design.blocks < BLOCKS_FOR_VERDICTS {
+    if usize::try_from(design.blocks).is_ok_and(|blocks| blocks < FEWEST_BLOCKS) {
         notes.warn(format!(
-            "no verdicts below {BLOCKS_FOR_VERDICTS} blocks: this run has {}",
+            "no verdicts below {FEWEST_BLOCKS} blocks: this run has {}",
             design.blocks
         ));
     }

@@ -40,8 +40,9 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use resolve::{further_mistakes, resolve};
+pub use resolve::{check_length, further_mistakes, resolve, resolve_of_any_length};
 pub use types::*;
+pub use variants::captured_as;
 
 /// A text short enough for a line of a table or a message.
 fn short(text: &str) -> String {

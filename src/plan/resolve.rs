@@ -17,6 +17,8 @@ use crate::units;
 
 /// The longest run.
 const LONGEST_NS: u64 = 6 * 3600 * 1_000_000_000;
+/// What to do about a longer one.
+const SHORTER: &str = "take fewer blocks, shorter windows or fewer cells";
 /// A file without a profile's name is of this size.
 const FULL: &str = "full";
 
@@ -34,6 +36,33 @@ pub fn further_mistakes(partial: &Spec) -> Vec<Problem> {
 ///
 /// Every mistake of the author, in the order of the file.
 pub fn resolve(spec: &Spec) -> Result<Plan, Vec<Problem>> {
+    let plan = resolve_of_any_length(spec)?;
+    check_length(spec, &plan)?;
+    Ok(plan)
+}
+
+/// Whether a plan, or what [`Plan::restricted_to`] has left of it, fits into a day's work.
+///
+/// # Errors
+///
+/// That it does not.
+pub fn check_length(spec: &Spec, plan: &Plan) -> Result<(), Vec<Problem>> {
+    if plan.estimate.time_ns <= LONGEST_NS {
+        return Ok(());
+    }
+    let about = units::duration_ns(plan.estimate.time_ns);
+    let what = format!("the run would take about {about}, and 6 hours is the most");
+    let mut notes = Notes::new(spec);
+    notes.error(codes::TOO_MUCH, &["design", "blocks"], what, SHORTER);
+    Err(notes.into_problems())
+}
+
+/// The same as [`resolve`], however long it takes: for who wants only a part of it.
+///
+/// # Errors
+///
+/// Every other mistake of the author.
+pub fn resolve_of_any_length(spec: &Spec) -> Result<Plan, Vec<Problem>> {
     let mut notes = Notes::new(spec);
     notes.warnings.extend(spec.warnings.iter().map(|w| w.what.clone()));
     if spec.document.regression.is_some() {
@@ -223,23 +252,18 @@ fn slots(cells: &[CellPlan], design: &Design) -> Vec<order::Slot> {
     own.chain(twin.map(|cell| (cell, Role::Twin))).collect()
 }
 
-/// The estimate, if it fits into a day's work.
+/// The estimate, if it can be counted.
 fn estimated(
     notes: &mut Notes<'_>,
     design: &Design,
     estimate: impl FnOnce() -> Option<Estimate>,
 ) -> Estimate {
-    let help = "take fewer blocks, shorter windows or fewer cells";
     let Some(estimate) = estimate() else {
         let what = "the run would take longer, or more space, than can be counted";
-        notes.error(codes::TOO_MUCH, &["design", "blocks"], what, help);
+        notes.error(codes::TOO_MUCH, &["design", "blocks"], what, SHORTER);
         return Estimate::default();
     };
-    let about = units::duration_ns(estimate.time_ns);
-    if estimate.time_ns > LONGEST_NS {
-        let what = format!("the run would take about {about}, and 6 hours is the most");
-        notes.error(codes::TOO_MUCH, &["design", "blocks"], what, help);
-    } else if let Some(warning) = estimate::beyond_budget(&estimate, design.plan.time_budget_ns) {
+    if let Some(warning) = estimate::beyond_budget(&estimate, design.plan.time_budget_ns) {
         notes.warn(warning);
     }
     estimate

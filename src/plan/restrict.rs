@@ -1,7 +1,7 @@
 //! A part of a plan: some variants, some loads; what refers to the rest goes with it.
 
 use super::fingerprint::fingerprint;
-use super::{Plan, Role, estimate};
+use super::{ClaimPlan, Plan, Role, ThresholdPlan, estimate};
 
 impl Plan {
     /// This plan with only the cells that `keeps` (variant, load) wants; none if that leaves nothing.
@@ -36,16 +36,32 @@ impl Plan {
             .collect();
         self.variants.retain(|v| has(&v.name));
         self.deltas.retain(|d| has(&d.variant));
-        self.claims.retain(|claim| {
+        let is_about = |claim: &ClaimPlan| {
             has(&claim.variant)
                 && claim.vs.as_ref().is_none_or(|vs| has(vs))
                 && claim.load.as_ref().is_none_or(|load| loads.contains(load))
-        });
+        };
+        let gone: Vec<String> =
+            self.claims.extract_if(.., |claim| !is_about(claim)).map(|claim| claim.id).collect();
+        if !gone.is_empty() {
+            let gone = gone.join("`, `");
+            self.warnings
+                .push(format!("claims that are not about this part are not judged: `{gone}`"));
+        }
         for threshold in &mut self.thresholds {
             threshold.variants.retain(|v| has(v));
             threshold.loads.retain(|l| loads.contains(l));
         }
-        self.thresholds.retain(|t| !t.variants.is_empty() && !t.loads.is_empty());
+        // Of sizes and build times there is one each, whatever the load.
+        let is_about = |t: &ThresholdPlan| {
+            !t.variants.is_empty() && (t.metric.is_of_data() || !t.loads.is_empty())
+        };
+        for gone in self.thresholds.extract_if(.., |t| !is_about(t)) {
+            self.warnings.push(format!(
+                "a threshold of `{}` is not about this part: it is not judged",
+                gone.metric.name()
+            ));
+        }
         self.loads = loads;
         self.drop_unused_index_sets();
         self.warnings.push("only a part of the experiment was asked for".into());

@@ -60,13 +60,18 @@ pub(super) fn resolve(
     Some(Resolved { servers, api, targets, expect })
 }
 
+/// What the captured plan of a variant's endpoint is called, wherever it is kept.
+pub fn captured_as(variant: &str, endpoint: &str) -> String {
+    format!("{variant}-{endpoint}")
+}
+
 /// The plan of each pair is kept in `plans/<variant>-<endpoint>.json`, and names may hold hyphens themselves: two pairs
 /// that come to one name would leave one plan for both.
 pub(super) fn check_plan_files(notes: &mut Notes<'_>, views: &[View<'_>]) {
     let mut taken: BTreeMap<String, (&str, &str)> = BTreeMap::new();
     for view in views {
         for (endpoint, _) in view.driven() {
-            let file = format!("{}-{endpoint}", view.name);
+            let file = captured_as(view.name, endpoint);
             let Some((variant, other)) = taken.get(&file) else {
                 taken.insert(file, (view.name, endpoint));
                 continue;

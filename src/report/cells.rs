@@ -8,11 +8,8 @@ use crate::results::{FailureKind, Outcome, Results, State, TrialRecord};
 use crate::spec::Metric;
 use crate::stats::{
     Comparison, Estimate, Interval, NoComparison, Pair, Question, compare_after_pilot, estimate,
-    median, none_in,
+    lacks_steady_state, median, none_in,
 };
-
-/// With a larger share of unsteady trials than this, a cell has no steady state.
-const MOST_UNSTEADY: f64 = 0.25;
 
 /// One variant (or the baseline's twin) under one load.
 #[derive(Debug, Clone)]
@@ -105,7 +102,7 @@ impl<'a> Cell<'a> {
 
     /// Whether the figures of too many valid trials still moved in their windows.
     pub(super) fn is_unsteady(&self) -> bool {
-        self.unsteady() as f64 > MOST_UNSTEADY * self.valid().len() as f64
+        lacks_steady_state(self.unsteady(), self.valid().len())
     }
 
     /// Valid trials whose figures still moved in their windows.

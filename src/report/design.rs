@@ -1,6 +1,6 @@
 //! Which design a run had: how many blocks, and who decided that.
 
-use super::cells::blocks;
+use super::cells::{blocks, is_complete};
 use crate::results::{PilotRecord, Results};
 use crate::units::{Share, share};
 
@@ -12,8 +12,12 @@ pub(super) fn design(results: &Results) -> String {
         None => format!("{n} {plural}, a number fixed beforehand"),
         Some(pilot) => by_precision(pilot),
     };
+    // A run that broke off says so elsewhere.
+    let run = results.blocks_run();
+    let cut = is_complete(results) && usize::try_from(n).is_ok_and(|n| run < n);
+    let cut = if cut { format!("; the time budget left {run}") } else { String::new() };
     format!(
-        "{how_many}. A block runs every cell once, in random order, each with servers started afresh; ratios are paired \
+        "{how_many}{cut}. A block runs every cell once, in random order, each with servers started afresh; ratios are paired \
          within blocks."
     )
 }
@@ -74,6 +78,15 @@ mod tests {
         assert!(said(&pilot).contains("no more than the pilot."));
         pilot.sd_log = None;
         assert!(said(&pilot).contains("had no scatter"));
+    }
+
+    #[test]
+    fn blocks_that_the_budget_cut_off_are_told() {
+        let mut results = results();
+        results.trials.retain(|trial| trial.block <= 4);
+        let text = design(&results);
+        let says = "8 blocks, a number fixed beforehand; the time budget left 4. A block";
+        assert!(text.starts_with(says), "{text}");
     }
 
     #[test]

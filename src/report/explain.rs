@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::plan::PlanNode;
+use crate::plan::{PlanNode, captured_as};
 use crate::results::Results;
 use crate::units::count;
 
@@ -59,16 +59,16 @@ pub(super) fn scans(plan: &Value) -> Vec<String> {
 pub(super) fn of_variant<'a>(results: &'a Results, variant: &str) -> Vec<&'a Value> {
     let plan = &results.plan;
     let endpoints = plan.variants.iter().filter(|v| v.name == variant).flat_map(|v| &v.endpoints);
-    endpoints.filter_map(|e| results.plans.get(&format!("{variant}-{e}"))).collect()
+    endpoints.filter_map(|e| results.plans.get(&captured_as(variant, e))).collect()
 }
 
-/// Whether a captured plan of the variant has the node that the file asserts; none where it asserts none or no
-/// plan was captured.
+/// Whether the captured plans of the variant, each of them, have the node that the file asserts; none where it asserts none
+/// or no plan was captured.
 pub(super) fn as_asserted(results: &Results, variant: &str) -> Option<bool> {
     let cell = results.plan.cells.iter().find(|c| c.variant == variant)?;
     let node = cell.expect.plan.as_ref()?;
     let captured = of_variant(results, variant);
-    (!captured.is_empty()).then(|| captured.into_iter().any(|plan| has(plan, node)))
+    (!captured.is_empty()).then(|| captured.into_iter().all(|plan| has(plan, node)))
 }
 
 /// Whether the plan has a node like this.
@@ -183,6 +183,17 @@ Nested Loop  (rows 12)
         assert!(has(&join(), &node("Index Scan", Some("idx_a"))));
         assert!(!has(&join(), &node("Index Scan", Some("idx_b"))));
         assert!(!has(&join(), &node("Seq Scan", None)));
+    }
+
+    #[test]
+    fn of_a_mix_each_plan_must_be_the_asserted_one() {
+        let mut results = crate::report::fixture::results();
+        assert_eq!(as_asserted(&results, "btree"), Some(true));
+        let mixed = results.plan.variants.iter_mut().find(|v| v.name == "btree");
+        mixed.expect("a variant").endpoints.push("other".into());
+        let scan = json!([{ "Plan": { "Node Type": "Seq Scan", "Relation Name": "users" } }]);
+        results.plans.insert("btree-other".into(), scan);
+        assert_eq!(as_asserted(&results, "btree"), Some(false));
     }
 
     #[test]

@@ -1,12 +1,10 @@
 //! The options: what each variant is, how it differs from the baseline, what the planner made of it.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::explain;
 use super::markdown::{Align, cell as escaped, code, fenced, one_line, table};
-use crate::plan::{BindPlan, EndpointPlan, VariantPlan};
+use crate::plan::{BindPlan, EndpointPlan, VariantPlan, captured_as};
 use crate::results::Results;
 use crate::units::share;
 
@@ -140,25 +138,16 @@ pub(super) struct PlanView {
 /// Plans in the order of the plan's variants; equal trees are shown once.
 pub(super) fn plans(results: &Results) -> Vec<PlanView> {
     let mut trees: Vec<(String, Vec<String>)> = Vec::new();
-    let mut keys: BTreeMap<String, String> = BTreeMap::new();
     for variant in &results.plan.variants {
         for endpoint in &variant.endpoints {
-            let key = format!("{}-{endpoint}", variant.name);
-            keys.insert(key, format!("{}, endpoint {}", code(&variant.name), code(endpoint)));
-        }
-    }
-    let in_order =
-        results.plan.variants.iter().flat_map(|v| {
-            v.endpoints.iter().map(|e| format!("{}-{e}", v.name)).collect::<Vec<_>>()
-        });
-    for key in in_order {
-        let (Some(explained), Some(name)) = (results.plans.get(&key), keys.get(&key)) else {
-            continue;
-        };
-        let tree = explain::tree(explained).join("\n");
-        match trees.iter_mut().find(|(t, _)| *t == tree) {
-            Some((_, names)) => names.push(name.clone()),
-            None => trees.push((tree, vec![name.clone()])),
+            let key = captured_as(&variant.name, endpoint);
+            let Some(explained) = results.plans.get(&key) else { continue };
+            let name = format!("{}, endpoint {}", code(&variant.name), code(endpoint));
+            let tree = explain::tree(explained).join("\n");
+            match trees.iter_mut().find(|(t, _)| *t == tree) {
+                Some((_, names)) => names.push(name),
+                None => trees.push((tree, vec![name])),
+            }
         }
     }
     trees

@@ -269,7 +269,7 @@ fn unit(metric: Metric, is_ratio: bool) -> &'static str {
         Unit::Bytes => "bytes",
         Unit::PerSecond => "rps",
         Unit::BytesPerSecond => "bytes_per_s",
-        Unit::Share => "share",
+        Unit::Share | Unit::CoreShare => "share",
         Unit::Number => "number",
     }
 }

@@ -67,7 +67,7 @@ pub(super) fn scale(metric: Metric) -> Scale {
         // Parts of a whole are added, and a difference may be negative.
         _ if Part::of(metric).is_some() => Scale::Linear,
         Unit::Micros | Unit::Bytes | Unit::PerSecond | Unit::BytesPerSecond => Scale::Log,
-        Unit::Share | Unit::Number => Scale::Linear,
+        Unit::Share | Unit::CoreShare | Unit::Number => Scale::Linear,
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) fn show(metric: Metric, value: f64) -> String {
         Unit::Bytes => bytes(value),
         Unit::PerSecond => format!("{}/s", digits(value)),
         Unit::BytesPerSecond => format!("{}/s", bytes(value)),
-        Unit::Share => share(value),
+        Unit::Share | Unit::CoreShare => share(value),
         Unit::Number => digits(value),
     }
 }

@@ -272,11 +272,21 @@ fn load_view(results: &Results, found: &Found<'_>, load: &str) -> LoadView {
     }
 }
 
-/// The command as typed, but for the folder of the program: that is of this machine.
+/// The command as typed, but for the folder of the program: that is of this machine. Variables that override keys stand
+/// before it.
 fn command(words: &[String]) -> String {
+    let variables = words.iter().take_while(|word| word.starts_with("QUERYLAB__")).count();
+    let (variables, words) = words.split_at(variables);
+    let mut line: Vec<String> = variables
+        .iter()
+        .map(|word| {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            format!("{name}={}", quoted(value))
+        })
+        .collect();
     let program = words.first().map(String::as_str).unwrap_or_default();
     let program = program.rsplit('/').next().unwrap_or_default();
-    let mut line = vec![if program.is_empty() { "querylab".into() } else { quoted(program) }];
+    line.push(if program.is_empty() { "querylab".into() } else { quoted(program) });
     line.extend(words.iter().skip(1).map(|w| quoted(w)));
     line.join(" ")
 }
@@ -343,4 +353,30 @@ fn settings(all: &BTreeMap<String, BTreeMap<String, String>>) -> String {
         ],
         &rows,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command;
+
+    #[test]
+    fn a_command_can_be_typed_again_with_the_variables_before_it() {
+        let said =
+            |words: &[&str]| command(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
+        assert_eq!(
+            said(&["/opt/x/querylab", "run", "a b.toml", "--set", "design.blocks=3"]),
+            "querylab run 'a b.toml' --set design.blocks=3"
+        );
+        assert_eq!(
+            said(&[
+                "QUERYLAB__DATASET__MIGRATIONS=../migrations/users",
+                "QUERYLAB__EXPERIMENT__TITLE=it's two",
+                "querylab",
+                "run",
+                "x.toml"
+            ]),
+            "QUERYLAB__DATASET__MIGRATIONS=../migrations/users QUERYLAB__EXPERIMENT__TITLE='it'\\''s two' querylab run x.toml"
+        );
+        assert_eq!(said(&[]), "querylab");
+    }
 }

@@ -27,7 +27,7 @@ pub struct Publication<'a> {
 }
 
 /// Writes `<root>/<experiment>/<profile>/` beside its place and exchanges it with the old one by rename, then appends
-/// a row to `history.csv` if its plan has blocks enough for verdicts. Returns the folder.
+/// a row to `history.csv` if it has run blocks enough for verdicts. Returns the folder.
 ///
 /// # Errors
 ///
@@ -49,7 +49,7 @@ pub fn publish(root: &Path, publication: &Publication<'_>) -> Result<PathBuf> {
     written?;
     removed?;
     // A run that can say nothing is no part of a history, and what is checked in does not change by trying querylab out.
-    if usize::try_from(results.plan.design.blocks).is_ok_and(|n| n >= FEWEST_BLOCKS) {
+    if results.blocks_run() >= FEWEST_BLOCKS {
         append_history(&parent, results)?;
     }
     Ok(target)
@@ -186,10 +186,105 @@ fn append_history(parent: &Path, results: &Results) -> Result<()> {
             results.manifest.querylab.clone(),
             results.manifest.revision.clone().unwrap_or_default(),
             results.trials.len().to_string(),
-            results.plan.design.blocks.to_string(),
+            results.blocks_run().to_string(),
         ],
         rows: Vec::new(),
     };
     text.push_str(&String::from_utf8(table_bytes(&row)?)?);
     write_atomic(&path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Plan, Role};
+    use crate::results::{DatasetRecord, Manifest, Outcome, RunFile, State, TrialRecord};
+    use crate::spec::{Layers, load};
+
+    /// The smallest experiment for eight blocks.
+    fn plan() -> Plan {
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/experiments/tiny.toml");
+        let layers = Layers { sets: vec!["design.blocks=8".into()], ..Layers::default() };
+        crate::plan::resolve(&load(&file, &layers).expect("a file")).expect("a plan")
+    }
+
+    /// A complete run of the plan that ended after so many blocks.
+    fn ended_after(blocks: u32) -> Results {
+        let trial = |block| TrialRecord {
+            format: 1,
+            number: block - 1,
+            block,
+            order: 1,
+            variant: "btree".into(),
+            load: "one".into(),
+            role: Role::Variant,
+            outcome: Outcome::Ok,
+            started_at: String::new(),
+            wall_ms: 0,
+            fill_ms: None,
+            warmup_ms: None,
+            warmup_reached: None,
+            window: None,
+            witness: None,
+            plan_hash: None,
+            notes: Vec::new(),
+        };
+        let run = RunFile {
+            format: 1,
+            run: format!("run-{blocks}"),
+            experiment: "tiny".into(),
+            profile: "full".into(),
+            fingerprint: String::new(),
+            state: State::Complete,
+            reason: None,
+            trials_planned: 24,
+            owner_pid: 0,
+            owner_start_ticks: 0,
+            boot_id: String::new(),
+            started_at: String::new(),
+        };
+        let manifest = Manifest {
+            format: 1,
+            querylab: "0".into(),
+            revision: None,
+            command: Vec::new(),
+            run,
+            finished_at: String::new(),
+            wall_ms: 0,
+            versions: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            host: BTreeMap::new(),
+            dataset: DatasetRecord::default(),
+            notes: Vec::new(),
+            pilot: None,
+            seeds: BTreeMap::new(),
+            digests: BTreeMap::new(),
+        };
+        let trials = (1..=blocks).map(trial).collect();
+        Results { manifest, plan: plan(), trials, plans: BTreeMap::new() }
+    }
+
+    #[test]
+    fn a_history_has_a_row_for_each_run_whose_blocks_were_enough() {
+        let root = tempfile::tempdir().expect("a folder");
+        let history = || fs::read_to_string(root.path().join("tiny/history.csv"));
+        for (blocks, rows) in [(5, 0), (6, 1), (8, 2), (2, 2)] {
+            let results = ended_after(blocks);
+            let publication = Publication {
+                results: &results,
+                merged_toml: "",
+                tables: &[],
+                timeline: None,
+                markdown: "",
+            };
+            publish(root.path(), &publication).expect("published");
+            let history = history().unwrap_or_default();
+            assert_eq!(history.lines().skip(1).count(), rows, "{blocks} blocks:\n{history}");
+        }
+        let history = history().expect("a history");
+        let blocks: Vec<&str> =
+            history.lines().skip(1).filter_map(|row| row.rsplit(',').next()).collect();
+        assert_eq!(blocks, ["6", "8"], "as many as were run");
+    }
 }

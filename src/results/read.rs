@@ -95,6 +95,7 @@ pub(super) fn is_derived(file: &str) -> bool {
             | "comparisons.csv"
             | "claims.csv"
             | "resources.csv"
+            | "breakdown.csv"
             | "indexes.csv"
     )
 }

@@ -1,6 +1,6 @@
 //! What is on disk about a run: its state, its trials, its manifest. `trials.csv` is the table of truth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -335,6 +335,13 @@ pub struct Results {
     pub trials: Vec<TrialRecord>,
     /// `<variant>-<endpoint>` to what EXPLAIN (FORMAT JSON) said.
     pub plans: BTreeMap<String, serde_json::Value>,
+}
+
+impl Results {
+    /// Blocks that were run: fewer than planned where a pilot or the time budget ended the run.
+    pub fn blocks_run(&self) -> usize {
+        self.trials.iter().map(|trial| trial.block).collect::<BTreeSet<u32>>().len()
+    }
 }
 
 /// A table that becomes a CSV file: missing is an empty cell, units are in the header.

@@ -104,8 +104,10 @@ pub enum Unit {
     PerSecond,
     /// Bytes per second.
     BytesPerSecond,
-    /// A share, from 0 to 1; one of a core may be more.
+    /// A share, from 0 to 1.
     Share,
+    /// A share of one core: more than 1 where several are used.
+    CoreShare,
     /// A plain number.
     Number,
 }
@@ -217,12 +219,11 @@ impl Metric {
     pub fn unit(self) -> Unit {
         match self {
             Self::Throughput | Self::MaxRate => Unit::PerSecond,
-            Self::ErrorRatio
-            | Self::CacheHitRatio
-            | Self::PostgresCpuShare
+            Self::ErrorRatio | Self::CacheHitRatio => Unit::Share,
+            Self::PostgresCpuShare
             | Self::RedisCpuShare
             | Self::NginxCpuShare
-            | Self::ApiCpuShare => Unit::Share,
+            | Self::ApiCpuShare => Unit::CoreShare,
             Self::IndexBytes
             | Self::TableBytes
             | Self::PostgresPssBytes

@@ -75,6 +75,11 @@ mod tests {
     const WANTED: Precision = Precision { half_width: 0.03, confidence: 0.95, most: 40 };
 
     #[test]
+    fn a_pilot_is_the_fewest_blocks_that_carry_a_verdict() {
+        assert_eq!(usize::try_from(PILOT_BLOCKS), Ok(crate::stats::FEWEST_BLOCKS));
+    }
+
+    #[test]
     fn the_number_follows_the_scatter_of_the_pilot() {
         // (2.570582 * s / 0.0295588)^2: s = 3 % → 6.81, 5 % → 18.91, 7 % → 37.06.
         for (sd, blocks) in [(0.03, 7), (0.05, 19), (0.07, 38)] {

@@ -59,5 +59,9 @@ fn what_cannot_be_calibrated_with_is_refused_before_anything_starts() {
     assert!(says(&["--duration", "10ms"]).contains("is not from 200ms to 1m"));
     assert!(says(&["--duration", "3"]).contains("has no unit"));
     assert!(says(&["--blocks", "1"]).contains("--blocks"));
+    fs::write(project.dir.join("a file"), "x").unwrap();
+    let output = project.output(&["calibrate", "--out", "a file"]);
+    expect_code(&output, 3);
+    assert!(text_of(&output.stderr).contains("--out: cannot write to a file"));
     assert!(project.leftovers().is_empty());
 }

@@ -11,12 +11,23 @@ use tempfile::TempDir;
 /// A copy of `tests/fixtures/tiny` in a folder with spaces, and a scratch folder that is watched.
 pub(crate) struct Project {
     _temporary: TempDir,
+    environment: Vec<(&'static str, &'static str)>,
     pub(crate) dir: PathBuf,
     pub(crate) scratch: PathBuf,
 }
 
 impl Project {
     pub(crate) fn new() -> Self {
+        Self::with(Vec::new())
+    }
+
+    /// The same under a load of two users: the ways through the stack are timed for a single one only, which takes seconds
+    /// a trial.
+    pub(crate) fn of_two_users() -> Self {
+        Self::with(vec![("QUERYLAB__LOAD__ONE__USERS", "2")])
+    }
+
+    fn with(environment: Vec<(&'static str, &'static str)>) -> Self {
         let temporary = tempfile::Builder::new().prefix("querylab test ").tempdir().unwrap();
         // The unprivileged user must be able to come by.
         fs::set_permissions(temporary.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
@@ -24,7 +35,7 @@ impl Project {
         let dir = temporary.path().join("a project");
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny"), &dir);
         let scratch = PathBuf::from("/var/tmp").join(format!("qlt-{}", unique()));
-        Self { _temporary: temporary, dir, scratch }
+        Self { _temporary: temporary, environment, dir, scratch }
     }
 
     /// `querylab …` in the project's folder.
@@ -33,6 +44,7 @@ impl Project {
         command
             .args(args)
             .current_dir(&self.dir)
+            .envs(self.environment.iter().copied())
             .env("QUERYLAB_SCRATCH_DIR", &self.scratch)
             .stdin(Stdio::null());
         command
@@ -44,6 +56,7 @@ impl Project {
         command.args(["--kill-after=10", "600", env!("CARGO_BIN_EXE_querylab")]).args(args);
         command
             .current_dir(&self.dir)
+            .envs(self.environment.iter().copied())
             .env("QUERYLAB_SCRATCH_DIR", &self.scratch)
             .stdin(Stdio::null());
         command.output().unwrap()

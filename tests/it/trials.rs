@@ -44,7 +44,7 @@ fn a_disturbed_trial_is_repeated_on_record_and_a_noisy_machine_still_finishes() 
     if !servers() {
         return;
     }
-    let project = Project::new();
+    let project = Project::of_two_users();
     let burners = Burners::new();
     // Longer windows, so that the kernel's ticks count.
     let output = project.output(&["run", TINY, "--set", "load.one.duration=2s"]);
@@ -68,6 +68,7 @@ fn a_disturbed_trial_is_repeated_on_record_and_a_noisy_machine_still_finishes() 
     assert!(report.contains("1 of 7 trials were disturbed"), "{report}");
     let said = text_of(&output.stderr);
     assert!(said.contains("is repeated: "), "{said}");
+    assert!(said.contains(": NOT VALID: "), "{said}");
     project.expect_nothing_left();
 }
 
@@ -76,7 +77,7 @@ fn a_precision_ends_the_run_after_the_blocks_that_its_pilot_decided() {
     if !servers() {
         return;
     }
-    let project = Project::new();
+    let project = Project::of_two_users();
     // A width that any pilot reaches.
     let sets = ["--set", "design.precision=\"100%\"", "--set", "design.aa_check=\"none\""];
     let mut args = vec!["run", TINY, "--blocks", "8"];
@@ -111,7 +112,7 @@ fn a_cold_trial_begins_with_nothing_in_memory_and_a_warm_one_with_the_files() {
     if !servers() {
         return;
     }
-    let project = Project::new();
+    let project = Project::of_two_users();
     without_warmth(&project);
     let share = |trial: &TrialRecord| trial.witness.as_ref().unwrap().page_cache_share;
     let reads = |trial: &TrialRecord| trial.witness.as_ref().unwrap().buffers_read;

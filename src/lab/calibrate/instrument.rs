@@ -7,9 +7,10 @@ use tokio::sync::{mpsc, watch};
 
 use super::embedded::Embedded;
 use super::figures::{Ceiling, Lag};
-use super::run::{interrupted, measurement};
+use super::run::measurement;
+use crate::lab::watched::interrupted;
 use crate::lab::{Event, Interrupt, Served, Stop, serve};
-use crate::load::{self, Job, Recording, Requests, WindowRecording};
+use crate::load::{self, Extras, Job, Recording, Requests, WindowRecording};
 use crate::plan::{LoadPlan, ModelPlan, Plan};
 use crate::stack::{STATIC_PATH, SessionOptions};
 
@@ -126,7 +127,11 @@ async fn drive(plan: &Plan, load: &LoadPlan, address: SocketAddr) -> anyhow::Res
         data_seed: 0,
         params_seed: 0,
         arrivals_seed: plan.seed,
-        requests: Requests::Same { uri: STATIC_PATH.into(), host: address.to_string() },
+        requests: Requests::Same {
+            uri: STATIC_PATH.into(),
+            host: address.to_string(),
+            extras: Extras::default(),
+        },
         samples: None,
     };
     let (phases, _) = mpsc::unbounded_channel();

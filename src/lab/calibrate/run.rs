@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::embedded::Embedded;
 use super::figures::{Calibration, ClockFigures, FORMAT, ProcessorFigures, warnings};
 use super::{instrument, noise};
+use crate::lab::watched::interrupted;
 use crate::lab::{Ended, Event, Interrupt, Options, Stop, clock, run, stop_of};
 use crate::load::timing;
 use crate::probe::{self, Memory};
@@ -51,6 +52,8 @@ pub async fn calibrate(
     interrupt: watch::Receiver<Interrupt>,
     events: &mut (dyn FnMut(Event) + Send),
 ) -> Result<Calibrated, Stop> {
+    let options = options(embedded, calibrating);
+    run::look_around(embedded.plan(), &options)?;
     let nobody = BTreeMap::new();
     let before = probe::snapshot(&nobody, Memory::Skip).map_err(|e| measurement(&e))?;
     let machine = probe::host();
@@ -69,9 +72,7 @@ pub async fn calibrate(
     };
     let looked = instrument::look(embedded, calibrating.session.clone(), interrupt.clone(), events);
     let looked = Box::pin(looked).await?;
-    // The A/A part is a run like any other and takes the lock itself; who has waited longer goes first.
-    drop(lock);
-    let results = Box::pin(twice(embedded, calibrating, interrupt, events)).await?;
+    let results = Box::pin(twice(lock, embedded, &options, interrupt, events)).await?;
     let after = probe::snapshot(&nobody, Memory::Skip).map_err(|e| measurement(&e))?;
     let mut calibration = Calibration {
         format: FORMAT,
@@ -117,22 +118,28 @@ async fn alone(
     Ok((clock, processor))
 }
 
-/// The same variant twice, block by block.
-async fn twice(
-    embedded: &Embedded,
-    calibrating: &Calibrating,
-    interrupt: watch::Receiver<Interrupt>,
-    events: &mut (dyn FnMut(Event) + Send),
-) -> Result<results::Results, Stop> {
-    let (spec, plan) = &embedded.twice;
-    let options = Options {
+/// How the A/A part is run: nothing of it is left.
+fn options(embedded: &Embedded, calibrating: &Calibrating) -> Options {
+    Options {
         session: calibrating.session.clone(),
         wait: calibrating.wait,
         runs_root: embedded.folder.join("runs"),
         results_root: embedded.folder.join("results"),
         command: calibrating.command.clone(),
-    };
-    let Ended { dir, manifest, stop } = run(spec, plan, &options, interrupt, events).await;
+    }
+}
+
+/// The same variant twice, block by block, under the lock that is held already.
+async fn twice(
+    lock: MeasuringLock,
+    embedded: &Embedded,
+    options: &Options,
+    interrupt: watch::Receiver<Interrupt>,
+    events: &mut (dyn FnMut(Event) + Send),
+) -> Result<results::Results, Stop> {
+    let (spec, plan) = &embedded.twice;
+    let ended = run::under(lock, (spec, plan), options, interrupt, events).await;
+    let Ended { dir, manifest, stop } = ended;
     if let Some(stop) = stop {
         return Err(stop);
     }
@@ -141,15 +148,6 @@ async fn twice(
             results::read_run(&dir, manifest).map_err(|e| Stop::Environment(format!("{e:#}")))
         }
         _ => Err(Stop::Environment("the run did not begin".into())),
-    }
-}
-
-/// The signal, when it comes.
-pub(super) async fn interrupted(mut interrupt: watch::Receiver<Interrupt>) -> i32 {
-    match interrupt.wait_for(|wish| *wish != Interrupt::None).await.map(|wish| *wish) {
-        Ok(Interrupt::Stop(signal)) => signal,
-        // The sender lives as long as the program: without it nobody can interrupt.
-        _ => std::future::pending().await,
     }
 }
 

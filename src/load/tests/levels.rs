@@ -39,6 +39,7 @@ fn an_open_load_follows_its_stages_to_the_request() {
     assert_eq!(run.recording.failure, None);
     assert_eq!(run.recording.warmup_ns % S, 0);
     assert_eq!((window.due, window.answered, window.dropped), (1500, 1500, 0));
+    assert_eq!(window.drift, None, "it moves on purpose");
     for (seen, wanted) in by_second(&run).into_iter().zip([100, 100, 150, 250, 350, 450, 50, 50]) {
         // An answer at the very edge may fall into the next second.
         assert!(seen.abs_diff(wanted) <= 1, "{seen} {wanted}: {:?}", by_second(&run));

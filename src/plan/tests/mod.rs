@@ -11,7 +11,7 @@ mod values;
 
 use std::path::Path;
 
-use super::{Plan, resolve};
+use super::{Plan, check_length, resolve, resolve_of_any_length};
 use crate::spec::{Layers, Problem, Spec, load_text};
 
 const EXAMPLE: &str = include_str!("../../../tests/fixtures/0001-email-lookup.toml");

@@ -52,3 +52,50 @@ fn a_part_without_the_primary_load_or_the_twin_says_so() {
         assert!(said.contains(part), "{part} in\n{said}");
     }
 }
+
+#[test]
+fn a_part_of_what_takes_too_long_may_be_short_enough() {
+    let mut layers = Layers::default();
+    layers.sets.push("design.blocks=100".into());
+    let spec = spec_of(EXAMPLE, &layers);
+    let refused = resolve(&spec).expect_err("too long");
+    assert!(refused.iter().any(|p| p.what.contains("6 hours is the most")), "{refused:#?}");
+    let whole = resolve_of_any_length(&spec).expect("nothing else is wrong");
+    assert_eq!(check_length(&spec, &whole), Err(refused));
+    let small = part(whole, |variant, load| variant == "btree" && load == "unloaded");
+    assert_eq!(check_length(&spec, &small), Ok(()));
+    assert_eq!(small.trials.len(), 200, "each block of it, and the twin");
+}
+
+#[test]
+fn limits_of_what_no_load_changes_stay_and_what_is_not_judged_is_named() {
+    let text = changed(&[(
+        "[[thresholds]]\n",
+        "[[thresholds]]\nmetric = \"index_bytes\"\nvariants = [\"btree\"]\nmax = \"1GB\"\n[[thresholds]]\n\
+         metric = \"throughput\"\nloads = [\"users100\"]\nmin = 1\n[[thresholds]]\n",
+    )]);
+    let whole = planned(&text, &Layers::default()).expect("right");
+    let small = part(whole, |variant, load| variant == "btree" && load == "unloaded");
+    let limited: Vec<&str> = small.thresholds.iter().map(|t| t.metric.name()).collect();
+    assert_eq!(limited, ["index_bytes", "error_ratio"]);
+    let said = small.warnings.join("\n");
+    assert!(said.contains("a threshold of `throughput` is not about this part"), "{said}");
+    assert!(said.contains("claims that are not about this part are not judged: `scan-"), "{said}");
+}
+
+#[test]
+fn a_share_of_a_core_may_be_more_than_one_and_a_share_of_requests_may_not() {
+    let limited = |metric: &str, max: &str| {
+        let added = format!("[[thresholds]]\nmetric = \"{metric}\"\nmax = {max}\n[[thresholds]]\n");
+        planned(&changed(&[("[[thresholds]]\n", &added)]), &Layers::default())
+    };
+    let plan = limited("postgres_cpu_share", "1.7").expect("two cores");
+    assert_eq!(plan.thresholds[0].max, Some(1.7));
+    // `spec` says it first; the plan would say it too.
+    let refused = load_text(
+        Path::new("src/0001-email-lookup.toml"),
+        changed(&[("max      = 0.001", "max      = 1.7")]),
+        &Layers::default(),
+    );
+    assert!(refused.is_err_and(|p| p.list.iter().any(|p| p.code == "QL0303")));
+}

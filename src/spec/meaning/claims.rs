@@ -174,6 +174,10 @@ fn quantity(look: &mut Look<'_>, path: &Path, metric: Option<Metric>) -> Option<
             value.as_f64().filter(|n| (0.0..=1.0).contains(n)),
             "write a share from 0 to 1, like `0.94`",
         ),
+        Some(Unit::CoreShare) => (
+            value.as_f64().filter(|n| *n >= 0.0),
+            "write a share of a core, like `0.85`, or `1.5` for one and a half",
+        ),
         Some(Unit::PerSecond) => {
             (value.as_f64().filter(|n| *n >= 0.0), "write a number per second, like `500`")
         }
