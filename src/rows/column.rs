@@ -160,7 +160,9 @@ impl Column {
             }
             Maker::Bytes { .. } => {
                 out.extend_from_slice(if form == Form::Copy { "\\\\x" } else { "\\x" }.as_bytes());
-                self.bytes(row).for_each(|byte| write_hex(byte, out));
+                for byte in self.bytes(row) {
+                    write_hex(byte, out);
+                }
             }
             Maker::Format(_) | Maker::Json(_) | Maker::Array { .. } | Maker::Point(_) => {
                 let start = out.len();

@@ -235,7 +235,7 @@ pub enum Generator {
         /// Share of the rows that follow it, 0 to 1.
         share: f64,
         /// How values are made; one that does not need the row number.
-        generator: Box<Generator>,
+        generator: Box<Self>,
     },
 }
 

@@ -44,7 +44,9 @@ impl Value<'_> {
             Value::Date(days) => write_date(*days, out),
             Value::Bytes(bytes) => {
                 out.extend_from_slice(b"\\x");
-                bytes.iter().for_each(|byte| write_hex(*byte, out));
+                for byte in bytes {
+                    write_hex(*byte, out);
+                }
             }
             Value::Uuid(bytes) => write_uuid(bytes, out),
         }

@@ -97,7 +97,7 @@ impl std::fmt::Display for Span {
 ///
 /// What is wrong with it, and what to write instead.
 pub fn distance_us(text: &str) -> Result<i64, BadUnit> {
-    const MOST: Duration = Duration::from_secs(100 * 366 * 86_400);
+    const MOST: Duration = Duration::from_hours(100 * 366 * 24);
     if text.trim().parse::<f64>().is_ok() {
         return bad(format!("`{text}` has no unit"), "write it like `\"90s\"` or `\"30d\"`");
     }

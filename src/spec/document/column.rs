@@ -91,10 +91,10 @@ pub struct Column {
     pub per_parent: Option<PerParent>,
     /// `json`: member to its generator.
     #[serde(default)]
-    pub fields: Option<BTreeMap<String, Column>>,
+    pub fields: Option<BTreeMap<String, Self>>,
     /// `array`: the generator of the elements.
     #[serde(default)]
-    pub of: Option<Box<Column>>,
+    pub of: Option<Box<Self>>,
     /// `inet`: the network that addresses are of.
     #[serde(default)]
     pub network: Option<String>,
