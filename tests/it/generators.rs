@@ -246,9 +246,12 @@ async fn what_is_loaded_is_what_rows_says() {
         "(SELECT bool_and(address << '10.0.0.0/8' AND six << '2001:db8::/32') FROM orders)",
         "(SELECT avg(bell) BETWEEN -0.05 AND 0.05 AND stddev(bell) BETWEEN 0.3 AND 0.37 FROM orders)",
         "(SELECT avg(total) BETWEEN 55 AND 65 FROM orders)",
-        // Rising moments lie in their order, and shuffled rows don't.
+        // Moments rise with the rows, and rows lie by their number but where one fits into a gap before.
         "(SELECT bool_and(created_at >= before) FROM \
-          (SELECT created_at, lag(created_at) OVER (ORDER BY ctid) AS before FROM orders) AS x)",
+          (SELECT created_at, lag(created_at) OVER (ORDER BY n) AS before FROM orders) AS x)",
+        "(SELECT corr(n, place) > 0.99 FROM \
+          (SELECT n, row_number() OVER (ORDER BY ctid) AS place FROM orders) AS x)",
+        // Shuffled ones don't.
         "(SELECT abs(corr(n, place)) < 0.2 FROM \
           (SELECT n, row_number() OVER (ORDER BY ctid) AS place FROM users) AS x)",
         // UUIDs of version 7 rise with the rows.
