@@ -73,11 +73,11 @@ fn at(table: &str, sent: u64, total: u64) -> String {
 
 fn make_rows(rows: &Rows, total: u64, sender: &mpsc::Sender<(u64, Vec<u8>)>) {
     let mut chunk = Vec::with_capacity(CHUNK_BYTES + 4096);
-    for row in 1..=total {
-        rows.write_copy_row(row, &mut chunk);
-        if chunk.len() >= CHUNK_BYTES || row == total {
+    for place in 1..=total {
+        rows.write_copy_row(rows.row_at(place), &mut chunk);
+        if chunk.len() >= CHUNK_BYTES || place == total {
             let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_BYTES + 4096));
-            if sender.blocking_send((row, full)).is_err() {
+            if sender.blocking_send((place, full)).is_err() {
                 return;
             }
         }

@@ -146,10 +146,16 @@ fn sort_by_references<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::RowOrder;
 
     fn order(references: &[(&str, &str)]) -> Result<Vec<String>> {
         let tables: Vec<TableSpec> = ["a", "b", "c"]
-            .map(|name| TableSpec { name: name.into(), rows: 1, columns: Vec::new() })
+            .map(|name| TableSpec {
+                name: name.into(),
+                rows: 1,
+                columns: Vec::new(),
+                order: RowOrder::Clustered,
+            })
             .to_vec();
         let references: Vec<(String, String)> =
             references.iter().map(|(from, to)| ((*from).into(), (*to).into())).collect();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::NaiveDateTime;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
@@ -151,16 +152,25 @@ fn same(got: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// Whether a JSON value is what a parameter's text means: texts are equal to the letter, numbers in value.
+/// Whether a JSON value is what a parameter's text means: texts are equal to the letter; numbers, moments and documents
+/// in value.
 fn same_text(got: &Value, text: &str) -> bool {
     match got {
-        Value::String(s) => s == text,
+        Value::String(s) => s == text || moment(s).is_some_and(|m| moment(text) == Some(m)),
         Value::Bool(b) => text.parse() == Ok(*b),
         Value::Number(n) => {
             n.to_string() == text || text.parse::<Value>().is_ok_and(|wanted| same(got, &wanted))
         }
-        Value::Null | Value::Array(_) | Value::Object(_) => false,
+        Value::Array(_) | Value::Object(_) => {
+            text.parse::<Value>().is_ok_and(|wanted| *got == wanted)
+        }
+        Value::Null => false,
     }
+}
+
+/// A moment without a zone, with a `T` or a space before the time and any number of digits behind its second.
+fn moment(text: &str) -> Option<NaiveDateTime> {
+    text.replacen(' ', "T", 1).parse().ok()
 }
 
 #[cfg(test)]
@@ -185,6 +195,17 @@ mod tests {
         assert_eq!(says(None, &[id()], r#"[{"id": 7.0}, {"id": 7}]"#), "");
         assert_eq!(says(None, &[("n", FieldCheck::Value(1.into()))], r#"[{"n": 1.0}]"#), "");
         assert_eq!(says(None, &[], r#"{"ok": true}"#), "");
+    }
+
+    #[test]
+    fn moments_and_documents_are_compared_by_what_they_mean() {
+        let at = Value::from("2024-01-01T00:00:00.5");
+        assert!(same_text(&at, "2024-01-01 00:00:00.500000"));
+        assert!(!same_text(&at, "2024-01-01 00:00:00.500001"));
+        assert!(!same_text(&Value::from("x"), "2024-01-01 00:00:00"));
+        let document = serde_json::json!({ "a": [1, null], "b": 2 });
+        assert!(same_text(&document, "{\"b\": 2, \"a\": [1, null]}"));
+        assert!(!same_text(&document, "{\"b\": 2}") && !same_text(&document, "{"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::plan::{
     CheckPlan, DistributionPlan, DrawPlan, DrawSource, FieldCheck, LoadPlan, ModelPlan, TargetPlan,
     Until, WarmupPlan,
 };
-use crate::rows::{ColumnSpec, Generator, TableSpec};
+use crate::rows::{ColumnSpec, Generator, RowOrder, TableSpec};
 
 /// One millisecond in nanoseconds.
 pub(super) const MS: u64 = 1_000_000;
@@ -24,7 +24,7 @@ pub(super) fn users(rows: u64) -> TableSpec {
         column("status", Generator::Weighted { choices }),
         column("created_at", Generator::Timestamp { start_us, step_us }),
     ];
-    TableSpec { name: "users".into(), rows, columns }
+    TableSpec { name: "users".into(), rows, columns, order: RowOrder::Clustered }
 }
 
 /// The example's unloaded variant `btree`: zipfian keys among 10,000, one row with the e-mail that was asked for.

@@ -91,7 +91,7 @@ impl Source {
     }
 
     fn is_every_row(&self) -> bool {
-        self.conditions.is_empty() && self.rows.spec().columns[self.column].null_ratio <= 0.0
+        self.conditions.is_empty() && self.rows.spec().columns[self.column].null_share() <= 0.0
     }
 
     fn text(&self, row: u64) -> String {
@@ -276,7 +276,7 @@ mod tests {
     use super::*;
     use crate::load::dice::Dice;
     use crate::plan::FileValues;
-    use crate::rows::{ColumnSpec, Generator, TableSpec};
+    use crate::rows::{ColumnSpec, Generator, RowOrder, TableSpec};
 
     fn users(count: u64) -> Vec<Arc<Rows>> {
         let choices = vec![("active".into(), 70.0), ("inactive".into(), 29.9), ("vip".into(), 0.1)];
@@ -290,7 +290,8 @@ mod tests {
             column("status", Generator::Weighted { choices }, 0.0),
             column("phone", Generator::Sequence { start: 100, step: 1 }, 0.5),
         ];
-        let spec = TableSpec { name: "users".into(), rows: count, columns };
+        let spec =
+            TableSpec { name: "users".into(), rows: count, columns, order: RowOrder::Clustered };
         vec![Arc::new(Rows::new(1, spec).expect("good"))]
     }
 

@@ -1,6 +1,6 @@
 //! Which share of a column's rows has a value, told from the generator alone.
 
-use crate::rows::Generator;
+use crate::rows::{FamilySize, Generator, Parents, Shape};
 
 /// The expected share of the rows whose value is `value`, NULLs left aside.
 ///
@@ -20,7 +20,9 @@ pub(super) fn share(generator: &Generator, rows: u64, value: &str) -> Result<f64
             "false" => Some(1.0 - probability),
             _ => None,
         },
-        Generator::Integer { min, max } => value
+        Generator::Integer { min, max }
+        | Generator::Permutation { min, max }
+        | Generator::Numeric { min, max, scale: 0, shape: Shape::Uniform } => value
             .parse::<i64>()
             .ok()
             .filter(|n| (min..=max).contains(&n))
@@ -44,6 +46,13 @@ pub(super) fn share(generator: &Generator, rows: u64, value: &str) -> Result<f64
         Generator::Template { pieces } => {
             of_template(pieces, rows, value).map(|all| if all { 1.0 } else { one_row })
         }
+        // Where all parents are alike, so are the values that they have.
+        Generator::ForeignKey {
+            rows,
+            column,
+            parents: Parents::Uniform | Parents::Families(FamilySize::Equal),
+            ..
+        } => return share(&column.generator, *rows, value),
         _ => {
             return Err("a condition on a column of this generator is not supported yet".into());
         }
@@ -88,6 +97,16 @@ mod tests {
             Generator::Weighted { choices: vec![("a".into(), 70.0), ("b".into(), 30.0)] };
         let sequence = Generator::Sequence { start: 10, step: 5 };
         let template = Generator::Template { pieces: vec!["u".into(), "-1".into(), String::new()] };
+        let key = Generator::ForeignKey {
+            table: "t".into(),
+            rows: 20,
+            column: Box::new(crate::rows::ColumnSpec {
+                name: "id".into(),
+                generator: sequence.clone(),
+                null_ratio: 0.0,
+            }),
+            parents: Parents::Uniform,
+        };
         let cases = [
             (&weighted, "a", Ok(0.7)),
             (&weighted, "c", Err(())),
@@ -103,6 +122,9 @@ mod tests {
             (&template, "u7-18", Err(())),
             (&template, "u101-1101", Err(())),
             (&Generator::Uuid, "x", Err(())),
+            (&Generator::Permutation { min: 1, max: 200 }, "200", Ok(0.005)),
+            (&key, "15", Ok(0.05)),
+            (&key, "16", Err(())),
         ];
         for (generator, value, want) in cases {
             assert_eq!(share(generator, 100, value).map_err(|_| ()), want, "{generator:?} {value}");

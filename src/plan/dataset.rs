@@ -1,13 +1,15 @@
 //! Migrations, tables and the statements after the load: what every database of a run starts from.
 
-use super::generators::{Mistake, generator};
+use std::collections::BTreeMap;
+
+use super::generators::{Around, Mistake, generator};
 use super::migrations::{self, Migrations};
 use super::notes::Notes;
 use super::sql::{self, Kind};
 use super::types::DatasetPlan;
 use super::{codes, seeds};
-use crate::rows::{ColumnSpec, TableSpec};
-use crate::spec::{Spec, Table};
+use crate::rows::{ColumnSpec, RowOrder, TableSpec};
+use crate::spec::{RowsLie, Spec, Table};
 
 /// Rows of all tables together.
 const MOST_ROWS: u64 = 1_000_000_000;
@@ -17,9 +19,9 @@ pub(super) fn resolve(notes: &mut Notes<'_>, spec: &Spec) -> (DatasetPlan, Optio
     let file = &spec.document.dataset;
     let migrations = migrations::read(notes, spec);
     let mut tables: Vec<TableSpec> = Vec::new();
-    for (name, asked) in &file.tables {
+    for name in file.tables.keys() {
         check_name(notes, migrations.as_ref(), "table", name, &["dataset", "tables", name]);
-        tables.push(table(notes, migrations.as_ref(), name, asked));
+        tables.push(table(notes, migrations.as_ref(), &file.tables, name));
     }
     let total = tables.iter().try_fold(0_u64, |sum, t| sum.checked_add(t.rows));
     if total.is_none_or(|rows| rows > MOST_ROWS) {
@@ -68,21 +70,24 @@ fn check_name(
 fn table(
     notes: &mut Notes<'_>,
     migrations: Option<&Migrations>,
+    tables: &BTreeMap<String, Table>,
     name: &str,
-    asked: &Table,
 ) -> TableSpec {
+    let asked = &tables[name];
+    let around = Around::new(tables, migrations, name, asked.rows);
     let mut columns = Vec::new();
     for (column, how) in &asked.columns {
         let path = ["dataset", "tables", name, "columns", column];
         check_name(notes, migrations, "column", column, &path);
-        match generator(how, asked.rows) {
+        match generator(&around, column, how) {
             Ok(generator) => columns.push(ColumnSpec {
                 name: column.clone(),
                 generator,
                 null_ratio: how.null_ratio.unwrap_or(0.0),
             }),
-            Err(Mistake { key, what, help }) => {
-                let path = ["dataset", "tables", name, "columns", column, key];
+            Err(Mistake { keys, what, help }) => {
+                let mut path = path.to_vec();
+                path.extend(keys.iter().map(String::as_str));
                 let what = format!("column `{name}.{column}`: {what}");
                 notes.error(codes::GENERATOR, &path, what, help);
             }
@@ -93,7 +98,11 @@ fn table(
         let what = format!("table `{name}` has rows but no columns");
         notes.error(codes::GENERATOR, &path, what, "name at least one column with its generator");
     }
-    TableSpec { name: name.to_owned(), rows: asked.rows, columns }
+    let order = match asked.order {
+        None | Some(RowsLie::Clustered) => RowOrder::Clustered,
+        Some(RowsLie::Shuffled) => RowOrder::Shuffled,
+    };
+    TableSpec { name: name.to_owned(), rows: asked.rows, columns, order }
 }
 
 /// Statements that would end the transaction, change the session or read a file.

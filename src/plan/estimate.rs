@@ -4,7 +4,7 @@ use super::indexes::table_of;
 use super::types::{
     CellPlan, DatasetPlan, Estimate, IndexSetPlan, LoadPlan, ServerPlan, TrialPlan,
 };
-use crate::rows::{Generator, TableSpec};
+use crate::rows::{Generator, Piece, Prose, TableSpec};
 use crate::units::{self, Bytes};
 
 const SECOND: u64 = 1_000_000_000;
@@ -120,9 +120,20 @@ fn width(generator: &Generator) -> u64 {
         Generator::Sequence { .. }
         | Generator::Timestamp { .. }
         | Generator::Integer { .. }
-        | Generator::Float { .. } => 8,
+        | Generator::Float { .. }
+        | Generator::Numeric { .. }
+        | Generator::Real { .. }
+        | Generator::Moment { .. }
+        | Generator::Permutation { .. }
+        | Generator::Inet { .. } => 8,
         Generator::Bool { .. } => 1,
-        Generator::Uuid | Generator::PersonName => 16,
+        Generator::Date { .. } => 4,
+        Generator::Uuid
+        | Generator::UuidV7 { .. }
+        | Generator::PersonName
+        | Generator::Point { .. } => 16,
+        Generator::Company => 20,
+        Generator::Email { .. } => 32,
         Generator::Template { pieces } => {
             let fixed: usize = pieces.iter().map(String::len).sum();
             text(fixed) + 7 * (pieces.len() as u64).saturating_sub(1)
@@ -132,6 +143,32 @@ fn width(generator: &Generator) -> u64 {
         }
         Generator::Constant { value } => text(value.len()),
         Generator::Words { max, .. } => 7 * u64::from(*max),
+        Generator::Prose { unit, max, .. } => {
+            let bytes = match unit {
+                Prose::Words => 7,
+                Prose::Sentences => 56,
+                Prose::Characters => 1,
+            };
+            bytes * u64::from(*max)
+        }
+        Generator::Bytes { max, .. } => u64::from(*max) + 1,
+        Generator::Array { of, max, .. } => 24 + u64::from(*max) * width(&of.generator),
+        Generator::Json { fields } => {
+            fields.iter().map(|f| text(f.name.len()) + 4 + width(&f.generator)).sum()
+        }
+        Generator::Format { pieces } => pieces.iter().map(piece_width).sum::<u64>() + 1,
+        Generator::ForeignKey { column, .. } | Generator::Offset { column, .. } => {
+            width(&column.generator)
+        }
+        Generator::Dependent { generator, .. } => width(generator),
+    }
+}
+
+fn piece_width(piece: &Piece) -> u64 {
+    match piece {
+        Piece::Text(text) => text.len() as u64,
+        Piece::Row => 7,
+        Piece::Column(column) => width(&column.generator),
     }
 }
 

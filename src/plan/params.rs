@@ -146,7 +146,7 @@ fn column_source(
         clippy::cast_sign_loss,
         reason = "a share of at most 10^9 rows"
     )]
-    let available = (spec.rows as f64 * share * (1.0 - found.null_ratio)).floor() as u64;
+    let available = (spec.rows as f64 * share * (1.0 - found.null_share())).floor() as u64;
     if available == 0 {
         let what = format!("param `{name}`: no row of `{table}` can give it a value");
         notes.error(codes::PARAM, &path, what, "give the table rows that meet the conditions");
@@ -177,7 +177,7 @@ fn where_conditions(
         };
         let value = value.to_string();
         match conditions::share(&spec.generator, table.rows, &value) {
-            Ok(of_rows) => share *= of_rows * (1.0 - spec.null_ratio),
+            Ok(of_rows) => share *= of_rows * (1.0 - spec.null_share()),
             Err(what) => {
                 let what = format!("param `{name}`: {what}");
                 notes.error(codes::WHERE, &path, what, "state a value that the column can have");
@@ -258,30 +258,34 @@ fn hot_set(d: &Distribution, keys: u64) -> Result<DistributionPlan, String> {
 /// Whether every value of a generator is one of a type.
 fn generates(generator: &Generator, kind: ParamType, rows: u64) -> bool {
     use ParamType as P;
-    let steps = i64::try_from(rows.saturating_sub(1)).unwrap_or(i64::MAX);
-    let small = |n: i64| i32::try_from(n).is_ok();
+    if let Some((least, most)) = generator.whole_range(rows) {
+        return match kind {
+            P::Integer => [least, most].iter().all(|n| i32::try_from(*n).is_ok()),
+            _ => matches!(kind, P::Bigint | P::Numeric | P::Float | P::Text | P::Json),
+        };
+    }
     match generator {
-        Generator::Sequence { start, step } => match kind {
-            P::Integer => small(*start) && small(start.saturating_add(step.saturating_mul(steps))),
-            _ => matches!(kind, P::Bigint | P::Numeric | P::Float | P::Text | P::Json),
-        },
-        Generator::Integer { min, max } => match kind {
-            P::Integer => small(*min) && small(*max),
-            _ => matches!(kind, P::Bigint | P::Numeric | P::Float | P::Text | P::Json),
-        },
-        Generator::Float { .. } => matches!(kind, P::Numeric | P::Float | P::Text | P::Json),
-        Generator::Bool { .. } => matches!(kind, P::Bool | P::Text | P::Json),
-        Generator::Uuid => matches!(kind, P::Uuid | P::Text),
-        Generator::Timestamp { .. } => {
-            matches!(kind, P::Timestamp | P::Timestamptz | P::Date | P::Text)
+        Generator::Float { .. } | Generator::Real { .. } | Generator::Numeric { .. } => {
+            matches!(kind, P::Numeric | P::Float | P::Text | P::Json)
         }
+        Generator::Bool { .. } => matches!(kind, P::Bool | P::Text | P::Json),
+        Generator::Uuid | Generator::UuidV7 { .. } => matches!(kind, P::Uuid | P::Text),
+        // Without a zone, and with a time: the API takes them as nothing else.
+        Generator::Timestamp { .. } | Generator::Moment { .. } => {
+            matches!(kind, P::Timestamp | P::Text)
+        }
+        Generator::Date { .. } => matches!(kind, P::Date | P::Text),
+        Generator::Json { .. } => matches!(kind, P::Json | P::Text),
         Generator::Template { pieces } => match kind {
             P::Text => true,
             // Numbers may be written as templates: `{row}` alone, or with a prefix of digits.
             _ => [1, rows].iter().all(|row| fits(kind, &pieces.join(&row.to_string()))),
         },
-        Generator::PersonName | Generator::Words { .. } => kind == P::Text,
         Generator::Weighted { choices } => choices.iter().all(|(value, _)| fits(kind, value)),
         Generator::Constant { value } => fits(kind, value),
+        Generator::ForeignKey { column, rows, .. } => generates(&column.generator, kind, *rows),
+        Generator::Offset { column, .. } => generates(&column.generator, kind, rows),
+        Generator::Dependent { generator, .. } => generates(generator, kind, rows),
+        _ => kind == P::Text,
     }
 }

@@ -4,11 +4,26 @@
 //! database. Rows count from 1.
 
 mod column;
+mod draw;
+mod inet;
+mod maker;
+mod math;
 mod names;
+mod nested;
+mod numbers;
+mod parents;
+mod permute;
+mod shapes;
 mod spec;
 mod table;
+#[cfg(test)]
+mod tests;
+mod texts;
+mod times;
 mod value;
+mod zipf;
 
+pub use shapes::{FamilySize, Order, Parents, Piece, Prose, RowOrder, Shape};
 pub use spec::{ColumnSpec, Generator, TableSpec};
-pub use table::{Rows, checksum};
+pub use table::{Rows, checksum, trial};
 pub use value::Value;

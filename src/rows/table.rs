@@ -3,7 +3,10 @@
 use sha2::{Digest, Sha256};
 
 use super::column::{Column, Form};
-use super::spec::TableSpec;
+use super::draw::keys;
+use super::permute::Permutation;
+use super::shapes::RowOrder;
+use super::spec::{ColumnSpec, Generator, TableSpec};
 use super::value::Value;
 
 /// Rows at each end that a checksum covers: enough to see any change of a generator, cheap at any size.
@@ -14,6 +17,8 @@ const CHECKED: u64 = 1000;
 pub struct Rows {
     spec: TableSpec,
     columns: Vec<Column>,
+    /// Where rows lie, if not by their number.
+    shuffled: Option<Permutation>,
 }
 
 impl Rows {
@@ -35,7 +40,11 @@ impl Rows {
             }
             columns.push(Column::new(seed, &spec.name, spec.rows, column).map_err(place)?);
         }
-        Ok(Self { spec, columns })
+        // No column has an empty name, so nothing else is mixed under this key.
+        let [key, _] = keys(seed, &spec.name, "");
+        let is_shuffled = spec.order == RowOrder::Shuffled && spec.rows > 0;
+        let shuffled = is_shuffled.then(|| Permutation::new(spec.rows, key));
+        Ok(Self { spec, columns, shuffled })
     }
 
     /// What these rows are made from.
@@ -75,6 +84,14 @@ impl Rows {
         self.columns[column].write(row, Form::Plain, out);
     }
 
+    /// The row at a place of the table, both from 1 to `spec().rows`: each is somewhere, once.
+    pub fn row_at(&self, place: u64) -> u64 {
+        match &self.shuffled {
+            Some(shuffled) => shuffled.at(place.saturating_sub(1)) + 1,
+            None => place,
+        }
+    }
+
     /// Appends one line of COPY's text format: tabs between values, `\N` for NULL, backslash escapes.
     pub fn write_copy_row(&self, row: u64, out: &mut Vec<u8>) {
         for (i, column) in self.columns.iter().enumerate() {
@@ -87,19 +104,29 @@ impl Rows {
     }
 }
 
-/// SHA-256, in hex, of the first and last 1000 rows as COPY gets them.
+/// Whether a generator that looks at no other column can be made ready.
+///
+/// # Errors
+///
+/// A fragment that says what no row can be made of.
+pub fn trial(generator: &Generator) -> Result<(), String> {
+    let spec = ColumnSpec { name: String::new(), generator: generator.clone(), null_ratio: 0.0 };
+    Column::new(0, "", 1, &spec).map(|_| ())
+}
+
+/// SHA-256, in hex, of the first and last 1000 rows of the table as COPY gets them.
 pub fn checksum(rows: &Rows) -> String {
     let total = rows.spec.rows;
     let head = 1..=total.min(CHECKED);
     let tail = total.saturating_sub(CHECKED - 1).max(1)..=total;
     let mut lines = Vec::new();
-    for row in head.chain(tail) {
-        rows.write_copy_row(row, &mut lines);
+    for place in head.chain(tail) {
+        rows.write_copy_row(rows.row_at(place), &mut lines);
     }
     hex(&Sha256::digest(&lines))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         for digit in [byte >> 4, byte & 15] {
@@ -114,7 +141,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rows::{ColumnSpec, Generator};
 
     const SEED: u64 = 20_250_105;
 
@@ -123,7 +149,7 @@ mod tests {
     }
 
     fn table(rows: u64, columns: Vec<ColumnSpec>) -> TableSpec {
-        TableSpec { name: "users".into(), rows, columns }
+        TableSpec { name: "users".into(), rows, columns, order: RowOrder::Clustered }
     }
 
     fn users(rows: u64) -> Rows {
@@ -223,7 +249,7 @@ mod tests {
     fn seed_table_and_column_each_change_the_values() {
         let words = |seed, name: &str, col: &str| {
             let columns = vec![column(col, Generator::Uuid)];
-            let spec = TableSpec { name: name.into(), rows: 10, columns };
+            let spec = TableSpec { name: name.into(), ..table(10, columns) };
             lines(&Rows::new(seed, spec).expect("good"), 1..=10)
         };
         let all = [words(1, "a", "x"), words(2, "a", "x"), words(1, "b", "x"), words(1, "a", "y")];

@@ -14,12 +14,18 @@ pub enum Value<'a> {
     Int(i64),
     /// A finite number.
     Float(f64),
+    /// A number with a fixed number of digits after the point: units of the last one, and how many there are.
+    Decimal(i64, u32),
     /// A truth value.
     Bool(bool),
     /// A text.
     Text(Cow<'a, str>),
     /// Microseconds since 1970 UTC, in the years 1 to 9999.
     TimestampUs(i64),
+    /// Days since 1970-01-01, in the years 1 to 9999.
+    Date(i64),
+    /// Bytes.
+    Bytes(Vec<u8>),
     /// The bytes of a UUID in their order of print.
     Uuid([u8; 16]),
 }
@@ -33,7 +39,15 @@ impl Value<'_> {
             Value::Float(x) => out.extend_from_slice(x.to_string().as_bytes()),
             Value::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
             Value::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Value::Decimal(units, scale) => write_decimal(*units, *scale, out),
             Value::TimestampUs(us) => write_timestamp(*us, out),
+            Value::Date(days) => write_date(*days, out),
+            Value::Bytes(bytes) => {
+                out.extend_from_slice(b"\\x");
+                for byte in bytes {
+                    write_hex(*byte, out);
+                }
+            }
             Value::Uuid(bytes) => write_uuid(bytes, out),
         }
     }
@@ -83,16 +97,35 @@ fn write_padded(mut n: u64, width: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `2024-01-01 00:00:00`, with microseconds where there are any.
-fn write_timestamp(us: i64, out: &mut Vec<u8>) {
-    let (year, month, day) = civil(us.div_euclid(DAY_US));
-    let in_day = us.rem_euclid(DAY_US).unsigned_abs();
-    let (seconds, micros) = (in_day / 1_000_000, in_day % 1_000_000);
+/// Appends a number with so many digits after the point, `-0.05` for -5 and 2.
+fn write_decimal(units: i64, scale: u32, out: &mut Vec<u8>) {
+    if units < 0 {
+        out.push(b'-');
+    }
+    // A scale is at most 9 where it is checked; one of 19 would no longer fit.
+    let one = 10_u64.checked_pow(scale).unwrap_or(u64::MAX);
+    write_unsigned(units.unsigned_abs() / one, out);
+    if scale > 0 {
+        out.push(b'.');
+        write_padded(units.unsigned_abs() % one, scale as usize, out);
+    }
+}
+
+/// Appends `2024-01-01`.
+fn write_date(days: i64, out: &mut Vec<u8>) {
+    let (year, month, day) = civil(days);
     write_padded(year.unsigned_abs(), 4, out);
     out.push(b'-');
     write_padded(month, 2, out);
     out.push(b'-');
     write_padded(day, 2, out);
+}
+
+/// Appends `2024-01-01 00:00:00`, with microseconds where there are any.
+fn write_timestamp(us: i64, out: &mut Vec<u8>) {
+    write_date(us.div_euclid(DAY_US), out);
+    let in_day = us.rem_euclid(DAY_US).unsigned_abs();
+    let (seconds, micros) = (in_day / 1_000_000, in_day % 1_000_000);
     out.push(b' ');
     write_padded(seconds / 3600, 2, out);
     out.push(b':');
@@ -122,14 +155,19 @@ fn civil(days: i64) -> (i64, u64, u64) {
 
 /// Appends the 8-4-4-4-12 form.
 fn write_uuid(bytes: &[u8; 16], out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     for (i, byte) in bytes.iter().enumerate() {
         if matches!(i, 4 | 6 | 8 | 10) {
             out.push(b'-');
         }
-        out.push(HEX[usize::from(byte >> 4)]);
-        out.push(HEX[usize::from(byte & 15)]);
+        write_hex(*byte, out);
     }
+}
+
+/// Appends a byte as two digits.
+pub(super) fn write_hex(byte: u8, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(HEX[usize::from(byte >> 4)]);
+    out.push(HEX[usize::from(byte & 15)]);
 }
 
 #[cfg(test)]
@@ -147,6 +185,12 @@ mod tests {
         assert_eq!(text(&Value::Int(i64::MIN)), "-9223372036854775808");
         assert_eq!(text(&Value::Float(0.25)), "0.25");
         assert_eq!(text(&Value::Float(3.0)), "3");
+        assert_eq!(text(&Value::Decimal(-5, 2)), "-0.05");
+        assert_eq!(text(&Value::Decimal(123_456, 3)), "123.456");
+        assert_eq!(text(&Value::Decimal(i64::MIN, 0)), i64::MIN.to_string());
+        assert_eq!(text(&Value::Date(-719_162)), "0001-01-01");
+        assert_eq!(text(&Value::Date(19_782)), "2024-02-29");
+        assert_eq!(text(&Value::Bytes(vec![0, 255, 16])), "\\x00ff10");
         assert_eq!(text(&Value::Bool(true)), "true");
         assert_eq!(text(&Value::TimestampUs(0)), "1970-01-01 00:00:00");
         assert_eq!(text(&Value::TimestampUs(1_704_067_200_000_000)), "2024-01-01 00:00:00");
@@ -167,6 +211,12 @@ mod tests {
             let theirs = chrono::DateTime::from_timestamp_micros(us).expect("in range");
             let pattern = if us.rem_euclid(1_000_000) == 0 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S%.6f" };
             prop_assert_eq!(text(&Value::TimestampUs(us)), theirs.format(pattern).to_string());
+        }
+
+        #[test]
+        fn dates_agree_with_chrono(days in -719_162i64..=2_932_896) {
+            let theirs = chrono::DateTime::from_timestamp(days * 86_400, 0).expect("in range");
+            prop_assert_eq!(text(&Value::Date(days)), theirs.format("%Y-%m-%d").to_string());
         }
 
         #[test]

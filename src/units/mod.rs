@@ -91,6 +91,28 @@ impl std::fmt::Display for Span {
     }
 }
 
+/// A distance in time between two values, in whole microseconds: written like a [`Span`], but up to 100 years (`"30d"`).
+///
+/// # Errors
+///
+/// What is wrong with it, and what to write instead.
+pub fn distance_us(text: &str) -> Result<i64, BadUnit> {
+    const MOST: Duration = Duration::from_hours(100 * 366 * 24);
+    if text.trim().parse::<f64>().is_ok() {
+        return bad(format!("`{text}` has no unit"), "write it like `\"90s\"` or `\"30d\"`");
+    }
+    match humantime::parse_duration(text.trim()) {
+        Ok(d) if d > MOST => bad(format!("`{text}` is longer than 100 years"), "write less"),
+        Ok(d) if d.subsec_nanos() % 1000 != 0 => {
+            bad(format!("`{text}` is finer than a microsecond"), "write whole microseconds")
+        }
+        Ok(d) => Ok(i64::try_from(d.as_micros()).unwrap_or(i64::MAX)),
+        Err(_) => {
+            bad(format!("`{text}` is not a duration"), "write it like `\"90s\"` or `\"30d\"`")
+        }
+    }
+}
+
 /// A number of bytes, written `"256MB"` or `"10m"`; powers of 1024, as Postgres and Redis count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Bytes(pub u64);

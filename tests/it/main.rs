@@ -11,6 +11,7 @@ mod breakdown;
 mod calibrate;
 mod cli;
 mod drive;
+mod generators;
 mod house;
 mod lab;
 mod loads;

@@ -4,6 +4,7 @@
 //! no internally tagged enums: their messages are bad. `plan` never sees TOML, only these types.
 
 mod claim;
+mod column;
 mod dataset;
 mod design;
 mod endpoint;
@@ -16,7 +17,8 @@ mod variant;
 use std::collections::BTreeMap;
 
 pub use claim::{Claim, ClaimExpect, Regression, Threshold};
-pub use dataset::{Column, Dataset, GeneratorKind, Table};
+pub use column::{Column, GeneratorKind, MomentOrder, NumberDistribution, PerParent, RowsLie};
+pub use dataset::{Dataset, Table};
 pub use design::{CacheState, Design, Exclude, Primary, Samples};
 pub use endpoint::{
     Bind, Cache, CacheStrategy, Check, Distribution, DistributionKind, Endpoint, Param, ParamType,

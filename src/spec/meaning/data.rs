@@ -1,28 +1,17 @@
-//! Columns and their generators, parameters and where their values come from, templates.
+//! Parameters and where their values come from, templates.
 
-use chrono::DateTime;
 use serde_json::Value;
 
 use super::look::{Look, child};
 use crate::spec::parse::Path;
 use crate::spec::walk::word;
 use crate::spec::{codes, patterns};
-use crate::units::{Share, Span};
-
-/// Every key that only some generators take.
-const SOME: &[&str] =
-    &["template", "weights", "start", "step", "min", "max", "value", "probability"];
+use crate::units::Share;
 
 /// Where a parameter's values may come from; one of them.
 const SOURCES: [&str; 4] = ["from", "values", "from_csv", "from_log"];
 
-/// Whole numbers that a 64-bit float still holds exactly.
-const EXACT: f64 = 9_007_199_254_740_992.0;
-
 pub(super) fn check(look: &mut Look<'_>) {
-    for path in look.each(&["dataset", "tables", "*", "columns", "*"]) {
-        column(look, &path);
-    }
     for path in look.both(&["params", "*"]) {
         param(look, &path);
     }
@@ -36,73 +25,8 @@ pub(super) fn check(look: &mut Look<'_>) {
     }
 }
 
-/// Keys that a generator needs, and keys that it takes beside them.
-fn keys(generator: &str) -> Option<(&'static [&'static str], &'static [&'static str])> {
-    Some(match generator {
-        "sequence" => (&[], &["start", "step"]),
-        "template" => (&["template"], &[]),
-        "weighted" => (&["weights"], &[]),
-        "timestamp" => (&["start", "step"], &[]),
-        "integer" | "float" | "words" => (&["min", "max"], &[]),
-        "bool" => (&[], &["probability"]),
-        "constant" => (&["value"], &[]),
-        "person-name" | "uuid" => (&[], &[]),
-        _ => return None,
-    })
-}
-
-fn column(look: &mut Look<'_>, path: &Path) {
-    if look.get(path).is_some_and(|c| c.get("generator").is_none()) {
-        return look.needs(path, "generator", "to know how the values are made");
-    }
-    let Some(generator) = look.text(path, "generator") else { return };
-    let Some((needed, taken)) = keys(generator) else { return };
-    for key in SOME {
-        let is_there = look.get(path).is_some_and(|c| c.get(key).is_some());
-        if needed.contains(key) && !is_there {
-            look.needs(path, key, &format!("by the generator `{generator}`"));
-        } else if is_there && !needed.contains(key) && !taken.contains(key) {
-            let why = format!("is not a key of the generator `{generator}`");
-            look.excludes(path, key, &child(path, "generator"), &why);
-        }
-    }
-    match generator {
-        "template" => {
-            let help = "`{row}`, the number of the row from 1, is all that a template may hold in \
-                        braces";
-            braces(look, &child(path, "template"), help, |name| name == "row");
-        }
-        "weighted" => weights(look, &child(path, "weights")),
-        "timestamp" => timestamp(look, path),
-        "sequence" => {
-            for key in ["start", "step"] {
-                if look.of(path, key).is_some_and(|v| !v.is_i64()) {
-                    let help = "write it like `1`";
-                    look.bad(codes::WRONG_TYPE, &child(path, key), "must be a whole number", help);
-                }
-            }
-        }
-        "integer" | "words" => whole(look, path, generator == "words"),
-        _ => {}
-    }
-    min_max(look, path);
-}
-
-fn whole(look: &mut Look<'_>, path: &Path, words: bool) {
-    let (least, most) = if words { (1.0, 1000.0) } else { (-EXACT, EXACT) };
-    for key in ["min", "max"] {
-        let Some(number) = look.number(path, key) else { continue };
-        if number.fract() != 0.0 {
-            let help = "this generator makes whole numbers";
-            look.bad(codes::WRONG_TYPE, &child(path, key), "must be a whole number", help);
-        } else if number < least || number > most {
-            let help = format!("from {least} to {most}");
-            look.bad(codes::OUT_OF_RANGE, &child(path, key), "is out of range", &help);
-        }
-    }
-}
-
-fn min_max(look: &mut Look<'_>, path: &Path) {
+/// `min` is at most `max`.
+pub(super) fn min_max(look: &mut Look<'_>, path: &Path) {
     if let (Some(min), Some(max)) = (look.number(path, "min"), look.number(path, "max"))
         && min > max
     {
@@ -110,46 +34,8 @@ fn min_max(look: &mut Look<'_>, path: &Path) {
     }
 }
 
-fn weights(look: &mut Look<'_>, path: &Path) {
-    let Some(table) = look.get(path).and_then(Value::as_object) else { return };
-    let mut sum = 0.0;
-    for (value, weight) in table {
-        // Refused already where it is no number.
-        let Some(weight) = weight.as_f64() else { return };
-        if weight < 0.0 {
-            look.bad(codes::BAD_WEIGHTS, &child(path, value), "is negative", "0 or more");
-        }
-        sum += weight;
-    }
-    if !(sum > 0.0 && sum.is_finite()) {
-        let help = "write some like `{ active = 70, inactive = 30 }`";
-        look.bad(codes::BAD_WEIGHTS, path, "have no positive, finite sum", help);
-    }
-}
-
-fn timestamp(look: &mut Look<'_>, path: &Path) {
-    if let Some(start) = look.of(path, "start")
-        && start.as_str().is_none_or(|t| DateTime::parse_from_rfc3339(t).is_err())
-    {
-        let help = "write it in RFC 3339, like `\"2024-01-01T00:00:00Z\"`";
-        look.bad(codes::BAD_TIMESTAMP, &child(path, "start"), "is no point in time", help);
-    }
-    if let Some(step) = look.of(path, "step") {
-        match step.as_str().map(str::parse::<Span>) {
-            Some(Ok(_)) => {}
-            Some(Err(bad)) => {
-                look.bad(codes::BAD_UNIT, &child(path, "step"), "is no duration", &bad.hint);
-            }
-            None => {
-                let help = "write it like `\"1s\"`";
-                look.bad(codes::BAD_UNIT, &child(path, "step"), "is no duration", help);
-            }
-        }
-    }
-}
-
 /// Braces must be closed, and hold what `allowed` says.
-fn braces(look: &mut Look<'_>, path: &Path, help: &str, allowed: impl Fn(&str) -> bool) {
+pub(super) fn braces(look: &mut Look<'_>, path: &Path, help: &str, allowed: impl Fn(&str) -> bool) {
     let Some(text) = look.get(path).and_then(Value::as_str) else { return };
     let mut rest = text;
     while let Some(open) = rest.find(['{', '}']) {

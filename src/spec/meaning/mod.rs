@@ -2,6 +2,7 @@
 //! the format whose engine is not there yet. References between sections are `plan`'s.
 
 mod claims;
+mod columns;
 mod data;
 mod design;
 mod loads;
@@ -19,6 +20,7 @@ use super::merge::Places;
 pub(super) fn check(tree: &Value, places: Places<'_>, out: &mut Vec<Problem>) {
     let mut look = look::Look { tree, places, out };
     texts::check(&mut look);
+    columns::check(&mut look);
     data::check(&mut look);
     loads::check(&mut look);
     claims::check(&mut look);

@@ -1,5 +1,6 @@
 //! The room as a whole: the worked example loads, and broken files get every one of their mistakes at its place.
 
+mod columns;
 mod fuzz;
 mod layers;
 mod loads;

@@ -5,7 +5,7 @@ mod cache;
 mod client;
 mod pool;
 mod refusals;
-mod servers;
+pub(crate) mod servers;
 mod stages;
 mod start;
 mod values;

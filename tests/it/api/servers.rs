@@ -20,7 +20,7 @@ const PASSWORD: &str = "private-and-short-lived";
 const LIFETIME: &str = "300";
 
 /// Servers of one test.
-pub(super) struct Servers {
+pub(crate) struct Servers {
     postgres: Option<Child>,
     redis: Option<Child>,
     folder: tempfile::TempDir,
@@ -29,7 +29,7 @@ pub(super) struct Servers {
 
 /// The servers, or none where they are not installed; then the test says so and passes, unless they are required.
 #[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
-pub(super) async fn start(with_redis: bool) -> Option<Servers> {
+pub(crate) async fn start(with_redis: bool) -> Option<Servers> {
     let postgres = programs("postgres").and_then(|postgres| Some((postgres, programs("initdb")?)));
     let redis = programs("redis-server");
     let Some((postgres, initdb)) = postgres.filter(|_| redis.is_some() || !with_redis) else {
@@ -179,7 +179,7 @@ impl Servers {
     }
 
     /// A connection of the superuser's.
-    pub(super) async fn boss(&self) -> PgConnection {
+    pub(crate) async fn boss(&self) -> PgConnection {
         self.connect("boss").await.expect("the superuser gets in")
     }
 
@@ -206,7 +206,7 @@ impl Servers {
     }
 
     /// A launch of these endpoints with a small pool and short deadlines.
-    pub(super) fn launch(&self, endpoints: Vec<EndpointPlan>) -> ApiLaunch {
+    pub(crate) fn launch(&self, endpoints: Vec<EndpointPlan>) -> ApiLaunch {
         ApiLaunch {
             listen: self.folder.path().join("api.sock"),
             postgres: PostgresAddress {
