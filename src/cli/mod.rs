@@ -1,6 +1,7 @@
 //! The door: arguments, printing, exit codes. One verb a file; nothing below prints.
 
 mod args;
+mod cache;
 mod calibrate;
 mod calibrated;
 mod check;
@@ -94,6 +95,7 @@ fn dispatch(cli: Cli) -> Exit {
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Setup(args) => doctor::setup(&args),
         Verb::Clean(args) => doctor::clean(&args),
+        Verb::Cache(verb) => cache::cache(&verb),
         Verb::Schema => schema(),
     };
     done.unwrap_or_else(|exit| exit)

@@ -34,6 +34,8 @@ impl Project {
             .args(args)
             .current_dir(&self.dir)
             .env("QUERYLAB_SCRATCH_DIR", &self.scratch)
+            // Each test makes its own data, unless it is about keeping them.
+            .env("QUERYLAB_CACHE_LIMIT", "0")
             .stdin(Stdio::null());
         command
     }
@@ -45,6 +47,7 @@ impl Project {
         command
             .current_dir(&self.dir)
             .env("QUERYLAB_SCRATCH_DIR", &self.scratch)
+            .env("QUERYLAB_CACHE_LIMIT", "0")
             .stdin(Stdio::null());
         command.output().unwrap()
     }
