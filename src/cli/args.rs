@@ -76,6 +76,9 @@ pub(super) enum Verb {
     Setup(SetupArgs),
     /// Stop and remove what dead runs have left behind
     Clean(CleanArgs),
+    /// Look after the dataset cache: data that earlier runs have made
+    #[command(subcommand)]
+    Cache(CacheVerb),
     /// Print the JSON schema of the experiment file
     Schema,
 }
@@ -133,6 +136,9 @@ pub(super) struct RunArgs {
     /// Leave the servers' data and logs
     #[arg(long)]
     pub(super) keep: bool,
+    /// Make the data anew; do not look into the dataset cache, and put nothing into it
+    #[arg(long)]
+    pub(super) fresh: bool,
     /// Publish nothing; the run's own folder has everything
     #[arg(long)]
     pub(super) no_publish: bool,
@@ -190,6 +196,28 @@ pub(super) struct ServeArgs {
     /// Leave the servers' data and logs
     #[arg(long)]
     pub(super) keep: bool,
+    /// Make the data anew; do not look into the dataset cache, and put nothing into it
+    #[arg(long)]
+    pub(super) fresh: bool,
+}
+
+/// What to do with the dataset cache.
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheVerb {
+    /// List what is in it, the data that were used last at the end
+    List,
+    /// Read every byte of it; what is not as it was is not used again: exit code 3
+    Verify {
+        /// Only entries whose name begins so
+        #[arg(value_name = "ENTRY")]
+        entries: Vec<String>,
+    },
+    /// Remove what is not as it was, and what was not used for the longest time
+    Prune {
+        /// What may stay, like `5GB`; 0 removes all
+        #[arg(long, value_name = "SIZE")]
+        limit: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

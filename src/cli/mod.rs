@@ -2,6 +2,7 @@
 
 mod args;
 mod asked;
+mod cache;
 mod calibrate;
 mod calibrated;
 mod check;
@@ -95,6 +96,7 @@ fn dispatch(cli: Cli) -> Exit {
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Setup(args) => doctor::setup(&args),
         Verb::Clean(args) => doctor::clean(&args),
+        Verb::Cache(verb) => cache::cache(&verb),
         Verb::Schema => schema(),
     };
     done.unwrap_or_else(|exit| exit)

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{Global, MessageFormat, ProgressKind};
 use super::out;
-use crate::dataset::Progress as Data;
+use crate::dataset::{Place, Progress as Data};
 use crate::lab::Event;
 use crate::units;
 
@@ -152,6 +152,19 @@ fn line(event: &Event) -> Option<String> {
             let list: Vec<String> =
                 versions.iter().map(|(server, version)| format!("{server} {version}")).collect();
             format!("servers: {}", list.join(", "))
+        }
+        Event::Dataset(Data::Restored { entry, bytes, place, ms }) => format!(
+            "  data from the cache ({}): {} {} in {}, nothing is loaded",
+            super::cache::short(entry),
+            units::bytes(*bytes as f64),
+            match place {
+                Place::Copy => "copied",
+                Place::InPlace => "looked through and used where they are",
+            },
+            seconds(ms)
+        ),
+        Event::Dataset(Data::Kept { entry, ms }) => {
+            format!("  kept for the next run ({}): {}", super::cache::short(entry), seconds(ms))
         }
         Event::Dataset(Data::Migrated { migrations }) => format!("  {migrations} migrations"),
         Event::Dataset(Data::AfterLoad { ms }) => format!("  after load: {}", seconds(ms)),

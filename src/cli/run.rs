@@ -7,7 +7,8 @@ use tokio::sync::watch;
 use super::args::{Global, MessageFormat, RunArgs};
 use super::exit::Exit;
 use super::progress::Painter;
-use super::{diagnostics, out, signals, source, tools};
+use super::tools::{self, User};
+use super::{diagnostics, out, signals, source};
 use crate::lab::{self, Ended, Event, Interrupt, Options, Stop};
 use crate::plan::Plan;
 use crate::report::Report;
@@ -61,6 +62,8 @@ async fn one(
     let options = Options {
         session: tools::session_options(plan, &args.tools, args.keep)?,
         wait: if args.no_wait { Wait::Refuse } else { Wait::Queue },
+        // Data that are to stay for a look must not be those of the cache.
+        cache: tools::data_cache(args.fresh, if args.keep { User::Person } else { User::Run })?,
         runs_root: project.join(".querylab").join("runs"),
         results_root: results_root.clone(),
         command: command(args, &spec.path),

@@ -6,7 +6,7 @@ use super::args::{Global, ProgressKind, ServeArgs};
 use super::exit::Exit;
 use super::progress::Painter;
 use super::{out, signals, source, tools};
-use crate::lab::{self, Served, Stop};
+use crate::lab::{self, Served, Serving, Stop};
 
 pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Exit> {
     let mut layers = args.layers.clone();
@@ -28,7 +28,10 @@ pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Exit> {
     let plan = plan.restricted_to(|v, _| v == variant || v == baseline).ok_or_else(|| {
         out::fail(Exit::Input, format!("variant `{variant}` has no cell in this plan"))
     })?;
-    let options = tools::session_options(&plan, &args.tools, args.keep)?;
+    let options = Serving {
+        session: tools::session_options(&plan, &args.tools, args.keep)?,
+        cache: tools::data_cache(args.fresh, tools::User::Person)?,
+    };
     let runtime = tools::runtime()?;
     let served = runtime.block_on(async {
         let interrupt = signals::listen()

@@ -1,12 +1,15 @@
 //! How servers are had, from the plan, flags and variables; and the runtime that waits for them.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
-use super::args::ToolArgs;
+use super::args::{self, ToolArgs};
 use super::exit::Exit;
 use super::out;
+use crate::lab::{self, DataCache};
 use crate::plan::Plan;
 use crate::stack::{Keep, Needs, SessionOptions, Setup, Surroundings};
+use crate::units::Bytes;
 
 /// The runner's own runtime: two threads, because the measured servers need the cores.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Exit> {
@@ -48,6 +51,57 @@ pub(super) fn session_options(
         needs,
         surroundings: surroundings(),
     })
+}
+
+/// What the datasets of the cache may weigh, unless `QUERYLAB_CACHE_LIMIT` says otherwise.
+const CACHE_LIMIT: &str = "20GB";
+
+/// Data of this weight or more are not copied for a run that only reads, unless `QUERYLAB_CACHE_IN_PLACE` says otherwise.
+const IN_PLACE: &str = "1GB";
+
+/// Who works with cached data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum User {
+    /// A run: what it asks for is known.
+    Run,
+    /// A person, who may do anything with them.
+    Person,
+}
+
+/// The dataset cache; none where it is not to be used: `--fresh`, or a limit of 0.
+pub(super) fn data_cache(fresh: bool, user: User) -> Result<Option<DataCache>, Exit> {
+    let limit_bytes = cache_limit()?;
+    let in_place = size("QUERYLAB_CACHE_IN_PLACE", IN_PLACE)?;
+    if fresh || limit_bytes == 0 {
+        return Ok(None);
+    }
+    let in_place_from_bytes = (user == User::Run).then_some(in_place);
+    Ok(Some(DataCache { folder: cache_folder()?, limit_bytes, in_place_from_bytes }))
+}
+
+/// querylab's cache folder.
+pub(super) fn cache_folder() -> Result<PathBuf, Exit> {
+    let uid = rustix::process::geteuid().as_raw();
+    surroundings().cache(uid).map_err(|e| out::fail(Exit::from(&lab::stop_of(&e)), &e))
+}
+
+/// What all datasets of the cache may weigh.
+pub(super) fn cache_limit() -> Result<u64, Exit> {
+    size("QUERYLAB_CACHE_LIMIT", CACHE_LIMIT)
+}
+
+fn size(name: &str, otherwise: &str) -> Result<u64, Exit> {
+    let text = args::tool_variable(name).map_err(|e| out::fail(Exit::Input, e))?;
+    let text = text.unwrap_or_else(|| otherwise.to_owned());
+    parse_limit(&text).map_err(|e| out::fail(Exit::Input, format!("{name}: {e}")))
+}
+
+/// `20GB`, or 0.
+pub(super) fn parse_limit(text: &str) -> Result<u64, String> {
+    if text == "0" {
+        return Ok(0);
+    }
+    text.parse::<Bytes>().map(|bytes| bytes.0).map_err(|e| e.to_string())
 }
 
 /// Eight hex digits that no other run of this second has. Names a folder; no number depends on it.

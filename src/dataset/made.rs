@@ -1,5 +1,10 @@
 //! What was made, and what it cost: plain values for whoever asked for the data.
 
+use serde::{Deserialize, Serialize};
+
+use super::cache::{Kept, KeptSet};
+use crate::plan::Plan;
+
 /// The data of a plan, ready.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dataset {
@@ -9,10 +14,27 @@ pub struct Dataset {
     pub indexes: Vec<BuiltIndex>,
     /// Time for all of it.
     pub prepare_ms: u64,
+    /// Number and digest of each migration that was run.
+    pub migrations: Vec<(i64, String)>,
+}
+
+impl Dataset {
+    /// What the cache has to know of it.
+    #[must_use]
+    pub fn kept(&self, plan: &Plan) -> Kept {
+        let of = |database: &str| -> Vec<BuiltIndex> {
+            self.indexes.iter().filter(|i| i.database == database).cloned().collect()
+        };
+        let sets = plan
+            .index_sets
+            .iter()
+            .map(|set| KeptSet { database: set.database.clone(), indexes: of(&set.database) });
+        Kept { tables: self.tables.clone(), sets: sets.collect(), prepare_ms: self.prepare_ms }
+    }
 }
 
 /// One table.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadedTable {
     /// Name.
     pub name: String,
@@ -27,7 +49,7 @@ pub struct LoadedTable {
 }
 
 /// One index of one database.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuiltIndex {
     /// Database.
     pub database: String,

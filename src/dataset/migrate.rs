@@ -4,23 +4,46 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use sha2::{Digest, Sha256};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnection, PgDatabaseError, PgErrorPosition};
 use tokio::time::timeout;
 
+use super::cache::hex;
+
 /// The longest that all migrations of an empty database may take.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// Runs every migration of the folder; returns how many.
-pub(super) async fn migrate(connection: &mut PgConnection, dir: &Path) -> Result<usize> {
-    let migrator = Migrator::new(dir)
+/// Number and digest, byte for byte, of each migration.
+pub(super) type Digests = Vec<(i64, String)>;
+
+/// What the migrations of a folder are now.
+///
+/// # Errors
+///
+/// If the folder or a file can't be read.
+pub async fn migration_digests(dir: &Path) -> Result<Vec<(i64, String)>> {
+    Ok(digests(&read(dir).await?))
+}
+
+async fn read(dir: &Path) -> Result<Migrator> {
+    Migrator::new(dir)
         .await
-        .with_context(|| format!("cannot read the migrations in {}", dir.display()))?;
+        .with_context(|| format!("cannot read the migrations in {}", dir.display()))
+}
+
+fn digests(migrator: &Migrator) -> Digests {
+    migrator.iter().map(|m| (m.version, hex(&Sha256::digest(m.sql.as_str())))).collect()
+}
+
+/// Runs every migration of the folder; returns what was run.
+pub(super) async fn migrate(connection: &mut PgConnection, dir: &Path) -> Result<Digests> {
+    let migrator = read(dir).await?;
     timeout(PATIENCE, migrator.run_direct(None, connection, false))
         .await
         .context("the migrations took longer than 10 minutes")?
         .map_err(|e| located(&e, dir, &migrator))?;
-    Ok(migrator.iter().count())
+    Ok(digests(&migrator))
 }
 
 /// `0002_add_index.sql:14: division by zero`.

@@ -2,7 +2,10 @@
 //!
 //! The rows are loaded once into a template; each index set is a clone of it, so that variants can interleave freely and
 //! only their own indexes exist. All of it runs as the role that is no superuser, but for CREATE DATABASE and CHECKPOINT.
+//! What was made is kept in the cache, for the next run that wants the same.
 
+mod cache;
+mod catalogue;
 mod connect;
 mod copy;
 mod index_sets;
@@ -10,7 +13,16 @@ mod made;
 mod migrate;
 mod orders;
 mod prepare;
+mod reuse;
+mod writes;
 
+pub use cache::{
+    Cluster, Entry, Ids, Ingredients, Keeping, Kept, KeptSet, LOADER, Listed, Lookup, Store,
+    Verified, trim_log,
+};
 pub use made::{BuiltIndex, Dataset, LoadedTable};
-pub use orders::{Addresses, Progress};
+pub use migrate::migration_digests;
+pub use orders::{Addresses, Place, Progress};
 pub use prepare::prepare;
+pub use reuse::{NotReused, Reused, reuse};
+pub use writes::{Writes, writes};

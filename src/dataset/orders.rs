@@ -21,10 +21,38 @@ impl Addresses {
     }
 }
 
+/// Which files servers work on that have data from the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// Those of a copy.
+    Copy,
+    /// The entry's own.
+    InPlace,
+}
+
 /// What has been done.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 pub enum Progress {
+    /// The data were taken from the cache: nothing is loaded.
+    Restored {
+        /// Name of the entry.
+        entry: String,
+        /// Size of its files.
+        bytes: u64,
+        /// Which files the servers have.
+        place: Place,
+        /// Time to look through it and to copy it.
+        ms: u64,
+    },
+    /// The data were put into the cache.
+    Kept {
+        /// Name of the entry.
+        entry: String,
+        /// Time.
+        ms: u64,
+    },
     /// Migrations were run.
     Migrated {
         /// How many.

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use sqlx::postgres::PgConnection;
 use tokio::time::Instant;
 
+use super::catalogue::{table_bytes, wait_until_alone};
 use super::connect::{answer, connect, execute, quote_ident};
 use super::copy::{advance_sequences, copy_table, millis};
 use super::made::{Dataset, LoadedTable};
@@ -35,8 +36,8 @@ pub async fn prepare(
     let mut record = Dataset::default();
     {
         let mut app = connect(&addresses.app_to(TEMPLATE)).await?;
-        let count = migrate::migrate(&mut app, migrations).await?;
-        progress(Progress::Migrated { migrations: count });
+        record.migrations = migrate::migrate(&mut app, migrations).await?;
+        progress(Progress::Migrated { migrations: record.migrations.len() });
         for table in in_foreign_key_order(&mut app, &plan.dataset.tables).await? {
             record.tables.push(load(&mut app, plan.dataset.data_seed, table, progress).await?);
         }
@@ -50,7 +51,7 @@ pub async fn prepare(
         }
     }
     // A database can be cloned only while nobody is in it.
-    wait_until_left(&mut admin).await?;
+    wait_until_alone(&mut admin).await?;
     for set in &plan.index_sets {
         record.indexes.extend(index_sets::build(&mut admin, addresses, set, progress).await?);
     }
@@ -83,31 +84,6 @@ async fn load(
         load_ms,
         checksum: checksum(&generated),
     })
-}
-
-async fn table_bytes(app: &mut PgConnection, table: &str) -> Result<u64> {
-    let size = sqlx::query_scalar("SELECT pg_table_size($1::regclass)").bind(quote_ident(table));
-    let bytes: i64 =
-        answer(format_args!("the size of table `{table}`"), size.fetch_one(app)).await?;
-    Ok(u64::try_from(bytes)?)
-}
-
-async fn wait_until_left(admin: &mut PgConnection) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let sessions =
-            sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE datname = $1")
-                .bind(TEMPLATE);
-        let inside: i64 =
-            answer("who is still in the template", sessions.fetch_one(&mut *admin)).await?;
-        if inside == 0 {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            bail!("{inside} sessions were still in the template 10 s after the load");
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// A table comes after those that it refers to; otherwise in the order of the plan.

@@ -11,7 +11,8 @@ use crate::dataset::{self, Dataset};
 use crate::load::{Recording, Slice};
 use crate::plan::{Plan, TrialPlan, captured_as};
 use crate::results::{
-    DatasetRecord, IndexRecord, Outcome, Run, SliceRecord, TableRecord, TrialRecord, UNSTEADY,
+    DataOrigin, DatasetRecord, IndexRecord, Outcome, Run, SliceRecord, TableRecord, TrialRecord,
+    UNSTEADY,
 };
 
 /// The archive and whoever listens: what is said is also kept.
@@ -39,8 +40,8 @@ impl Recorder<'_> {
     }
 }
 
-/// What the data cost, with the variants that each index serves.
-pub(super) fn dataset(plan: &Plan, made: Dataset) -> DatasetRecord {
+/// What the data cost and where they came from, with the variants that each index serves.
+pub(super) fn dataset(plan: &Plan, made: Dataset, origin: DataOrigin) -> DatasetRecord {
     let variants_of = |database: &str| {
         let uses = |set: usize| plan.index_sets.get(set).is_some_and(|s| s.database == database);
         plan.variants.iter().filter(|v| uses(v.index_set)).map(|v| v.name.clone()).collect()
@@ -64,6 +65,7 @@ pub(super) fn dataset(plan: &Plan, made: Dataset) -> DatasetRecord {
         tables: tables.collect(),
         indexes: indexes.collect(),
         prepare_ms: made.prepare_ms,
+        origin: Some(origin),
     }
 }
 

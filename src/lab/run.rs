@@ -8,14 +8,14 @@ use tokio::time::Instant;
 use super::blocks::{self, Course};
 use super::event::{Event, Interrupt, Stop, stop_of};
 use super::manifest::{self, Gathered};
-use super::record::{self, Recorder};
+use super::obtain::{DataCache, Order};
+use super::record::Recorder;
 use super::watched::interrupted;
-use super::{clock, preflight};
-use crate::dataset;
+use super::{clock, data, preflight};
 use crate::plan::Plan;
 use crate::results::{Manifest, Run, State};
 use crate::spec::Spec;
-use crate::stack::{MeasuringLock, Session, SessionOptions, SharedMemory, Wait};
+use crate::stack::{MeasuringLock, SessionOptions, SharedMemory, Wait};
 
 /// How to run.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Options {
     pub session: SessionOptions,
     /// Wait for another measurement, or refuse.
     pub wait: Wait,
+    /// Where data are kept from run to run; none: they are always made anew.
+    pub cache: Option<DataCache>,
     /// Where runs live.
     pub runs_root: PathBuf,
     /// Where results are published.
@@ -149,25 +151,16 @@ async fn conduct(
     gathered: &mut Gathered,
 ) -> Option<Stop> {
     let start = Instant::now();
-    let opened = {
-        let mut notice = |text: String| recorder.say(Event::Notice { text });
-        tokio::select! {
-            session = Session::open(options.session.clone(), &mut notice) => session,
-            signal = interrupted(interrupt.clone()) => return Some(Stop::Interrupted(signal)),
-        }
-    };
-    let session = match opened {
-        Ok(session) => session,
-        Err(e) => return Some(stop_of(&e)),
-    };
+    let order =
+        Order { spec, plan, session: &options.session, cache: options.cache.as_ref(), interrupt };
+    let had = data::have(&order, &mut |event| recorder.say(event)).await;
+    let Some(session) = had.session else { return had.data.err() };
     gathered.versions = session.versions();
-    let versions = gathered.versions.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-    recorder.say(Event::Provisioned { versions });
-    let prepared = tokio::select! {
-        prepared = prepare(spec, plan, &session, recorder) => prepared,
-        signal = interrupted(interrupt.clone()) => Err(Stop::Interrupted(signal)),
-    };
-    let stop = match prepared {
+    let data = had.data.and_then(|record| {
+        let saved = recorder.archive.save_dataset(&record);
+        saved.map(|()| record).map_err(|e| Stop::Environment(format!("{e:#}")))
+    });
+    let stop = match data {
         Ok(record) => {
             gathered.dataset = record;
             let course = Course { plan, session: &session, interrupt, start };
@@ -175,8 +168,21 @@ async fn conduct(
         }
         Err(stop) => Some(stop),
     };
+    let (in_use, left) = match had.in_use {
+        // Whoever interrupts wants to be gone. The entry is let go when its servers are gone, too.
+        left if matches!(stop, Some(Stop::Interrupted(_))) => (None, left),
+        None => (None, None),
+        Some(in_use) => {
+            let mut say = |event| recorder.say(event);
+            (data::ask_for_writes(plan, &session, in_use, &mut say).await, None)
+        }
+    };
     keep_logs(session.logs_dir(), &recorder.archive.dir().join("logs"));
     let closed = session.close().await;
+    drop(left);
+    if let (Some(in_use), Ok(())) = (in_use, &closed) {
+        data::seal(&order, in_use, &mut |event| recorder.say(event)).await;
+    }
     stop.or_else(|| closed.err().map(|e| stop_of(&e)))
 }
 
@@ -187,36 +193,4 @@ fn keep_logs(from: &Path, to: &Path) {
             tracing::warn!("cannot keep the log {}: {e}", entry.path().display());
         }
     }
-}
-
-async fn prepare(
-    spec: &Spec,
-    plan: &Plan,
-    session: &Session,
-    recorder: &mut Recorder<'_>,
-) -> Result<crate::results::DatasetRecord, Stop> {
-    let loading = &plan
-        .cells
-        .first()
-        .ok_or_else(|| Stop::Provisioning("no cell to run".into()))?
-        .stack
-        .postgres;
-    let mut notice = |text: String| recorder.say(Event::Notice { text });
-    let postgres = session.start_postgres(loading, &mut notice).await.map_err(|e| stop_of(&e))?;
-    let addresses = dataset::Addresses {
-        admin: postgres.address(crate::stack::Role::Admin, "postgres"),
-        app: postgres.address(crate::stack::Role::App, "postgres"),
-    };
-    let migrations = spec.dir.join(&plan.dataset.migrations);
-    let prepared = dataset::prepare(&addresses, &migrations, plan, &mut |step| {
-        recorder.say(Event::Dataset(step));
-    })
-    .await;
-    let stopped = postgres.stop().await;
-    let made = prepared.map_err(|e| Stop::Provisioning(format!("{e:#}")))?;
-    let record = record::dataset(plan, made);
-    stopped.map_err(|e| stop_of(&e))?;
-    recorder.archive.save_dataset(&record).map_err(|e| Stop::Environment(format!("{e:#}")))?;
-    recorder.say(Event::DatasetReady { ms: record.prepare_ms });
-    Ok(record)
 }

@@ -2,8 +2,9 @@
 
 use tokio::sync::watch;
 
+use super::data;
 use super::event::{Event, Interrupt, Stop, stop_of};
-use crate::dataset;
+use super::obtain::{DataCache, Order};
 use crate::plan::Plan;
 use crate::spec::Spec;
 use crate::stack::{Role, Session, SessionOptions};
@@ -24,6 +25,15 @@ pub struct Served {
 /// Who hears what happens, and who is told when all is up.
 pub type Listeners<'a> = (&'a mut (dyn FnMut(Event) + Send), &'a mut (dyn FnMut(Served) + Send));
 
+/// How the servers and the data are had.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// The servers.
+    pub session: SessionOptions,
+    /// Where data are kept from run to run; none: they are made anew.
+    pub cache: Option<DataCache>,
+}
+
 /// Boots the stack of a variant under its first load, says where it is, and stays until interrupted.
 ///
 /// # Errors
@@ -33,55 +43,39 @@ pub async fn serve(
     spec: &Spec,
     plan: &Plan,
     variant: &str,
-    options: SessionOptions,
+    options: Serving,
     mut interrupt: watch::Receiver<Interrupt>,
     (events, ready): Listeners<'_>,
 ) -> Result<(), Stop> {
     let cell = plan.cells.iter().find(|cell| cell.variant == variant).ok_or_else(|| {
         Stop::Environment(format!("variant `{variant}` has no cell in this plan"))
     })?;
-    let session = {
-        let mut notice = |text: String| events(Event::Notice { text });
-        let mut interrupt = interrupt.clone();
-        tokio::select! {
-            opened = Box::pin(Session::open(options, &mut notice)) => opened.map_err(|e| stop_of(&e))?,
+    let Serving { session, cache } = &options;
+    let order = Order { spec, plan, session, cache: cache.as_ref(), interrupt: &interrupt };
+    let had = data::have(&order, events).await;
+    let outcome = match (&had.session, had.data) {
+        (_, Err(Stop::Interrupted(_))) => Ok(()),
+        (_, Err(stop)) => Err(stop),
+        (None, Ok(_)) => Ok(()),
+        (Some(session), Ok(_)) => tokio::select! {
+            outcome = boot(cell, session, events, ready) => outcome,
             wish = interrupt.wait_for(|wish| *wish != Interrupt::None) => {
                 drop(wish);
-                return Ok(());
+                Ok(())
             }
-        }
+        },
     };
-    let outcome = tokio::select! {
-        outcome = boot(spec, plan, cell, &session, events, ready) => outcome,
-        wish = interrupt.wait_for(|wish| *wish != Interrupt::None) => {
-            drop(wish);
-            Ok(())
-        }
-    };
+    let Some(session) = had.session else { return outcome };
     let closed = session.close().await.map_err(|e| stop_of(&e));
     outcome.and(closed)
 }
 
 async fn boot(
-    spec: &Spec,
-    plan: &Plan,
     cell: &crate::plan::CellPlan,
     session: &Session,
     events: &mut (dyn FnMut(Event) + Send),
     ready: &mut (dyn FnMut(Served) + Send),
 ) -> Result<(), Stop> {
-    let mut notice = |text: String| events(Event::Notice { text });
-    let postgres =
-        session.start_postgres(&cell.stack.postgres, &mut notice).await.map_err(|e| stop_of(&e))?;
-    let addresses = dataset::Addresses {
-        admin: postgres.address(Role::Admin, "postgres"),
-        app: postgres.address(Role::App, "postgres"),
-    };
-    let migrations = spec.dir.join(&plan.dataset.migrations);
-    dataset::prepare(&addresses, &migrations, plan, &mut |step| events(Event::Dataset(step)))
-        .await
-        .map_err(|e| Stop::Provisioning(format!("{e:#}")))?;
-    postgres.stop().await.map_err(|e| stop_of(&e))?;
     let mut notice = |text: String| events(Event::Notice { text });
     let stack = session
         .start_stack(&cell.stack, &cell.api, &cell.database, &mut notice)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::markdown::{cell as escaped, code};
-use crate::results::Results;
+use crate::results::{DataOrigin, DataPlace, Results};
 use crate::units::{bytes, count};
 
 /// How a value is said.
@@ -44,6 +44,33 @@ pub(super) fn data(results: &Results) -> String {
         }));
     }
     rows.join(", ")
+}
+
+/// The same, and whether they were made for this run.
+pub(super) fn data_and_origin(results: &Results) -> String {
+    data(results) + &origin(results)
+}
+
+/// Whether the data were made for this run; nothing where that is not known.
+fn origin(results: &Results) -> String {
+    match &results.manifest.dataset.origin {
+        None => String::new(),
+        Some(DataOrigin::Built) => ", made for this run".into(),
+        Some(DataOrigin::Reused { entry, place, built_sets, .. }) => {
+            let what = match place {
+                DataPlace::Copy => "a copy of data",
+                DataPlace::InPlace => "data",
+            };
+            let built = match built_sets {
+                0 => String::new(),
+                n => format!(", of which {n} sets of indexes were built for it"),
+            };
+            let entry = code(entry.get(..12).unwrap_or(entry));
+            format!(
+                ", {what} that an earlier run made (cache entry {entry}){built}: times of loading and of building are from when that was done"
+            )
+        }
+    }
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ fn status(results: &Results) -> Vec<(String, String)> {
             map.iter().map(|(k, v)| format!("{} {}", escaped(k), escaped(v))).collect();
         items.join(", ")
     };
-    status.push(("Data".to_owned(), super::host::data(results)));
+    status.push(("Data".to_owned(), super::host::data_and_origin(results)));
     status.push(("Machine".to_owned(), super::host::machine(&manifest.host)));
     status.push((
         "Versions".to_owned(),

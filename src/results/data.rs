@@ -11,6 +11,38 @@ pub struct DatasetRecord {
     pub indexes: Vec<IndexRecord>,
     /// Whole time to have it ready.
     pub prepare_ms: u64,
+    /// Where the data came from; not known in older results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<DataOrigin>,
+}
+
+/// Whether the data were made for a run, or are those of an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "kebab-case")]
+pub enum DataOrigin {
+    /// Made for this run.
+    Built,
+    /// From the dataset cache. The times of tables, and of indexes that were there, are of the run that made them.
+    Reused {
+        /// Name of the entry: the digest of all that decides the data.
+        entry: String,
+        /// Whether the run had a copy, or the entry itself.
+        place: DataPlace,
+        /// Index sets that were not there and were built for this run.
+        built_sets: u32,
+        /// Time that the data took when they were made.
+        built_ms: u64,
+    },
+}
+
+/// Which files a run has used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataPlace {
+    /// Those of a copy.
+    Copy,
+    /// Those of the cache itself: nothing that the run asks for writes.
+    InPlace,
 }
 
 /// One table.

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::error::StackError;
+use super::furnished::obtain;
 use super::locate::{Part, show_version};
 use super::lock::MeasuringLock;
 use super::protocol::Keep;
-use super::session::obtain;
 use super::surroundings::Surroundings;
 use super::workshop::Workshop;
 use super::{fetch, find, room};

@@ -173,12 +173,17 @@ impl Owner {
 }
 
 fn read_mark(path: &Path) -> Option<Owner> {
-    let file = OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(path).ok()?;
-    let meta = file.metadata().ok()?;
+    serde_json::from_reader(open_own(path).ok()?).ok()
+}
+
+/// Opens a small file, if it is a file of ours and no link.
+pub(super) fn open_own(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(path)?;
+    let meta = file.metadata()?;
     if meta.uid() != rustix::process::geteuid().as_raw() || meta.len() > 4096 {
-        return None;
+        return Err(io::Error::other("belongs to somebody else, or is too long"));
     }
-    serde_json::from_reader(file).ok()
+    Ok(file)
 }
 
 /// Writes the mark of a new folder.

@@ -89,12 +89,15 @@ pub(super) async fn end_processes(folder: &Path, guard: Option<&Owner>) -> usize
 /// Processes that are certainly of this run: they are in its guard's session (no pid is given out again while it still
 /// names a session), or they are Postgres at work in this folder.
 pub(super) fn ours(folder: &Path, guard: Option<&Owner>) -> Vec<i32> {
+    // The cluster may lie elsewhere; the link to it was made by us, in a folder where nobody else can make one.
+    let elsewhere = fs::read_link(folder.join("data")).ok().filter(|to| to.is_absolute());
     let same_boot = guard.filter(|g| g.boot == procs::boot_id());
     procs::all()
         .into_iter()
         .filter(|p| {
             same_boot.is_some_and(|g| p.session == g.pid && p.start >= g.start)
-                || (procs::works_in(p.pid, folder)
+                || ((procs::works_in(p.pid, folder)
+                    || elsewhere.as_ref().is_some_and(|data| procs::works_in(p.pid, data)))
                     && procs::program_name(p.pid).as_deref() == Some("postgres"))
         })
         .map(|p| p.pid)

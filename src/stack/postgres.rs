@@ -35,6 +35,17 @@ const APP: &str = "querylab_app";
 const STOP: [StopStep; 2] =
     [StopStep { signal: 2, patience_ms: 5000 }, StopStep { signal: 3, patience_ms: 2000 }];
 
+/// How a cluster is made, as far as its files show it: never trust, one encoding and order everywhere, checksums.
+pub(super) const CLUSTER: [&str; 7] = [
+    "-A",
+    "scram-sha-256",
+    "--auth-local=scram-sha-256",
+    "--data-checksums",
+    "-E",
+    "UTF8",
+    "--locale=C",
+];
+
 /// As whom to connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -161,21 +172,8 @@ pub(super) async fn init(shared: &Shared) -> Result<(), StackError> {
         &format!("{}\n", shared.secrets.admin),
         &workshop.identity,
     )?;
-    let mut args: Vec<String> = [
-        "-A",
-        "scram-sha-256",
-        "--auth-local=scram-sha-256",
-        "--no-sync",
-        "--no-instructions",
-        "--data-checksums",
-        "-E",
-        "UTF8",
-        "--locale=C",
-        "-U",
-        ADMIN,
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let mut args: Vec<String> = CLUSTER.map(str::to_owned).to_vec();
+    args.extend(["--no-sync", "--no-instructions", "-U", ADMIN].map(str::to_owned));
     args.push(format!("--pwfile={}", password_file.display()));
     args.push(format!("--pgdata={}", workshop.scratch.data.display()));
     let done = workshop

@@ -15,7 +15,7 @@ use crate::plan::ServerPlan;
 pub(super) const PORT: u16 = 5432;
 
 /// Unless the file says otherwise. Nothing in here makes Postgres less safe than it is by default.
-const DEFAULTS: [(&str, &str); 17] = [
+pub(super) const DEFAULTS: [(&str, &str); 17] = [
     ("autovacuum", "off"),
     ("checkpoint_timeout", "1h"),
     ("cluster_name", "querylab"),

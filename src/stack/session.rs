@@ -5,15 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::StackError;
-use super::fetch;
-use super::find::{self, Found};
+use super::furnished::Furnished;
 use super::locate::{Part, show_version};
 use super::postgres::{self, Postgres};
 use super::protocol::Keep;
 use super::running::{self, Stack};
-use super::shared::{Secrets, Shared};
+use super::shared::Shared;
 use super::surroundings::Surroundings;
-use super::workshop::Workshop;
 use crate::plan::{ApiPlan, ServerPlan, StackPlan};
 
 /// Oldest Postgres that this program knows.
@@ -40,7 +38,7 @@ pub struct Needs {
 }
 
 impl Needs {
-    fn parts(&self) -> Vec<(Part, Vec<u32>)> {
+    pub(super) fn parts(&self) -> Vec<(Part, Vec<u32>)> {
         let oldest = OLDEST_POSTGRES.to_vec();
         let postgres = self.postgres.clone().max(oldest);
         let mut parts = vec![(Part::Postgres, postgres)];
@@ -79,32 +77,24 @@ impl Session {
         options: SessionOptions,
         notice: &mut dyn FnMut(String),
     ) -> Result<Self, StackError> {
-        let workshop = Workshop::open(
-            &options.run_id,
-            options.run_as.as_deref(),
-            &options.surroundings,
-            options.keep,
-            notice,
-        )
-        .await?;
-        match Box::pin(furnish(&workshop, &options, notice)).await {
-            Err(error) => {
-                // The reason why is worth more than a second one from clearing up.
-                drop(workshop.close().await);
-                Err(error)
-            }
-            Ok(programs) => {
-                let secrets = Secrets::new()?;
-                let session = Self { shared: Arc::new(Shared { workshop, programs, secrets }) };
-                match postgres::init(&session.shared).await {
-                    Ok(()) => Ok(session),
-                    Err(error) => {
-                        drop(session.close().await);
-                        Err(error)
-                    }
-                }
-            }
-        }
+        Furnished::furnish(options, notice).await?.with_new_cluster().await
+    }
+
+    pub(super) fn of(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Writes the cluster's passwords to a file in the run's folder that only we can read, and says where: without them its
+    /// data are of no use later.
+    pub fn write_passwords(&self) -> Result<PathBuf, StackError> {
+        let file = self.scratch().join("passwords.json");
+        self.shared.secrets.keep(&file)?;
+        Ok(file)
+    }
+
+    /// User and group whom the cluster's files belong to, where that is not us.
+    pub fn server_ids(&self) -> Option<(u32, u32)> {
+        self.shared.workshop.identity.target()
     }
 
     /// Versions of the servers: `postgres` → `15.18`.
@@ -180,44 +170,4 @@ impl Session {
     pub async fn close(self) -> Result<(), StackError> {
         self.shared.workshop.close().await
     }
-}
-
-/// Finds the programs, and fetches those that are missing.
-async fn furnish(
-    workshop: &Workshop,
-    options: &SessionOptions,
-    notice: &mut dyn FnMut(String),
-) -> Result<BTreeMap<Part, Found>, StackError> {
-    let uid = rustix::process::geteuid().as_raw();
-    let cache = options.surroundings.cache(uid)?;
-    let path = &options.surroundings.path;
-    let mut programs = BTreeMap::new();
-    for (part, wanted) in options.needs.parts() {
-        let seen = find::snapshot(path, &cache);
-        let found = match find::find(part, &wanted, &seen, workshop).await? {
-            Ok(found) => found,
-            Err(rejected) if options.setup == Setup::Refuse => {
-                return Err(find::missing(part, &wanted, &rejected, &cache));
-            }
-            Err(_) => obtain(part, &wanted, &cache, path, workshop, notice).await?,
-        };
-        programs.insert(part, found);
-    }
-    Ok(programs)
-}
-
-/// Fetches a part and finds it.
-pub(super) async fn obtain(
-    part: Part,
-    wanted: &[u32],
-    cache: &Path,
-    path: &[PathBuf],
-    workshop: &Workshop,
-    notice: &mut dyn FnMut(String),
-) -> Result<Found, StackError> {
-    Box::pin(fetch::fetch(part, cache, path, workshop, notice)).await?;
-    let seen = find::snapshot(path, cache);
-    find::find(part, wanted, &seen, workshop)
-        .await?
-        .map_err(|rejected| find::missing(part, wanted, &rejected, cache))
 }

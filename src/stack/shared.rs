@@ -1,11 +1,15 @@
 //! What the parts of a session have in common: the workshop, the programs that were found, the passwords.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::error::StackError;
+use serde::{Deserialize, Serialize};
+
+use super::error::{StackError, environment};
 use super::find::Found;
+use super::identity;
 use super::locate::Part;
 use super::protocol::{Exit, Program, StartSpec, StopStep};
 use super::scratch::random_hex;
@@ -27,18 +31,40 @@ pub(super) struct Shared {
 }
 
 /// Passwords of one session, 32 hex digits each; they go into private files and addresses only.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Secrets {
     /// Of the cluster's owner.
     pub admin: String,
     /// Of the role that the API and the experiment's SQL use.
     pub app: String,
-    /// Of Redis.
+    /// Of Redis; not kept with a cluster.
+    #[serde(skip)]
     pub redis: String,
 }
 
 impl Secrets {
     pub(super) fn new() -> Result<Self, StackError> {
         Ok(Self { admin: random_hex(16)?, app: random_hex(16)?, redis: random_hex(16)? })
+    }
+
+    /// Those of a cluster that was kept. Redis has none of it, so its own is new.
+    pub(super) fn kept(file: &Path) -> Result<Self, StackError> {
+        let what = || format!("the passwords of kept data ({})", file.display());
+        let opened = identity::open_own(file).map_err(|e| environment(&what(), e))?;
+        let kept: Self = serde_json::from_reader(opened).map_err(|e| environment(&what(), e))?;
+        let is_ours = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if !is_ours(&kept.admin) || !is_ours(&kept.app) {
+            return Err(environment(&what(), "they are none of ours"));
+        }
+        Ok(Self { redis: random_hex(16)?, ..kept })
+    }
+
+    /// Writes those of the cluster to a new file that only we can read.
+    pub(super) fn keep(&self, file: &Path) -> Result<(), StackError> {
+        let what = || format!("cannot write {}", file.display());
+        let text = serde_json::to_vec(self).map_err(|e| environment(&what(), e))?;
+        let written = identity::append_private(file).and_then(|mut f| f.write_all(&text));
+        written.map_err(|e| environment(&what(), e))
     }
 }
 

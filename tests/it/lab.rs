@@ -46,6 +46,8 @@ impl Project {
             .current_dir(&self.dir)
             .envs(self.environment.iter().copied())
             .env("QUERYLAB_SCRATCH_DIR", &self.scratch)
+            // Each test makes its own data, unless it is about keeping them.
+            .env("QUERYLAB_CACHE_LIMIT", "0")
             .stdin(Stdio::null());
         command
     }
@@ -58,6 +60,7 @@ impl Project {
             .current_dir(&self.dir)
             .envs(self.environment.iter().copied())
             .env("QUERYLAB_SCRATCH_DIR", &self.scratch)
+            .env("QUERYLAB_CACHE_LIMIT", "0")
             .stdin(Stdio::null());
         command.output().unwrap()
     }

@@ -8,6 +8,7 @@
 
 mod api;
 mod breakdown;
+mod cache;
 mod calibrate;
 mod cli;
 mod drive;

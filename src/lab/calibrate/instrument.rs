@@ -9,7 +9,7 @@ use super::embedded::Embedded;
 use super::figures::{Ceiling, Lag};
 use super::run::measurement;
 use crate::lab::watched::interrupted;
-use crate::lab::{Event, Interrupt, Served, Stop, serve};
+use crate::lab::{Event, Interrupt, Served, Serving, Stop, serve};
 use crate::load::{self, Extras, Job, Recording, Requests, WindowRecording};
 use crate::plan::{LoadPlan, ModelPlan, Plan};
 use crate::stack::{STATIC_PATH, SessionOptions};
@@ -52,6 +52,8 @@ async fn up(
     let mut say = |event| drop(events.send(event));
     let mut ready = |served| drop(ready.try_send(served));
     let variant = plan.design.baseline.as_str();
+    // Its few rows are made faster than they are found.
+    let options = Serving { session: options, cache: None };
     let mut serving =
         Box::pin(serve(spec, plan, variant, options, stopped, (&mut say, &mut ready)));
     let looked = tokio::select! {

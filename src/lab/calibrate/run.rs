@@ -123,6 +123,8 @@ fn options(embedded: &Embedded, calibrating: &Calibrating) -> Options {
     Options {
         session: calibrating.session.clone(),
         wait: calibrating.wait,
+        // Its few rows are made faster than they are found.
+        cache: None,
         runs_root: embedded.folder.join("runs"),
         results_root: embedded.folder.join("results"),
         command: calibrating.command.clone(),

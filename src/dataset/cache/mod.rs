@@ -1,0 +1,30 @@
+//! The dataset cache: stopped clusters by the key of all that decides what is in them, built beside and renamed last,
+//! verified before they are used. An entry that is in any doubt is removed, and the data are made anew.
+
+mod control;
+mod entry;
+mod files;
+mod key;
+mod log;
+mod manifest;
+mod store;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+
+pub use entry::Entry;
+pub use files::Ids;
+pub use key::{Cluster, Ingredients, LOADER};
+pub use log::trim_log;
+pub use manifest::{Kept, KeptSet};
+pub use store::{Keeping, Lookup, Store};
+pub use upkeep::{Listed, Verified};
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes all");
+        text
+    })
+}
