@@ -158,7 +158,7 @@ fn flipped_bytes_are_found(kept: &Kept) {
     let pruned = kept.output(&["cache", "prune"]);
     expect_code(&pruned, 0);
     assert!(text_of(&pruned.stdout).contains("removed"));
-    assert_eq!(kept.entries(), [PathBuf::new(); 0]);
+    assert!(kept.entries().is_empty());
 }
 
 #[test]
