@@ -188,13 +188,11 @@ fn names(kept: &[KeptSet], wanted: &[IndexSetPlan]) -> Vec<String> {
                 let built = set.indexes.iter().map(|i| (&i.name, &i.sql));
                 built.eq(wanted.indexes.iter().map(|i| (&i.name, &i.sql)))
             };
-            match free.iter().position(same) {
-                Some(at) => free.remove(at).database.clone(),
-                None => {
-                    spare += 1;
-                    format!("ql_spare_{spare}")
-                }
+            if let Some(at) = free.iter().position(same) {
+                return free.remove(at).database.clone();
             }
+            spare += 1;
+            format!("ql_spare_{spare}")
         })
         .collect()
 }

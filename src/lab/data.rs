@@ -153,7 +153,7 @@ fn addresses(postgres: &Postgres) -> Addresses {
 async fn make(
     order: &Order<'_>,
     postgres: Postgres,
-    keeper: Option<Keeper>,
+    keeper: Option<Box<Keeper>>,
     say: Say<'_>,
 ) -> Result<Prepared, Trouble> {
     let plan = order.plan;
@@ -165,7 +165,7 @@ async fn make(
     let stopped = postgres.stop().await;
     let made = made.map_err(|e| Stop::Provisioning(format!("{e:#}")))?;
     stopped?;
-    let keep = keeper.map(|keeper| ToKeep { keeper, kept: made.kept(plan) });
+    let keep = keeper.map(|keeper| ToKeep { keeper: *keeper, kept: made.kept(plan) });
     // The key was made of what the files were; what was run is what they were a little later.
     let is_same = keep.as_ref().is_none_or(|k| k.keeper.ingredients.migrations == made.migrations);
     if !is_same {
@@ -216,14 +216,11 @@ async fn complete(
     };
     dataset.prepare_ms = dataset.prepare_ms.saturating_add(ms);
     let record = record::dataset(plan, dataset, origin);
-    Ok(match before {
-        Some(before) => {
-            Prepared { record, keep: None, in_use: Some(InUse { entry, kept, before }) }
-        }
-        None => {
-            let keep = (built_sets > 0).then_some(ToKeep { keeper, kept });
-            Prepared { record, keep, in_use: None }
-        }
+    Ok(if let Some(before) = before {
+        Prepared { record, keep: None, in_use: Some(InUse { entry, kept, before }) }
+    } else {
+        let keep = (built_sets > 0).then_some(ToKeep { keeper, kept });
+        Prepared { record, keep, in_use: None }
     })
 }
 

@@ -46,7 +46,7 @@ pub(super) type Say<'a> = &'a mut (dyn FnMut(Event) + Send);
 /// Where the data of an open session come from.
 pub(super) enum Source {
     /// They are to be loaded; and kept, if that can be done.
-    Nowhere(Option<Keeper>),
+    Nowhere(Option<Box<Keeper>>),
     /// They are there.
     Entry(Box<FromEntry>),
 }
@@ -144,7 +144,7 @@ async fn look_up(
             if let Some(why) = why {
                 say(Event::Notice { text: not_used(&why) });
             }
-            return Ok(Source::Nowhere(Some(keeper)));
+            return Ok(Source::Nowhere(Some(Box::new(keeper))));
         }
         Err(e) => {
             say(Event::Notice { text: format!("the dataset cache is not used: {e:#}") });

@@ -54,9 +54,8 @@ pub async fn serve(
     let order = Order { spec, plan, session, cache: cache.as_ref(), interrupt: &interrupt };
     let had = data::have(&order, events).await;
     let outcome = match (&had.session, had.data) {
-        (_, Err(Stop::Interrupted(_))) => Ok(()),
+        (_, Err(Stop::Interrupted(_))) | (None, Ok(_)) => Ok(()),
         (_, Err(stop)) => Err(stop),
-        (None, Ok(_)) => Ok(()),
         (Some(session), Ok(_)) => tokio::select! {
             outcome = boot(cell, session, events, ready) => outcome,
             wish = interrupt.wait_for(|wish| *wish != Interrupt::None) => {

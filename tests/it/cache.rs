@@ -18,7 +18,15 @@ struct Kept {
 
 impl Kept {
     fn new() -> Self {
-        Self { project: Project::new() }
+        let project = Project::new();
+        // Servers that were fetched already need not be fetched again.
+        let (fetched, cache) =
+            (Path::new("/var/cache/querylab/servers"), project.dir.join("cache"));
+        fs::create_dir(&cache).unwrap();
+        if fetched.is_dir() {
+            std::os::unix::fs::symlink(fetched, cache.join("servers")).unwrap();
+        }
+        Self { project }
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -158,7 +166,7 @@ fn flipped_bytes_are_found(kept: &Kept) {
     let pruned = kept.output(&["cache", "prune"]);
     expect_code(&pruned, 0);
     assert!(text_of(&pruned.stdout).contains("removed"));
-    assert_eq!(kept.entries(), [PathBuf::new(); 0]);
+    assert!(kept.entries().is_empty());
 }
 
 #[test]

@@ -210,6 +210,9 @@ mod tests {
     use super::*;
     use crate::rows::{ColumnSpec, Generator, RowOrder};
 
+    /// What is changed, and how.
+    type Change = (&'static str, fn(&mut Ingredients));
+
     fn ingredients() -> Ingredients {
         let columns = vec![ColumnSpec {
             name: "id".into(),
@@ -257,7 +260,7 @@ mod tests {
             samples: _,
             after_load: _,
         } = &whole;
-        let changes: [(&str, fn(&mut Ingredients)); 21] = [
+        let changes: [Change; 21] = [
             ("format", |i| i.format += 1),
             ("loader", |i| i.loader += 1),
             ("querylab", |i| i.querylab.push('1')),

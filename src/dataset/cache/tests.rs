@@ -18,6 +18,9 @@ use crate::rows::{ColumnSpec, Generator, RowOrder, TableSpec};
 static GO: AtomicBool = AtomicBool::new(false);
 const PLENTY: u64 = 1 << 40;
 
+/// What is said of it, and how it is done.
+type Damage = (&'static str, fn(&Path));
+
 /// A stopped cluster, its passwords, and a cache.
 struct Scene {
     folder: TempDir,
@@ -149,7 +152,7 @@ fn what_was_kept_is_found_and_restored() {
 #[test]
 fn a_cut_off_and_a_touched_and_a_missing_and_an_added_file_are_refused() {
     let what = ingredients(1);
-    let damages: [(&str, fn(&Path)); 5] = [
+    let damages: [Damage; 5] = [
         ("49999 bytes", |file| {
             OpenOptions::new().write(true).open(file).unwrap().set_len(49_999).unwrap();
         }),
