@@ -2,8 +2,7 @@
 //!
 //! Each row of the table says what was checked, what was wanted and what was got; the exit code is 1 if one does not
 //! hold. Checks: `known`, `stall`, `arrivals`, `starved`, `tools`, `verdicts`, `real`; all of them if none is named. `--long` runs
-//! everything (half an hour), `--realtime` puts oracle and generator before the machine's other programs (`chrt`, root), and
-//! `--awake` keeps the processors from sleeping (root).
+//! everything (half an hour), and `--realtime` puts oracle and generator before the machine's other programs (`chrt`, root).
 //! QUERYLAB names another program than the one that was built. `docs/METHOD.md` has the figures.
 #![expect(clippy::print_stdout, reason = "a program of its own, whose table goes to stdout")]
 #![expect(
@@ -12,7 +11,6 @@
 )]
 
 mod arrivals;
-mod awake;
 mod known;
 mod laws;
 mod oracle;
@@ -51,21 +49,16 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut settings = Settings { is_long: false, is_realtime: false };
-    let (mut names, mut is_awake) = (Vec::new(), false);
+    let mut names = Vec::new();
     for word in &words {
         match word.as_str() {
             "--long" => settings.is_long = true,
-            "--awake" => is_awake = true,
             "--realtime" => settings.is_realtime = true,
             name if CHECKS.iter().any(|(known, _)| *known == name) => names.push(name),
             other => bail!("no check and no option: {other}"),
         }
     }
     let mut table = Table::begin();
-    let awake = is_awake.then(awake::Awake::hold);
-    if let Some(awake) = &awake {
-        table.note("idle states of the processors", awake.idle_states());
-    }
     for (name, check) in CHECKS {
         if names.is_empty() || names.contains(&name) {
             check(settings, &mut table)?;

@@ -21,14 +21,16 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// A generator: on the first processor, and there before all others, where that may be.
-    fn command(self, program: impl AsRef<OsStr>) -> Command {
+    /// A generator: before all other programs, where that may be, and on the oracle's processor. That one never sleeps, so
+    /// the generator is there at once when something is due or answered; a processor of its own would have to wake up
+    /// first. It takes some microseconds from the oracle for that.
+    fn command(self, program: impl AsRef<OsStr>) -> Result<Command> {
         if !self.is_realtime {
-            return Command::new(program);
+            return Ok(Command::new(program));
         }
         let mut command = Command::new("chrt");
-        command.args(["--fifo", "20", "taskset", "--cpu-list", "0"]).arg(program);
-        command
+        command.args(["--fifo", "20", "taskset", "--cpu-list", &last_processor()?]).arg(program);
+        Ok(command)
     }
 
     /// The oracle: on the last processor, which it never leaves; so it may not be real-time, or the kernel would stop it for
@@ -37,11 +39,14 @@ impl Settings {
         if !self.is_realtime {
             return Ok(Command::new(program));
         }
-        let last = std::thread::available_parallelism()?.get() - 1;
         let mut command = Command::new("nice");
-        command.args(["-n", "-20", "taskset", "--cpu-list", &last.to_string()]).arg(program);
+        command.args(["-n", "-20", "taskset", "--cpu-list", &last_processor()?]).arg(program);
         Ok(command)
     }
+}
+
+fn last_processor() -> Result<String> {
+    Ok((std::thread::available_parallelism()?.get() - 1).to_string())
 }
 
 /// A running oracle.
@@ -154,7 +159,7 @@ pub(crate) struct Drive(Child);
 
 impl Drive {
     pub(crate) fn start(settings: Settings, url: &str, args: &str) -> Result<Self> {
-        let mut command = settings.command(program());
+        let mut command = settings.command(program())?;
         command.args(["drive", url, "--json"]).args(args.split_whitespace());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(Self(command.spawn().context("cannot start querylab drive")?))
@@ -224,7 +229,7 @@ pub(crate) fn installed(name: &str) -> Option<PathBuf> {
 
 /// A closed load by wrk.
 pub(crate) fn wrk(settings: Settings, url: &str, users: u32, seconds: u32) -> Result<Other> {
-    let mut command = settings.command("wrk");
+    let mut command = settings.command("wrk")?;
     command.args(["-t1", "--latency", "--timeout", "5s"]);
     command.arg(format!("-c{users}")).arg(format!("-d{seconds}s")).arg(url);
     let output = command.stdin(Stdio::null()).output().context("cannot start wrk")?;
@@ -246,7 +251,7 @@ pub(crate) fn wrk(settings: Settings, url: &str, users: u32, seconds: u32) -> Re
 
 /// A closed load by oha.
 pub(crate) fn oha(settings: Settings, url: &str, users: u32, seconds: u32) -> Result<Other> {
-    let mut command = settings.command("oha");
+    let mut command = settings.command("oha")?;
     command.args(["--no-tui", "--output-format", "json"]);
     command.args(["-c", &users.to_string(), "-z", &format!("{seconds}s"), url]);
     let output = command.stdin(Stdio::null()).output().context("cannot start oha")?;

@@ -97,6 +97,10 @@ fn cells(plan: &Plan) -> Table {
             write!(arrivals, ", searched up to {most}/s for {metric} <= {at_most}")
                 .expect("a String takes all");
         }
+        if let Some(count) = cell.drive.processors {
+            let s = if count == 1 { "" } else { "s" };
+            write!(arrivals, ", on {count} processor{s}").expect("a String takes all");
+        }
         let until = match &cell.drive.warmup.until {
             Until::Steady => "steady".to_owned(),
             Until::CacheHitRatioAtLeast(ratio) => format!("hit ratio ≥ {ratio}"),

@@ -56,6 +56,7 @@ pub(super) fn drive(global: &Global, args: &DriveArgs) -> Result<Exit, Exit> {
         arrivals_seed: args.seed,
         requests: Requests::Same { uri: url.uri, host, extras: asked.extras },
         samples: args.export_samples.clone(),
+        processors: Vec::new(),
     };
     let is_told = !global.quiet && global.message_format == MessageFormat::Human;
     let runtime = tools::runtime()?;
@@ -171,6 +172,7 @@ fn plan(args: &DriveArgs, url: &Url, method: &str) -> Result<LoadPlan, String> {
         model,
         stages: Vec::new(),
         search: None,
+        processors: None,
         timeout_ns: above_zero("timeout", &args.timeout)?,
         duration_ns: above_zero("duration", &args.duration)?,
         warmup: WarmupPlan { min_ns: warmup_ns, max_ns: warmup_ns, until: Until::Steady },

@@ -6,22 +6,42 @@ use anyhow::Result;
 
 use crate::load::Shot;
 use crate::plan::{CellPlan, Plan, PostgresAddress};
-use crate::probe::{self, Explained, Session};
+use crate::probe::{self, Params, Samples, Session};
 
 /// Plans of the cell's driven endpoints, by name.
 pub(super) struct Plans {
-    /// Endpoint and its plan.
-    pub by_endpoint: Vec<(String, Explained)>,
+    /// Endpoint and its plans.
+    pub by_endpoint: Vec<(String, Samples)>,
 }
 
 impl Plans {
-    /// One hash for all of them.
+    /// One hash for the first plans of all of them.
     pub(super) fn hash(&self) -> String {
-        self.by_endpoint.iter().map(|(_, e)| e.shape.as_str()).collect::<Vec<_>>().join("+")
+        let first = self.by_endpoint.iter().map(|(_, plans)| plans.first.shape.as_str());
+        first.collect::<Vec<_>>().join("+")
+    }
+
+    /// Every endpoint with each shape that its statement was given.
+    pub(super) fn shapes(&self) -> BTreeSet<(String, String)> {
+        let each = self.by_endpoint.iter();
+        each.flat_map(|(name, plans)| plans.all().map(|e| (name.clone(), e.shape.clone())))
+            .collect()
+    }
+
+    /// Statements that are planned differently from key to key, for people.
+    pub(super) fn notes(&self) -> impl Iterator<Item = String> {
+        let differing = self.by_endpoint.iter().filter(|(_, plans)| !plans.others.is_empty());
+        differing.map(|(endpoint, plans)| {
+            format!(
+                "the statement of `{endpoint}` has {} plans for {} keys",
+                plans.others.len() + 1,
+                plans.keys
+            )
+        })
     }
 }
 
-/// Explains every driven endpoint, each with the values of its own sample, as the role that the API uses, on a connection
+/// Explains every driven endpoint, each with the values of its own samples, as the role that the API uses, on a connection
 /// of its own.
 pub(super) async fn explain_all(
     cell: &CellPlan,
@@ -40,10 +60,11 @@ pub(super) async fn explain_all(
 async fn explain_on(connection: &mut Session, cell: &CellPlan, samples: &[Shot]) -> Result<Plans> {
     let mut by_endpoint = Vec::new();
     for (position, target) in cell.drive.targets.iter().enumerate() {
-        let sample = samples.iter().find(|sample| sample.target == position);
+        let own = samples.iter().filter(|sample| sample.target == position);
+        let requests: Vec<&Params> = own.map(|sample| sample.params.as_slice()).collect();
         let endpoint = cell.api.endpoints.iter().find(|e| e.name == target.endpoint);
-        if let (Some(endpoint), Some(sample)) = (endpoint, sample) {
-            let explained = connection.explain(endpoint, &sample.params).await?;
+        if let Some(endpoint) = endpoint {
+            let explained = connection.explain(endpoint, &requests).await?;
             by_endpoint.push((endpoint.name.clone(), explained));
         }
     }
@@ -80,7 +101,8 @@ pub(super) fn wrong_indexes(plan: &Plan, cell: &CellPlan, there: &[String]) -> O
 /// What is wrong with the plans, if anything: expected node, and what came instead.
 pub(super) fn wrong_plan(cell: &CellPlan, plans: &Plans, when: &str) -> Option<String> {
     let expected = cell.expect.plan.as_ref()?;
-    for (endpoint, explained) in &plans.by_endpoint {
+    let each = plans.by_endpoint.iter();
+    for (endpoint, explained) in each.flat_map(|(name, of)| of.all().map(move |e| (name, e))) {
         if let Err(instead) = probe::find_node(&explained.plan, expected) {
             let mut wanted = expected.node.clone();
             for (word, name) in [(" using ", &expected.index), (" on ", &expected.relation)] {

@@ -137,8 +137,8 @@ pub(super) fn keep(
         done.recording.as_ref().map(|r| r.slices.iter().map(|s| slice(r, s)).collect::<Vec<_>>());
     recorder.archive.append(&record, hlog.as_deref(), slices.as_deref())?;
     recorder.archive.keep_samples(&record)?;
-    for (endpoint, explained) in done.plans.iter().flat_map(|plans| &plans.by_endpoint) {
-        recorder.archive.save_plan(&captured_as(&cell.variant, endpoint), &explained.plan)?;
+    for (endpoint, plans) in done.plans.iter().flat_map(|plans| &plans.by_endpoint) {
+        recorder.archive.save_plan(&captured_as(&cell.variant, endpoint), &plans.first.plan)?;
     }
     for (server, settings) in &done.settings {
         gathered

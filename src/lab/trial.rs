@@ -1,5 +1,6 @@
 //! One trial: fresh servers, proof, right answers, warm-up, window, witnesses, sums.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -18,8 +19,10 @@ use crate::load::{self, Job, PhaseEvent, Recording, Requests};
 use crate::plan::{CellPlan, Plan, TrialPlan};
 use crate::probe::{self, Memory};
 use crate::results::FailureKind;
-use crate::stack::{Role, Session, Stack, StackError};
+use crate::stack::{Place, Role, Session, Stack, StackError};
 
+/// Requests whose statements are explained, of each endpoint.
+const KEYS: u64 = 20;
 /// Requests to each endpoint before the load.
 const CHECKS: u64 = 3;
 
@@ -97,9 +100,12 @@ async fn start(
     let mut notice = |text: String| notices.push(text);
     done.notes.extend(bench.ready.machine(&mut *bench.events).await?);
     bench.ready.files(bench.plan, (trial, cell), bench.session, &mut notice).await?;
-    let padding = ready::padding(bench.plan, trial);
+    let place = Place {
+        padding_bytes: ready::padding(bench.plan, trial),
+        processors: probe::processors(cell.drive.processors)?,
+    };
     let (stack, api) = (&cell.stack, &cell.api);
-    Ok(bench.session.start_padded(stack, api, &cell.database, padding, &mut notice).await)
+    Ok(bench.session.start_stack_at(&place, stack, api, &cell.database, &mut notice).await)
 }
 
 /// The trial between the servers' start and their end.
@@ -118,10 +124,12 @@ async fn attend(
         return Ok(());
     }
     done.notes.extend(bench.ready.database(trial.block, &cell.database, &mut session).await?);
-    let job = Job { samples: bench.samples.clone(), ..job(bench.plan, trial, cell, stack) };
+    let processors = probe::processors(cell.drive.processors)?;
+    let samples = bench.samples.clone();
+    let job = Job { samples, processors, ..job(bench.plan, trial, cell, stack) };
     let shots = load::Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?;
     let samples: Vec<load::Shot> =
-        (0..job.plan.targets.len()).filter_map(|target| shots.sample(target)).collect();
+        (0..job.plan.targets.len()).flat_map(|target| shots.samples(target, KEYS)).collect();
     let plans = proof::explain_all(cell, &app, &samples).await?;
     if let Some(wrong) = proof::wrong_plan(cell, &plans, "before") {
         done.plans = Some(plans);
@@ -129,7 +137,8 @@ async fn attend(
         done.again = Again::Useless;
         return Ok(());
     }
-    let shape = plans.hash();
+    done.notes.extend(plans.notes());
+    let shapes = plans.shapes();
     done.plans = Some(plans);
     let before = session.database_stats().await?;
     let executed_before = executed(stack, cell).await?;
@@ -188,17 +197,21 @@ async fn attend(
     done.recording = Some(recording);
     // Last, because planning may itself look into an index and be counted.
     let after = proof::explain_all(cell, &app, &samples).await?;
-    judge_plans_after(cell, &after, &shape, done);
+    judge_plans_after(cell, &after, &shapes, done);
     Ok(())
 }
 
 /// Whether the plans are still the right ones, and still those of before.
-fn judge_plans_after(cell: &CellPlan, after: &Plans, shape: &str, done: &mut Done) {
+fn judge_plans_after(
+    cell: &CellPlan,
+    after: &Plans,
+    shapes: &BTreeSet<(String, String)>,
+    done: &mut Done,
+) {
     if let Some(wrong) = proof::wrong_plan(cell, after, "after") {
         done.fail(FailureKind::Correctness, wrong);
-    } else if after.hash() != shape {
-        done.notes
-            .push("the plan's shape changed between the start and the end of the trial".into());
+    } else if after.shapes() != *shapes {
+        done.notes.push("the plans changed between the start and the end of the trial".into());
     }
 }
 
@@ -267,6 +280,7 @@ fn job(plan: &Plan, trial: &TrialPlan, cell: &CellPlan, stack: &Stack) -> Job {
         arrivals_seed: trial.arrivals_seed,
         requests: Requests::Planned,
         samples: None,
+        processors: Vec::new(),
     }
 }
 

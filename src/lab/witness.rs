@@ -124,6 +124,8 @@ impl Sums {
             buffers_hit: counted.buffers_hit,
             buffers_read: counted.buffers_read,
             temp_bytes: counted.temp_bytes,
+            wal_bytes: Some(counted.wal_bytes),
+            redis_operations: self.redis.map(|r| r.operations),
             redis_hits: self.redis.map(|r| r.hits),
             redis_misses: self.redis.map(|r| r.misses),
             redis_evicted: self.redis.map(|r| r.evicted),

@@ -43,6 +43,7 @@ pub(super) fn example() -> LoadPlan {
         fill: None,
         stages: Vec::new(),
         search: None,
+        processors: None,
         targets: vec![TargetPlan {
             endpoint: "indexed".into(),
             weight: 1.0,

@@ -82,7 +82,7 @@ enum Way {
 /// [`PathTimes::fault`].
 pub async fn time_paths(job: Job, paths: Paths) -> anyhow::Result<PathTimes> {
     let (answer, times) = oneshot::channel::<anyhow::Result<PathTimes>>();
-    on_a_thread(move |runtime| {
+    on_a_thread(&job.processors.clone(), move |runtime| {
         let all = async {
             let doors = [Door::Tcp(job.address), Door::Unix(paths.api), Door::Tcp(job.address)];
             let mut walker = Walker::new(&job, paths.nginx, doors)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::Context as _;
+use rustix::thread::{CpuSet, sched_setaffinity};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -38,6 +39,8 @@ pub struct Job {
     pub requests: Requests,
     /// A file for the raw samples of the window, if they are to be kept.
     pub samples: Option<PathBuf>,
+    /// Processors that the generator keeps to; none named: it goes where the kernel puts it.
+    pub processors: Vec<usize>,
 }
 
 /// What is sent, and what a right answer to it is.
@@ -80,7 +83,7 @@ pub async fn run(
     cancel: watch::Receiver<bool>,
 ) -> anyhow::Result<Recording> {
     let (answer, recording) = oneshot::channel::<anyhow::Result<Recording>>();
-    on_a_thread(move |runtime| {
+    on_a_thread(&job.processors.clone(), move |runtime| {
         // `answer` is asked whether anybody still waits, and used at the end.
         let answer = Rc::new(answer);
         let waiting = Rc::clone(&answer);
@@ -123,7 +126,7 @@ pub(super) async fn conduct(
 /// If the load cannot be prepared, or the generator itself fails.
 pub async fn check_once(job: Job, count: u64) -> anyhow::Result<Checked> {
     let (answer, checked) = oneshot::channel::<anyhow::Result<Checked>>();
-    on_a_thread(move |runtime| {
+    on_a_thread(&job.processors.clone(), move |runtime| {
         let door = Door::Tcp(job.address);
         let check = async {
             let engine = engine(&job, door, Clock::start(Waits::Kernel))?;
@@ -152,16 +155,31 @@ pub async fn check_once(job: Job, count: u64) -> anyhow::Result<Checked> {
 
 /// Runs `work` on a new thread with a runtime of that thread alone.
 pub(super) fn on_a_thread(
+    processors: &[usize],
     work: impl FnOnce(anyhow::Result<LocalRuntime>) + Send + 'static,
 ) -> anyhow::Result<()> {
     let thread = std::thread::Builder::new().name("querylab-load".into());
+    let processors = set_of(processors);
     let begin = move || {
         let runtime =
             Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-        work(runtime.context("cannot start the load generator's runtime"));
+        let runtime = runtime.context("cannot start the load generator's runtime");
+        work(kept_to(processors.as_ref()).and(runtime));
     };
     thread.spawn(begin).context("cannot start the load generator's thread")?;
     Ok(())
+}
+
+fn set_of(processors: &[usize]) -> Option<CpuSet> {
+    let mut set = CpuSet::new();
+    processors.iter().for_each(|number| set.set(*number));
+    (!processors.is_empty()).then_some(set)
+}
+
+/// This thread runs on no other processors.
+fn kept_to(processors: Option<&CpuSet>) -> anyhow::Result<()> {
+    let Some(set) = processors else { return Ok(()) };
+    sched_setaffinity(None, set).context("cannot keep the load generator to its processors")
 }
 
 /// The engine of a job.

@@ -11,9 +11,6 @@ use super::places::{Part, Place};
 use crate::plan::{LoadPlan, TargetPlan};
 use crate::rows::{Rows, TableSpec};
 
-/// The first request of a window.
-const FIRST: Place = Place { part: Part::Window, n: 0 };
-
 /// One request, ready to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shot {
@@ -91,10 +88,11 @@ impl Shots {
         self.shot(n, Place { part: Part::Window, n }, None)
     }
 
-    /// A sample of the target at this position of `LoadPlan::targets`; none beyond the last. Of an only target it is
-    /// request 0.
-    pub fn sample(&self, target: usize) -> Option<Shot> {
-        (target < self.targets.len()).then(|| self.shot(0, FIRST, Some(target)))
+    /// Samples of the target at this position of `LoadPlan::targets`, with the keys of the window's first requests; none
+    /// beyond the last target. Of an only target they are these requests.
+    pub fn samples(&self, target: usize, count: u64) -> impl Iterator<Item = Shot> {
+        let numbers = 0..if target < self.targets.len() { count } else { 0 };
+        numbers.map(move |n| self.shot(n, Place { part: Part::Window, n }, Some(target)))
     }
 
     /// Request `n` of a part.

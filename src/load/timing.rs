@@ -37,7 +37,7 @@ pub struct Timing {
 /// If the thread or a timer cannot be had.
 pub async fn timing(waits: u32, wait: Duration) -> anyhow::Result<Timing> {
     let (answer, timed) = oneshot::channel::<anyhow::Result<Timing>>();
-    on_a_thread(move |runtime| {
+    on_a_thread(&[], move |runtime| {
         let timed = runtime.and_then(|runtime| runtime.block_on(time(waits, wait)));
         // Who has gone does not want to know.
         drop(answer.send(timed));

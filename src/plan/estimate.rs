@@ -200,6 +200,7 @@ mod tests {
             targets: Vec::new(),
             stages: Vec::new(),
             search: None,
+            processors: None,
         };
         assert_eq!(trial_ns(&load), Some((2 + 15 + 2 + 4 + 5 + 1) * SECOND));
         // From 100 to 1000 in eleven steps of x1.25, the first one, and three into the last gap: fifteen of 4 s.

@@ -5,7 +5,7 @@ use super::codes;
 use super::notes::Notes;
 use super::types::{FillPlan, LoadPlan, ModelPlan, SearchPlan, StagePlan, Until, WarmupPlan};
 use super::view::View;
-use crate::spec::{Fill, Load, LoadModel, Search, Warmup};
+use crate::spec::{Fill, Load, LoadModel, Processors, Search, Warmup};
 use crate::units::sig3;
 
 /// Requests under way at most where an open profile states no number.
@@ -65,6 +65,10 @@ pub(super) fn resolve(
         targets: Vec::new(),
         stages,
         search,
+        processors: match load.processors {
+            None | Some(Processors::All) => None,
+            Some(Processors::Last(count)) => Some(count.get()),
+        },
     })
 }
 

@@ -1,8 +1,9 @@
 //! What Postgres plans for an endpoint's statement, prepared as the API prepares it.
 //!
 //! EXPLAIN with bound parameters would always show a custom plan. A prepared statement that runs often may get the generic
-//! one from its sixth execution on, so the statement is prepared with the same parameter types and explained seven times;
-//! the last plan is the one that the API's connections have settled on.
+//! one from its sixth execution on, so the statement is prepared with the same parameter types and explained six times
+//! before a plan counts: then it is one that the API's connections have settled on. Keys may be planned differently, so
+//! it is explained for a number of them.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -19,7 +20,9 @@ use crate::plan::{BindPlan, EndpointPlan, PlanNode};
 use crate::spec::ParamType;
 
 /// Executions after which Postgres has chosen between custom and generic plans (plancache.c looks at five).
-const EXECUTIONS: usize = 7;
+const SETTLING: usize = 6;
+/// For all explanations of a statement; each takes well under a millisecond.
+const EXPLAINING: Duration = Duration::from_secs(30);
 
 /// A plan and the hash of its shape.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,33 +33,52 @@ pub struct Explained {
     pub shape: String,
 }
 
+/// The plans that one statement gets for a number of keys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Samples {
+    /// That of the first key.
+    pub first: Explained,
+    /// One of each other shape, in the order in which they came.
+    pub others: Vec<Explained>,
+    /// Keys that were asked for.
+    pub keys: usize,
+}
+
+impl Samples {
+    /// One of each shape.
+    pub fn all(&self) -> impl Iterator<Item = &Explained> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+/// Name and value of a request's parameters, as text.
+pub type Params = [(String, String)];
+
 impl Session {
-    /// Explains an endpoint's statement with the parameters of one request (name and value as text).
+    /// Explains an endpoint's statement with the parameters of each of these requests, of which there is one at least.
     ///
     /// # Errors
     ///
-    /// If Postgres refuses the statement, or takes more than 30 s.
+    /// If Postgres refuses the statement, takes more than 30 s, or there is no request.
     pub async fn explain(
         &mut self,
         endpoint: &EndpointPlan,
-        params: &[(String, String)],
-    ) -> Result<Explained> {
-        let plan = timeout(Duration::from_secs(30), explain_last(&mut self.0, endpoint, params))
+        requests: &[&Params],
+    ) -> Result<Samples> {
+        timeout(EXPLAINING, explain_each(&mut self.0, endpoint, requests))
             .await
             .with_context(|| {
                 format!("explaining endpoint `{}` took longer than 30 s", endpoint.name)
             })?
-            .with_context(|| format!("cannot explain endpoint `{}`", endpoint.name))?;
-        let shape = shape_hash(&plan);
-        Ok(Explained { plan, shape })
+            .with_context(|| format!("cannot explain endpoint `{}`", endpoint.name))
     }
 }
 
-async fn explain_last(
+async fn explain_each(
     connection: &mut PgConnection,
     endpoint: &EndpointPlan,
-    params: &[(String, String)],
-) -> Result<Value> {
+    requests: &[&Params],
+) -> Result<Samples> {
     let types: Vec<&str> =
         endpoint.bind.iter().map(|bind| sql_type(type_of(endpoint, bind))).collect();
     let declared = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
@@ -66,6 +88,29 @@ async fn explain_last(
     )))
     .execute(&mut *connection)
     .await?;
+    // Postgres weighs the custom plans of its first executions, so these have keys of their own too.
+    for params in requests.iter().cycle().take(SETTLING) {
+        explain_once(connection, endpoint, params).await?;
+    }
+    let mut found: Vec<Explained> = Vec::new();
+    for params in requests {
+        let plan = explain_once(connection, endpoint, params).await?;
+        let shape = shape_hash(&plan);
+        if !found.iter().any(|known| known.shape == shape) {
+            found.push(Explained { plan, shape });
+        }
+    }
+    sqlx::raw_sql("DEALLOCATE querylab_probe").execute(&mut *connection).await?;
+    let mut found = found.into_iter();
+    let first = found.next().context("there is no request to explain it with")?;
+    Ok(Samples { first, others: found.collect(), keys: requests.len() })
+}
+
+async fn explain_once(
+    connection: &mut PgConnection,
+    endpoint: &EndpointPlan,
+    params: &Params,
+) -> Result<Value> {
     let values: Vec<Option<String>> =
         endpoint.bind.iter().map(|bind| value_of(endpoint, bind, params)).collect();
     // Postgres itself quotes the values: nothing is pasted into a statement here.
@@ -77,17 +122,10 @@ async fn explain_last(
         .bind(values)
         .fetch_one(&mut *connection)
         .await?;
-    let mut plan = Value::Null;
-    for _ in 0..EXECUTIONS {
-        let row =
-            sqlx::raw_sql(AssertSqlSafe(statement.clone())).fetch_one(&mut *connection).await?;
-        let text: String = row.try_get_unchecked(0)?;
-        let all: Value =
-            serde_json::from_str(&text).context("EXPLAIN (FORMAT JSON) was no JSON")?;
-        plan = all.get(0).cloned().unwrap_or(all);
-    }
-    sqlx::raw_sql("DEALLOCATE querylab_probe").execute(&mut *connection).await?;
-    Ok(plan)
+    let row = sqlx::raw_sql(AssertSqlSafe(statement)).fetch_one(&mut *connection).await?;
+    let text: String = row.try_get_unchecked(0)?;
+    let all: Value = serde_json::from_str(&text).context("EXPLAIN (FORMAT JSON) was no JSON")?;
+    Ok(all.get(0).cloned().unwrap_or(all))
 }
 
 fn type_of(endpoint: &EndpointPlan, bind: &BindPlan) -> ParamType {
@@ -97,11 +135,7 @@ fn type_of(endpoint: &EndpointPlan, bind: &BindPlan) -> ParamType {
     }
 }
 
-fn value_of(
-    endpoint: &EndpointPlan,
-    bind: &BindPlan,
-    params: &[(String, String)],
-) -> Option<String> {
+fn value_of(endpoint: &EndpointPlan, bind: &BindPlan, params: &Params) -> Option<String> {
     match bind {
         BindPlan::Value { text, .. } => Some(text.clone()),
         BindPlan::Param(position) => {

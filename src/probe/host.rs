@@ -5,6 +5,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use procfs::process::Process;
+use rustix::thread::{CpuSet, sched_getaffinity};
 
 /// The boot that process ids belong to.
 ///
@@ -22,6 +23,27 @@ pub fn start_ticks(pid: u32) -> Option<u64> {
     let stat = Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
     // A zombie has ended, whoever may still reap it.
     (stat.state != 'Z' && stat.state != 'X').then_some(stat.starttime)
+}
+
+/// The last so many of the processors that this process may run on; none named where it may run on no more than those, or
+/// where no number is wanted. The first one is left to the machine: it usually serves the interrupts.
+///
+/// # Errors
+///
+/// If the kernel does not say.
+pub fn processors(wanted: Option<u32>) -> Result<Vec<usize>> {
+    let Some(wanted) = wanted else { return Ok(Vec::new()) };
+    let allowed = sched_getaffinity(None).context("cannot read which processors may be used")?;
+    let numbers = (0..CpuSet::MAX_CPU).filter(|number| allowed.is_set(*number));
+    Ok(last_of(numbers.collect(), wanted))
+}
+
+fn last_of(mut numbers: Vec<usize>, wanted: u32) -> Vec<usize> {
+    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+    match numbers.len().checked_sub(wanted) {
+        None | Some(0) => Vec::new(),
+        Some(first) => numbers.split_off(first),
+    }
 }
 
 /// Processor, memory, kernel and the like, as short texts. Nothing that names the machine or its user.
@@ -67,16 +89,27 @@ pub fn host() -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_processors_are_taken_and_none_is_named_where_that_would_be_all() {
+        assert_eq!(last_of(vec![0, 1, 4, 5], 1), [5]);
+        assert_eq!(last_of(vec![0, 1, 4, 5], 3), [1, 4, 5]);
+        assert!(last_of(vec![0, 1], 2).is_empty() && last_of(vec![0, 1], 9).is_empty());
+        assert!(processors(None).expect("no question").is_empty());
+        assert!(processors(Some(1024)).expect("the kernel says").is_empty());
+    }
+
     #[test]
     fn this_process_has_started_and_nobody_with_an_impossible_pid_has() {
-        assert!(super::start_ticks(std::process::id()).is_some());
-        assert_eq!(super::start_ticks(u32::MAX), None);
-        assert_eq!(super::boot_id().unwrap().len(), 36);
+        assert!(start_ticks(std::process::id()).is_some());
+        assert_eq!(start_ticks(u32::MAX), None);
+        assert_eq!(boot_id().unwrap().len(), 36);
     }
 
     #[test]
     fn the_machine_is_described_by_its_cores_and_memory() {
-        let host = super::host();
+        let host = host();
         assert!(host["cores"].parse::<u32>().unwrap() >= 1);
         assert!(host["memory_bytes"].parse::<u64>().unwrap() > 1 << 26);
     }

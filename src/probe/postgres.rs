@@ -30,6 +30,8 @@ pub struct DatabaseStats {
     pub buffers_read: u64,
     /// Bytes of temporary files.
     pub temp_bytes: u64,
+    /// Where the write-ahead log of the whole server ends, in bytes since its beginning.
+    pub wal_bytes: u64,
 }
 
 impl DatabaseStats {
@@ -47,6 +49,7 @@ impl DatabaseStats {
             buffers_hit: self.buffers_hit.saturating_sub(before.buffers_hit),
             buffers_read: self.buffers_read.saturating_sub(before.buffers_read),
             temp_bytes: self.temp_bytes.saturating_sub(before.temp_bytes),
+            wal_bytes: self.wal_bytes.saturating_sub(before.wal_bytes),
         }
     }
 }
@@ -217,6 +220,10 @@ async fn read_stats(connection: &mut PgConnection) -> Result<DatabaseStats> {
             .fetch_one(&mut *connection)
             .await?;
     stats.temp_bytes = count(&row, 0)?;
+    let row = sqlx::query("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8")
+        .fetch_one(&mut *connection)
+        .await?;
+    stats.wal_bytes = count(&row, 0)?;
     Ok(stats)
 }
 

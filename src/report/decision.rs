@@ -213,9 +213,12 @@ pub(super) fn accounting(results: &Results) -> String {
         return "**no**: no window was measured.".into();
     }
     if broken.is_empty() {
+        // Older results don't know what Nginx counted.
+        let mut witnesses = results.trials.iter().filter_map(|trial| trial.witness.as_ref());
+        let nginx = if witnesses.all(|w| w.nginx_requests.is_some()) { "Nginx, " } else { "" };
         return format!(
             "yes (n = {}): due = sent + dropped and sent = answered + failed in each of {windows} windows, and client, \
-             API, Redis and Postgres agree over each trial.",
+             {nginx}API, Redis and Postgres agree over each trial.",
             count(due)
         );
     }

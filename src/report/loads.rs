@@ -28,7 +28,7 @@ pub(super) fn describe(results: &Results, load: &str) -> String {
     for variant in &plan.variants {
         let Some(other) = cell(results, &variant.name, load) else { continue };
         let theirs = &other.plan.drive;
-        if !theirs.arrives_like(drive) {
+        if arrives(theirs) != arrives(drive) {
             text.extend(["; ", &code(&variant.name), ": ", &arrives(theirs)]);
         }
         if theirs.duration_ns != drive.duration_ns {

@@ -164,6 +164,9 @@ fn counted(metric: Metric, window: &Window, witness: &Witness) -> Result<f64, Mi
         let used = witness.resources.get(component).ok_or(Missing::NotMeasured)?;
         used.pss_bytes.map(|bytes| bytes as f64).ok_or(Missing::NotMeasured)
     };
+    let known = |sum: Option<u64>| {
+        sum.ok_or(Missing::NotMeasured).and_then(|sum| per(sum as f64, witness.api_requests))
+    };
     match metric {
         Metric::PostgresCpuShare => share("postgres"),
         Metric::RedisCpuShare => share("redis"),
@@ -182,6 +185,9 @@ fn counted(metric: Metric, window: &Window, witness: &Witness) -> Result<f64, Mi
             per((witness.buffers_hit + witness.buffers_read) as f64, witness.api_requests)
         }
         Metric::StatementsPerRequest => per(witness.api_statements as f64, witness.api_requests),
+        Metric::TempBytesPerRequest => per(witness.temp_bytes as f64, witness.api_requests),
+        Metric::WalBytesPerRequest => known(witness.wal_bytes),
+        Metric::RedisOperationsPerRequest => known(witness.redis_operations),
         Metric::PostgresCpuPerRequest => cpu("postgres"),
         Metric::ApiCpuPerRequest => cpu("api"),
         Metric::RedisCpuPerRequest => cpu("redis"),
@@ -218,6 +224,11 @@ pub(super) fn arrives(plan: &LoadPlan) -> String {
         })
         .collect();
     let mut text = model(&plan.model);
+    match plan.processors {
+        None => {}
+        Some(1) => text += ", generator and servers on 1 processor",
+        Some(count) => text = format!("{text}, generator and servers on {count} processors"),
+    }
     if !stages.is_empty() {
         text = format!("{text} at first: {}", stages.join(", then "));
     }

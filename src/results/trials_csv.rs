@@ -57,7 +57,7 @@ pub fn trials_table(trials: &[TrialRecord]) -> Table {
 
 type Text = fn(&Witness) -> Option<String>;
 /// Columns that came later, in the order in which they came.
-const LATER: [(&str, Text); 18] = [
+const LATER: [(&str, Text); 20] = [
     ("api_refused", |w| text(w.api_refused)),
     ("api_unconnected", |w| text(w.api_unconnected)),
     ("api_cache_bypasses", |w| text(w.api_cache_bypasses)),
@@ -76,6 +76,8 @@ const LATER: [(&str, Text); 18] = [
     ("path_nginx_ns", |w| text(w.paths.as_ref().map(|s| s.nginx_ns))),
     ("path_api_ns", |w| text(w.paths.as_ref().map(|s| s.api_ns))),
     ("path_whole_ns", |w| text(w.paths.as_ref().map(|s| s.whole_ns))),
+    ("wal_bytes", |w| text(w.wal_bytes)),
+    ("redis_operations", |w| text(w.redis_operations)),
 ];
 
 type WindowFigure = fn(&Window) -> Option<f64>;

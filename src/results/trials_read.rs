@@ -181,6 +181,8 @@ fn witness(row: &Row<'_>) -> Result<Option<Witness>> {
         buffers_hit: needed(row, "buffers_hit")?,
         buffers_read: needed(row, "buffers_read")?,
         temp_bytes: needed(row, "temp_bytes")?,
+        wal_bytes: later(row, "wal_bytes")?,
+        redis_operations: later(row, "redis_operations")?,
         redis_hits: cell(row, "redis_hits")?,
         redis_misses: cell(row, "redis_misses")?,
         redis_evicted: cell(row, "redis_evicted")?,

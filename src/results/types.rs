@@ -221,6 +221,12 @@ pub struct Witness {
     pub buffers_read: u64,
     /// Temporary bytes.
     pub temp_bytes: u64,
+    /// Bytes of write-ahead log, over the whole server; not known in older results, like the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wal_bytes: Option<u64>,
+    /// Commands on keys that Redis took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis_operations: Option<u64>,
     /// Redis `keyspace_hits`.
     pub redis_hits: Option<u64>,
     /// Redis `keyspace_misses`.

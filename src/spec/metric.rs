@@ -49,6 +49,12 @@ pub enum Metric {
     BuffersPerRequest,
     /// SQL statements for each request.
     StatementsPerRequest,
+    /// Bytes of write-ahead log for each request.
+    WalBytesPerRequest,
+    /// Bytes of temporary files for each request.
+    TempBytesPerRequest,
+    /// Commands on keys that Redis took, for each request.
+    RedisOperationsPerRequest,
     /// CPU time of Postgres for each request.
     PostgresCpuPerRequest,
     /// CPU time of the API for each request.
@@ -124,7 +130,7 @@ pub enum Better {
 
 impl Metric {
     /// Every metric, in the order of this page.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 44] = [
         Self::ResponseTimeP50,
         Self::ResponseTimeP90,
         Self::ResponseTimeP95,
@@ -145,6 +151,9 @@ impl Metric {
         Self::IndexScansPerRequest,
         Self::BuffersPerRequest,
         Self::StatementsPerRequest,
+        Self::WalBytesPerRequest,
+        Self::TempBytesPerRequest,
+        Self::RedisOperationsPerRequest,
         Self::PostgresCpuPerRequest,
         Self::ApiCpuPerRequest,
         Self::RedisCpuPerRequest,
@@ -191,6 +200,9 @@ impl Metric {
             Self::IndexScansPerRequest => "index_scans_per_request",
             Self::BuffersPerRequest => "buffers_per_request",
             Self::StatementsPerRequest => "statements_per_request",
+            Self::WalBytesPerRequest => "wal_bytes_per_request",
+            Self::TempBytesPerRequest => "temp_bytes_per_request",
+            Self::RedisOperationsPerRequest => "redis_operations_per_request",
             Self::PostgresCpuPerRequest => "postgres_cpu_per_request",
             Self::ApiCpuPerRequest => "api_cpu_per_request",
             Self::RedisCpuPerRequest => "redis_cpu_per_request",
@@ -226,14 +238,17 @@ impl Metric {
             | Self::ApiCpuShare => Unit::CoreShare,
             Self::IndexBytes
             | Self::TableBytes
+            | Self::WalBytesPerRequest
+            | Self::TempBytesPerRequest
             | Self::PostgresPssBytes
             | Self::RedisPssBytes
             | Self::NginxPssBytes
             | Self::ApiPssBytes => Unit::Bytes,
             Self::NetworkRate => Unit::BytesPerSecond,
-            Self::IndexScansPerRequest | Self::BuffersPerRequest | Self::StatementsPerRequest => {
-                Unit::Number
-            }
+            Self::IndexScansPerRequest
+            | Self::BuffersPerRequest
+            | Self::StatementsPerRequest
+            | Self::RedisOperationsPerRequest => Unit::Number,
             _ => Unit::Micros,
         }
     }

@@ -9,7 +9,9 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, getppid, getrlimit, set_dumpable_behavior,
     set_parent_process_death_signal, setrlimit, umask,
 };
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::thread::{
+    CpuSet, sched_setaffinity, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
 
 use super::process;
 use super::protocol::{ChildSpec, Program};
@@ -63,6 +65,11 @@ fn prepare(spec: &ChildSpec) -> Result<(), String> {
     let parent = getppid().map_or(0, |p| p.as_raw_nonzero().get());
     if parent != spec.guard {
         return Err("the guard is gone already".into());
+    }
+    if !spec.processors.is_empty() {
+        let mut set = CpuSet::new();
+        spec.processors.iter().for_each(|number| set.set(*number));
+        sched_setaffinity(None, &set).map_err(step("keep to its processors"))?;
     }
     umask(rustix::fs::Mode::from_raw_mode(0o077));
     rustix::process::chdir(&spec.home)

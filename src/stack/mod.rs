@@ -50,4 +50,5 @@ pub use protocol::Keep;
 pub use room::SharedMemory;
 pub use running::{SettingsInForce, Stack};
 pub use session::{Needs, Session, SessionOptions, Setup};
+pub use shared::Place;
 pub use surroundings::Surroundings;

@@ -12,7 +12,7 @@ use super::ports::free_port;
 use super::protocol::{Program, StopStep};
 use super::redis::forget_socket;
 use super::scratch::check_socket;
-use super::shared::{Running, Server, Shared};
+use super::shared::{Place, Running, Server, Shared};
 use super::workshop::{As, Errand, last_lines};
 use super::{http, identity};
 use crate::plan::StackPlan;
@@ -132,11 +132,12 @@ pub(super) async fn start(
     shared: &Arc<Shared>,
     plan: &StackPlan,
     api_sockets: &[PathBuf],
+    place: &Place,
 ) -> Result<Nginx, StackError> {
     let settings = settings(plan)?;
     let mut refusal = StackError::Environment("Nginx was not started".into());
     for _ in 0..TRIES {
-        match attempt(shared, &settings, api_sockets, free_port()?).await {
+        match attempt(shared, &settings, (api_sockets, place), free_port()?).await {
             Err(error) if error.text().contains("Address already in use") => refusal = error,
             other => return other,
         }
@@ -147,7 +148,7 @@ pub(super) async fn start(
 async fn attempt(
     shared: &Arc<Shared>,
     settings: &Settings,
-    api_sockets: &[PathBuf],
+    (api_sockets, place): (&[PathBuf], &Place),
     port: u16,
 ) -> Result<Nginx, StackError> {
     let workshop = &shared.workshop;
@@ -177,7 +178,7 @@ async fn attempt(
             death_signal: 15,
             open_files,
             rank: 1,
-            padding: 0,
+            place: place.unpadded(),
             stop: &STOP,
         })
         .await?;

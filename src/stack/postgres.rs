@@ -14,7 +14,7 @@ use super::error::{StackError, environment};
 use super::locate::Part;
 use super::postgres_settings::{self, PORT, TELLING, settings, verify};
 use super::protocol::{Program, StopStep};
-use super::shared::{Running, Server, Shared};
+use super::shared::{Place, Running, Server, Shared};
 use super::workshop::{As, Errand, last_lines};
 use super::{identity, shared_memory};
 use crate::plan::{PostgresAddress, ServerPlan};
@@ -203,7 +203,7 @@ pub(super) async fn init(shared: &Shared) -> Result<(), StackError> {
 pub(super) async fn start(
     shared: &Arc<Shared>,
     plan: &ServerPlan,
-    connections: u32,
+    (connections, place): (u32, &Place),
     notice: &mut dyn FnMut(String),
 ) -> Result<Postgres, StackError> {
     let settings = settings(shared, plan, connections, notice)?;
@@ -226,7 +226,7 @@ pub(super) async fn start(
         death_signal: 2,
         open_files: 65_536,
         rank: 3,
-        padding: 0,
+        place: place.unpadded(),
         stop: &STOP,
     };
     let running = shared.start(server).await?;

@@ -91,6 +91,9 @@ pub(super) struct ChildSpec {
     pub death_signal: i32,
     /// Open files that it needs.
     pub open_files: u64,
+    /// Processors that it keeps to; none named: all.
+    #[serde(default)]
+    pub processors: Vec<usize>,
     /// The guard's pid; filled in by the guard.
     #[serde(default)]
     pub guard: i32,

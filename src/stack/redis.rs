@@ -13,7 +13,7 @@ use super::identity;
 use super::locate::Part;
 use super::protocol::{Program, StopStep};
 use super::scratch::check_socket;
-use super::shared::{Running, Server, Shared};
+use super::shared::{Place, Running, Server, Shared};
 use crate::plan::{RedisAddress, ServerPlan};
 
 /// For the first answer.
@@ -77,7 +77,11 @@ pub(super) fn address(shared: &Shared) -> RedisAddress {
 }
 
 /// Starts Redis and waits until it answers with the settings that were asked for.
-pub(super) async fn start(shared: &Arc<Shared>, plan: &ServerPlan) -> Result<Redis, StackError> {
+pub(super) async fn start(
+    shared: &Arc<Shared>,
+    plan: &ServerPlan,
+    place: &Place,
+) -> Result<Redis, StackError> {
     let workshop = &shared.workshop;
     let home = workshop.scratch.home("redis", &workshop.identity)?;
     let socket = socket(shared);
@@ -105,7 +109,7 @@ pub(super) async fn start(shared: &Arc<Shared>, plan: &ServerPlan) -> Result<Red
             death_signal: 15,
             open_files: 65_536,
             rank: 2,
-            padding: 0,
+            place: place.unpadded(),
             stop: &STOP,
         })
         .await?;

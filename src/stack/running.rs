@@ -12,7 +12,7 @@ use super::postgres::{self, Postgres, Role};
 use super::protocol::{Program, StopStep};
 use super::redis::{self, Redis, forget_socket};
 use super::scratch::check_socket;
-use super::shared::{Running, Server, Shared};
+use super::shared::{Place, Running, Server, Shared};
 use super::{http, identity};
 use crate::plan::{ApiLaunch, ApiPlan, PostgresAddress, RedisAddress, StackPlan};
 
@@ -144,17 +144,16 @@ fn requests(status: &str) -> Option<u64> {
     after.split_ascii_whitespace().nth(2)?.parse().ok()
 }
 
-/// Starts everything that a cell needs, the API with so many more bytes of environment; where one fails, those before it are stopped again.
+/// Starts everything that a cell needs at its place; where one fails, those before it are stopped again.
 pub(super) async fn start(
     shared: &Arc<Shared>,
     plan: &StackPlan,
     api: &ApiPlan,
-    (database, padding): (&str, usize),
+    (database, place): (&str, &Place),
     notice: &mut dyn FnMut(String),
 ) -> Result<Stack, StackError> {
     let mut started = Started::default();
-    match Box::pin(start_all(shared, plan, api, (database, padding), (&mut started, notice))).await
-    {
+    match Box::pin(start_all(shared, plan, api, (database, place), (&mut started, notice))).await {
         Ok(stack) => Ok(stack),
         Err(error) => {
             // The reason why is worth more than a second one from stopping.
@@ -168,17 +167,17 @@ async fn start_all(
     shared: &Arc<Shared>,
     plan: &StackPlan,
     api: &ApiPlan,
-    (database, padding): (&str, usize),
+    (database, place): (&str, &Place),
     (started, notice): (&mut Started, &mut dyn FnMut(String)),
 ) -> Result<Stack, StackError> {
     let pool = api.pool.size.saturating_add(api.pool.max_overflow);
     let connections = plan.api_instances.saturating_mul(pool);
-    let postgres = postgres::start(shared, &plan.postgres, connections, notice).await?;
+    let postgres = postgres::start(shared, &plan.postgres, (connections, place), notice).await?;
     started.0.push(postgres.running.clone());
     let redis = match &plan.redis {
         None => None,
         Some(plan) => {
-            let redis = redis::start(shared, plan).await?;
+            let redis = redis::start(shared, plan, place).await?;
             started.0.push(redis.running.clone());
             Some(redis)
         }
@@ -191,7 +190,7 @@ async fn start_all(
     };
     let mut apis = Vec::new();
     for number in 0..plan.api_instances {
-        let one = start_api(shared, number, &launch, plan.client_connections, padding).await?;
+        let one = start_api(shared, number, &launch, plan.client_connections, place).await?;
         started.0.push(one.running.clone());
         apis.push(one);
     }
@@ -199,7 +198,7 @@ async fn start_all(
         wait_for_api(shared, one).await?;
     }
     let sockets: Vec<PathBuf> = apis.iter().map(|a| a.socket.clone()).collect();
-    let nginx = nginx::start(shared, plan, &sockets).await?;
+    let nginx = nginx::start(shared, plan, &sockets, place).await?;
     let address = nginx.address;
     Ok(Stack { address, shared: Arc::clone(shared), postgres, redis, apis, nginx })
 }
@@ -209,7 +208,7 @@ async fn start_api(
     number: u32,
     launch: &ApiLaunch,
     client_connections: u32,
-    padding: usize,
+    place: &Place,
 ) -> Result<Api, StackError> {
     let workshop = &shared.workshop;
     let name = format!("api-{number}");
@@ -229,7 +228,7 @@ async fn start_api(
             death_signal: 15,
             open_files: u64::from(client_connections).saturating_add(4096),
             rank: 0,
-            padding,
+            place: place.clone(),
             stop: &STOP,
         })
         .await?;

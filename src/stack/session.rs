@@ -10,7 +10,7 @@ use super::locate::{Part, show_version};
 use super::postgres::{self, Postgres};
 use super::protocol::Keep;
 use super::running::{self, Stack};
-use super::shared::Shared;
+use super::shared::{Place, Shared};
 use super::surroundings::Surroundings;
 use crate::plan::{ApiPlan, ServerPlan, StackPlan};
 
@@ -140,7 +140,7 @@ impl Session {
         plan: &ServerPlan,
         notice: &mut dyn FnMut(String),
     ) -> Result<Postgres, StackError> {
-        postgres::start(&self.shared, plan, 0, notice).await
+        postgres::start(&self.shared, plan, (0, &Place::default()), notice).await
     }
 
     /// Starts the servers of a cell on the session's cluster; the API uses `database`. Postgres must not be running.
@@ -151,19 +151,19 @@ impl Session {
         database: &str,
         notice: &mut dyn FnMut(String),
     ) -> Result<Stack, StackError> {
-        self.start_padded(plan, api, database, 0, notice).await
+        self.start_stack_at(&Place::default(), plan, api, database, notice).await
     }
 
-    /// The same with `padding` more bytes in the environment of the API, which moves where its stack begins.
-    pub async fn start_padded(
+    /// The same at a place of its own.
+    pub async fn start_stack_at(
         &self,
+        place: &Place,
         plan: &StackPlan,
         api: &ApiPlan,
         database: &str,
-        padding: usize,
         notice: &mut dyn FnMut(String),
     ) -> Result<Stack, StackError> {
-        Box::pin(running::start(&self.shared, plan, api, (database, padding), notice)).await
+        Box::pin(running::start(&self.shared, plan, api, (database, place), notice)).await
     }
 
     /// Stops whatever still runs, ends the guard, removes the folder (or keeps it) and verifies both.

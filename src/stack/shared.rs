@@ -68,6 +68,22 @@ impl Secrets {
     }
 }
 
+/// Where in memory and on which processors servers run: a trial's own circumstances.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Bytes that the environment of the API is padded with, which moves where its stack begins.
+    pub padding_bytes: usize,
+    /// Processors that all servers keep to; none named: they go where the kernel puts them.
+    pub processors: Vec<usize>,
+}
+
+impl Place {
+    /// The same processors, nothing padded.
+    pub(super) fn unpadded(&self) -> Self {
+        Self { padding_bytes: 0, processors: self.processors.clone() }
+    }
+}
+
 /// A server to start.
 pub(super) struct Server {
     /// Its name.
@@ -76,8 +92,8 @@ pub(super) struct Server {
     pub program: Program,
     /// Its working folder.
     pub home: PathBuf,
-    /// Bytes that its environment is padded with.
-    pub padding: usize,
+    /// Bytes that its environment is padded with, and its processors.
+    pub place: Place,
     /// What the death of the guard does to it.
     pub death_signal: i32,
     /// Open files.
@@ -117,8 +133,9 @@ impl Shared {
         let mut child = Workshop::child(&server.name, server.program, server.home, user);
         child.death_signal = server.death_signal;
         child.open_files = server.open_files;
-        if server.padding > 0 {
-            child.env.insert("PADDING".into(), "x".repeat(server.padding));
+        child.processors = server.place.processors;
+        if server.place.padding_bytes > 0 {
+            child.env.insert("PADDING".into(), "x".repeat(server.place.padding_bytes));
         }
         let spec = StartSpec {
             child,

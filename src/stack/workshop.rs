@@ -144,6 +144,7 @@ impl Workshop {
             user,
             death_signal: TERM,
             open_files: 1024,
+            processors: Vec::new(),
             guard: 0,
         }
     }

@@ -135,6 +135,7 @@ async fn drive(plan: &Plan, load: &LoadPlan, address: SocketAddr) -> anyhow::Res
             extras: Extras::default(),
         },
         samples: None,
+        processors: Vec::new(),
     };
     let (phases, _) = mpsc::unbounded_channel();
     let (_cancel, cancelled) = watch::channel(false);

@@ -7,7 +7,7 @@ use tokio::time::Duration;
 use super::scripts::{Run, closed, drive, near, on_paused_clock, open, reply, right, scripted};
 use crate::load::fixtures::{MS, S, example, users};
 use crate::load::places::Part;
-use crate::load::{PhaseEvent, Shots, StepEnd};
+use crate::load::{PhaseEvent, Shot, Shots, StepEnd};
 use crate::plan::{
     DistributionPlan, DrawPlan, DrawSource, LoadPlan, SearchPlan, StagePlan, TargetPlan,
 };
@@ -161,14 +161,16 @@ fn each_target_of_a_mix_has_a_sample_and_can_be_aimed_at_however_rare_it_is() {
     let targets = vec![target("/often", 1e12), target("/rare", 1.0)];
     let shots = Shots::new(&LoadPlan { targets, ..example() }, &[users(100)], 1, 2).expect("good");
     for (position, path) in ["/often?k=", "/rare?k="].into_iter().enumerate() {
-        let sample = shots.sample(position).expect("a sample");
+        let samples: Vec<Shot> = shots.samples(position, 3).collect();
+        assert_eq!(samples.len(), 3);
+        let sample = &samples[2];
         assert!(sample.target == position && sample.uri.starts_with(path), "{}", sample.uri);
         let aimed = shots.aimed(Part::Check, 5, position);
         assert!(aimed.target == position && aimed.uri.starts_with(path), "{}", aimed.uri);
     }
-    assert_eq!(shots.sample(2), None);
+    assert_eq!(shots.samples(2, 3).next(), None);
     // What falls to a target by its weight is what is aimed at it.
-    assert_eq!(shots.sample(0), Some(shots.get(0)));
+    assert!(shots.samples(0, 4).eq((0..4).map(|n| shots.get(n))));
     assert_eq!(shots.draw(Part::Warmup, 7), shots.aimed(Part::Warmup, 7, 0));
 }
 

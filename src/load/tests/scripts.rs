@@ -159,6 +159,7 @@ pub(super) fn job(plan: LoadPlan, address: std::net::SocketAddr) -> Job {
         arrivals_seed: 3,
         requests,
         samples: None,
+        processors: Vec::new(),
     }
 }
 

@@ -30,6 +30,9 @@ pub struct LoadPlan {
     /// Looks for the rate of the window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchPlan>,
+    /// Processors that generator and servers share; none: all that there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processors: Option<u32>,
 }
 
 impl LoadPlan {
@@ -46,7 +49,8 @@ impl LoadPlan {
         }
     }
 
-    /// Whether another load arrives in the same way, so that latencies under both can be compared.
+    /// Whether another load arrives in the same way, so that latencies under both can be compared. The processors are a
+    /// factor like others.
     pub fn arrives_like(&self, other: &Self) -> bool {
         (&self.model, &self.stages, &self.search) == (&other.model, &other.stages, &other.search)
     }

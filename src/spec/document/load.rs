@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::processors::Processors;
 use crate::spec::Metric;
 use crate::units::{Rate, Share, Span};
 
@@ -34,6 +35,9 @@ pub struct Load {
     #[serde(default)]
     #[schemars(range(min = 1, max = 10_000))]
     pub connections: Option<u32>,
+    /// Processors that the generator and the servers of a trial share, the machine's last ones. Left out: all of them.
+    #[serde(default)]
+    pub processors: Option<Processors>,
     /// A request without an answer by then has failed.
     #[serde(default = "timeout")]
     pub timeout: Span,
