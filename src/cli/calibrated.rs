@@ -68,7 +68,7 @@ pub(super) fn page(c: &Calibration) -> String {
     let blocks = c.noise.blocks;
     write!(
         page,
-        "\nSent by the clock, at Nginx' static answer:\n{schedule}\n\nThe same variant twice, 1 user, {blocks} blocks, \
+        "\nSent by the clock, at Nginx' static answer:\n{schedule}\n\nThe same variant twice, 1 user on 1 processor, {blocks} blocks, \
          windows of {window}:\n{noise}\n\nA scatter is the standard deviation of a block's log-ratio. What blocks show is a \
          difference\nthat four of five runs find at 95 %. Another load or variant may scatter otherwise.\n"
     )
