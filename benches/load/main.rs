@@ -27,7 +27,7 @@ use crate::server::Server;
 /// Rows of the table where nobody says how many.
 const ROWS: u64 = 1_000_000;
 /// Rounds where nobody says how many.
-const ROUNDS: usize = 3;
+const ROUNDS: u64 = 3;
 /// Rows of pgbench's table of accounts in one unit of its scale.
 const PER_SCALE: u64 = 100_000;
 
@@ -37,7 +37,7 @@ async fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let number = |at: usize| words.get(at).map(|word| word.parse::<u64>()).transpose();
     let rows = number(0).context("ROWS is a number")?.unwrap_or(ROWS);
-    let rounds = number(1).context("ROUNDS is a number")?.map_or(ROUNDS, |n| n as usize);
+    let rounds = number(1).context("ROUNDS is a number")?.unwrap_or(ROUNDS);
     ensure!(rows >= PER_SCALE && rounds > 0, "at least {PER_SCALE} rows, and one round");
     let server = Server::start().await?;
     let users = tables::users(rows, tables::Key::Without)?;

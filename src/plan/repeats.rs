@@ -82,7 +82,7 @@ fn repeats<'c>(seed: u64, table: &TableSpec, names: &'c [String]) -> Option<(&'c
     let columns: Vec<ColumnSpec> = columns.into_iter().cloned().collect();
     let count = columns.len();
     let rows = Rows::new(seed, TableSpec { columns, ..table.clone() }).ok()?;
-    let mut seen = BTreeMap::new();
+    let mut rows_with = BTreeMap::new();
     for row in 1..=table.rows.min(LOOKED_AT) {
         // NULL is not the same as NULL.
         let Some(values) =
@@ -91,7 +91,7 @@ fn repeats<'c>(seed: u64, table: &TableSpec, names: &'c [String]) -> Option<(&'c
             continue;
         };
         let shown = values.join(", ");
-        if let Some(earlier) = seen.insert(values, row) {
+        if let Some(earlier) = rows_with.insert(values, row) {
             let shown: String = shown.chars().take(60).collect();
             return Some((first, format!("rows {earlier} and {row} both have `{shown}`")));
         }
@@ -101,9 +101,9 @@ fn repeats<'c>(seed: u64, table: &TableSpec, names: &'c [String]) -> Option<(&'c
 
 /// How many numbers there are, where so many draws can't all be different.
 fn too_few(rows: u64, column: &ColumnSpec) -> Option<String> {
-    let (min, max) = match column.generator {
-        Generator::Integer { min, max } | Generator::Numeric { min, max, .. } => (min, max),
-        _ => return None,
+    let (Generator::Integer { min, max } | Generator::Numeric { min, max, .. }) = column.generator
+    else {
+        return None;
     };
     let numbers = max.abs_diff(min) as f64 + 1.0;
     let drawn = rows as f64 * (1.0 - column.null_ratio);

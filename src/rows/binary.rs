@@ -229,10 +229,13 @@ fn put_day(day: i64, out: &mut Vec<u8>) {
 /// Units of the last of `scale` digits after the point, which are 9 at most.
 fn put_numeric(units: i64, scale: u32, out: &mut Vec<u8>) {
     const BASE: u64 = 10_000;
-    let one = 10_u64.pow(scale.min(9));
-    let groups = scale.min(9).div_ceil(4);
+    const ONES: [u64; 10] =
+        [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+    let scale = (scale as usize).min(9);
+    let (one, groups) = (ONES[scale], scale.div_ceil(4));
     let (mut before, after) = (units.unsigned_abs() / one, units.unsigned_abs() % one);
-    let mut after = after * (BASE.pow(groups) / one);
+    // As many digits as fill the groups: 12 where nine are asked for.
+    let mut after = after * ([1, BASE, BASE * BASE, BASE * BASE * BASE][groups] / one);
     // The least significant digit first: three after the point at most, five before it.
     let mut digits = [0_u16; 8];
     let mut used = 0;
@@ -250,12 +253,13 @@ fn put_numeric(units: i64, scale: u32, out: &mut Vec<u8>) {
     let low = digits.iter().take_while(|digit| **digit == 0).count();
     let high = digits.iter().rev().take_while(|digit| **digit == 0).count();
     let shown = if low < used { &digits[low..used - high] } else { &[] };
-    let weight = if shown.is_empty() { 0 } else { (used - high) as i16 - groups as i16 - 1 };
-    let sign = if units < 0 { 0x4000_u16 } else { 0 };
-    out.extend_from_slice(&(shown.len() as u16).to_be_bytes());
+    // Eight digits at most, three of them after the point.
+    let small = |n: usize| i16::try_from(n).unwrap_or(i16::MAX);
+    let weight = if shown.is_empty() { 0 } else { small(used - high) - small(groups) - 1 };
+    out.extend_from_slice(&small(shown.len()).to_be_bytes());
     out.extend_from_slice(&weight.to_be_bytes());
-    out.extend_from_slice(&sign.to_be_bytes());
-    out.extend_from_slice(&(scale as u16).to_be_bytes());
+    out.extend_from_slice(if units < 0 { &[0x40, 0] } else { &[0, 0] });
+    out.extend_from_slice(&small(scale).to_be_bytes());
     for digit in shown.iter().rev() {
         out.extend_from_slice(&digit.to_be_bytes());
     }
@@ -343,7 +347,7 @@ mod tests {
         let mut units = 0_i128;
         for at in 0..count {
             let power = 4 * (weight - i32::from(at)) + i32::try_from(scale).expect("small");
-            let digit = i128::from(word(4 + at as usize));
+            let digit = i128::from(word(4 + usize::try_from(at).expect("a count")));
             units += if power >= 0 {
                 digit * 10_i128.pow(power.unsigned_abs())
             } else {

@@ -228,6 +228,50 @@ async fn connect(address: &PostgresAddress) -> PgConnection {
         .unwrap()
 }
 
+/// What Postgres itself makes of the values; each of these is true.
+const TRUTHS: &[&str] = &[
+    "(SELECT count(*) = 50 AND count(boss) BETWEEN 10 AND 40 FROM makers)",
+    "(SELECT count(*) = 3000 FROM orders JOIN users ON users.id = user_id)",
+    // The hottest of 400 has far more than its share of 7.5 rows.
+    "(SELECT max(c) > 200 FROM (SELECT count(*) AS c FROM orders GROUP BY hot_user) AS x)",
+    "(SELECT min(c) = 60 AND max(c) = 60 FROM (SELECT count(*) AS c FROM orders GROUP BY maker) AS x)",
+    "(SELECT max(c) > 100 FROM (SELECT count(*) AS c FROM orders GROUP BY line_of) AS x)",
+    "(SELECT bool_and(extract(isodow FROM office::timestamp) < 6 \
+      AND extract(hour FROM office::timestamp) BETWEEN 9 AND 16) FROM orders)",
+    "(SELECT bool_and(late >= '0' AND late <= '14 days') FROM orders)",
+    "(SELECT bool_and(due - day BETWEEN 0 AND 30) FROM orders)",
+    "(SELECT max(c) = 1 FROM (SELECT count(DISTINCT company) AS c FROM orders GROUP BY zip) AS x)",
+    "(SELECT bool_and(details->>'a \"b\"' = 'quote\"back\\slash') FROM orders)",
+    "(SELECT bool_and(wide#>'{in,none}' = 'null') FROM orders)",
+    "(SELECT count(*) > 0 FROM orders WHERE 'f\\g' = ANY (tags))",
+    "(SELECT count(*) > 100 FROM orders WHERE search @@ to_tsquery('simple', 'along | also'))",
+    "(SELECT bool_and(address << '10.0.0.0/8' AND six << '2001:db8::/32') FROM orders)",
+    "(SELECT avg(bell) BETWEEN -0.05 AND 0.05 AND stddev(bell) BETWEEN 0.3 AND 0.37 FROM orders)",
+    "(SELECT avg(total) BETWEEN 55 AND 65 FROM orders)",
+    // Moments rise with the rows, and rows lie by their number but where one fits into a gap before.
+    "(SELECT bool_and(created_at >= before) FROM \
+      (SELECT created_at, lag(created_at) OVER (ORDER BY n) AS before FROM orders) AS x)",
+    "(SELECT corr(n, place) > 0.99 FROM \
+      (SELECT n, row_number() OVER (ORDER BY ctid) AS place FROM orders) AS x)",
+    // Shuffled ones don't.
+    "(SELECT abs(corr(n, place)) < 0.2 FROM \
+      (SELECT n, row_number() OVER (ORDER BY ctid) AS place FROM users) AS x)",
+    // Moments are UTC, whatever a migration has set.
+    "(SELECT bool_and(extract(epoch FROM at) = 1704067200 + 3600 * (n + 600)) FROM days)",
+    // Sequences go on behind what was loaded, and stay where nothing of theirs was.
+    "(nextval('public.makers_id_seq') = 51)",
+    "(nextval('public.nobody_id_seq') = 1)",
+    "(nextval('public.days_n_seq') = 1)",
+    // What was put off is as it was: indexes, foreign keys and their triggers.
+    "(SELECT bool_and(indisready AND indisvalid) FROM pg_index)",
+    "(SELECT count(*) = 5 AND bool_and(convalidated) FROM pg_constraint WHERE contype = 'f')",
+    "(SELECT bool_and(tgenabled = 'O') FROM pg_trigger)",
+    "(SELECT count(*) = 0 FROM pg_namespace WHERE nspname = 'ql_loading')",
+    // UUIDs of version 7 rise with the rows.
+    "(SELECT bool_and(key > before) FROM \
+      (SELECT key, lag(key) OVER (ORDER BY n) AS before FROM users) AS x)",
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_loaded_is_what_rows_says() {
     let Some(servers) = servers::start(false).await else { return };
@@ -278,49 +322,7 @@ async fn what_is_loaded_is_what_rows_says() {
     }
     assert!(compared > 38, "{compared}");
 
-    // What Postgres itself makes of the values; each of these is true.
-    for truth in [
-        "(SELECT count(*) = 50 AND count(boss) BETWEEN 10 AND 40 FROM makers)",
-        "(SELECT count(*) = 3000 FROM orders JOIN users ON users.id = user_id)",
-        // The hottest of 400 has far more than its share of 7.5 rows.
-        "(SELECT max(c) > 200 FROM (SELECT count(*) AS c FROM orders GROUP BY hot_user) AS x)",
-        "(SELECT min(c) = 60 AND max(c) = 60 FROM (SELECT count(*) AS c FROM orders GROUP BY maker) AS x)",
-        "(SELECT max(c) > 100 FROM (SELECT count(*) AS c FROM orders GROUP BY line_of) AS x)",
-        "(SELECT bool_and(extract(isodow FROM office::timestamp) < 6 \
-          AND extract(hour FROM office::timestamp) BETWEEN 9 AND 16) FROM orders)",
-        "(SELECT bool_and(late >= '0' AND late <= '14 days') FROM orders)",
-        "(SELECT bool_and(due - day BETWEEN 0 AND 30) FROM orders)",
-        "(SELECT max(c) = 1 FROM (SELECT count(DISTINCT company) AS c FROM orders GROUP BY zip) AS x)",
-        "(SELECT bool_and(details->>'a \"b\"' = 'quote\"back\\slash') FROM orders)",
-        "(SELECT bool_and(wide#>'{in,none}' = 'null') FROM orders)",
-        "(SELECT count(*) > 0 FROM orders WHERE 'f\\g' = ANY (tags))",
-        "(SELECT count(*) > 100 FROM orders WHERE search @@ to_tsquery('simple', 'along | also'))",
-        "(SELECT bool_and(address << '10.0.0.0/8' AND six << '2001:db8::/32') FROM orders)",
-        "(SELECT avg(bell) BETWEEN -0.05 AND 0.05 AND stddev(bell) BETWEEN 0.3 AND 0.37 FROM orders)",
-        "(SELECT avg(total) BETWEEN 55 AND 65 FROM orders)",
-        // Moments rise with the rows, and rows lie by their number but where one fits into a gap before.
-        "(SELECT bool_and(created_at >= before) FROM \
-          (SELECT created_at, lag(created_at) OVER (ORDER BY n) AS before FROM orders) AS x)",
-        "(SELECT corr(n, place) > 0.99 FROM \
-          (SELECT n, row_number() OVER (ORDER BY ctid) AS place FROM orders) AS x)",
-        // Shuffled ones don't.
-        "(SELECT abs(corr(n, place)) < 0.2 FROM \
-          (SELECT n, row_number() OVER (ORDER BY ctid) AS place FROM users) AS x)",
-        // Moments are UTC, whatever a migration has set.
-        "(SELECT bool_and(extract(epoch FROM at) = 1704067200 + 3600 * (n + 600)) FROM days)",
-        // Sequences go on behind what was loaded, and stay where nothing of theirs was.
-        "(nextval('public.makers_id_seq') = 51)",
-        "(nextval('public.nobody_id_seq') = 1)",
-        "(nextval('public.days_n_seq') = 1)",
-        // What was put off is as it was: indexes, foreign keys and their triggers.
-        "(SELECT bool_and(indisready AND indisvalid) FROM pg_index)",
-        "(SELECT count(*) = 5 AND bool_and(convalidated) FROM pg_constraint WHERE contype = 'f')",
-        "(SELECT bool_and(tgenabled = 'O') FROM pg_trigger)",
-        "(SELECT count(*) = 0 FROM pg_namespace WHERE nspname = 'ql_loading')",
-        // UUIDs of version 7 rise with the rows.
-        "(SELECT bool_and(key > before) FROM \
-          (SELECT key, lag(key) OVER (ORDER BY n) AS before FROM users) AS x)",
-    ] {
+    for truth in TRUTHS {
         let held: Option<bool> = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {truth}")))
             .fetch_one(&mut connection)
             .await
