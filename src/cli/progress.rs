@@ -1,12 +1,13 @@
 //! What the conductor says, drawn: a bar on a terminal, plain lines elsewhere, JSON for machines.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{Global, MessageFormat, ProgressKind};
 use super::out;
-use crate::dataset::{Place, Progress as Data};
+use crate::dataset::{CopyForm, Place, Progress as Data};
 use crate::lab::Event;
 use crate::units;
 
@@ -15,7 +16,7 @@ pub(super) struct Painter {
     kind: Kind,
     quiet: bool,
     doing: String,
-    last_share: Option<u64>,
+    last_share: BTreeMap<String, u64>,
 }
 
 enum Kind {
@@ -36,7 +37,7 @@ impl Painter {
             (_, ProgressKind::Auto) if !out::stderr_is_terminal() => Kind::Plain,
             (_, ProgressKind::Bar | ProgressKind::Auto) => Kind::Bar(bar()),
         };
-        Self { kind, quiet: global.quiet, doing: String::new(), last_share: None }
+        Self { kind, quiet: global.quiet, doing: String::new(), last_share: BTreeMap::new() }
     }
 
     /// Draws one event.
@@ -108,7 +109,7 @@ impl Painter {
                 let rate = *done as f64 / (*ms as f64 / 1e3).max(0.001);
                 let left_s = (rows - done) as f64 / rate.max(1.0);
                 let share = done * 10 / (*rows).max(1);
-                if self.last_share.replace(share) != Some(share)
+                if self.last_share.insert(table.clone(), share) != Some(share)
                     && !matches!(self.kind, Kind::Bar(_))
                 {
                     self.print(&format!(
@@ -167,6 +168,22 @@ fn line(event: &Event) -> Option<String> {
             format!("  kept for the next run ({}): {}", super::cache::short(entry), seconds(ms))
         }
         Event::Dataset(Data::Migrated { migrations }) => format!("  {migrations} migrations"),
+        Event::Dataset(Data::Loaded { table, rows, ms, form, frozen, indexes }) => format!(
+            "  {table}: {} rows in {}, {}/s ({}{}{})",
+            units::count(*rows),
+            seconds(ms),
+            units::sig3(*rows as f64 / (*ms as f64 / 1e3).max(0.001)),
+            match form {
+                CopyForm::Binary => "binary",
+                CopyForm::Text => "as text",
+            },
+            if *frozen { ", frozen" } else { "" },
+            match indexes {
+                0 => String::new(),
+                1 => ", an index after them".into(),
+                n => format!(", {n} indexes after them"),
+            }
+        ),
         Event::Dataset(Data::AfterLoad { ms }) => format!("  after load: {}", seconds(ms)),
         Event::Dataset(Data::Cloned { database, ms }) => {
             format!("  cloned {database}: {}", seconds(ms))

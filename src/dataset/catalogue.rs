@@ -12,19 +12,23 @@ use super::connect::{answer, quote_ident};
 /// For sessions that were closed to be gone.
 const LEAVING: Duration = Duration::from_secs(10);
 
-/// Size of a table with its maps and its TOAST table.
+/// Size of a table with its maps and its TOAST table, and those of its partitions.
 pub(super) async fn table_bytes(connection: &mut PgConnection, table: &str) -> Result<u64> {
-    let size = sqlx::query_scalar("SELECT pg_table_size($1::regclass)").bind(quote_ident(table));
+    let sql = "SELECT COALESCE((SELECT sum(pg_table_size(relid)) FROM pg_partition_tree($1::regclass)), \
+               pg_table_size($1::regclass))::int8";
+    let size = sqlx::query_scalar(sql).bind(quote_ident(table));
     let bytes: i64 =
         answer(format_args!("the size of table `{table}`"), size.fetch_one(connection)).await?;
     Ok(u64::try_from(bytes)?)
 }
 
-/// Every index outside of the catalogue, with its size.
+/// Every index outside of the catalogue, with its size. One of a partitioned table stands for those of the partitions,
+/// which Postgres makes and names by itself.
 pub(super) async fn indexes(connection: &mut PgConnection) -> Result<BTreeMap<String, u64>> {
-    let sql = "SELECT c.relname::text, pg_relation_size(c.oid) FROM pg_index \
+    let sql = "SELECT c.relname::text, COALESCE((SELECT sum(pg_relation_size(relid)) \
+               FROM pg_partition_tree(c.oid::regclass)), pg_relation_size(c.oid))::int8 FROM pg_index \
                JOIN pg_class c ON c.oid = indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-               WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')";
+               WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND NOT c.relispartition";
     let found: Vec<(String, i64)> =
         answer("cannot list the indexes", sqlx::query_as(sql).fetch_all(connection)).await?;
     found.into_iter().map(|(name, bytes)| Ok((name, u64::try_from(bytes)?))).collect()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 use tokio::time::timeout;
 
@@ -52,15 +52,36 @@ pub(super) async fn execute(
     Ok(())
 }
 
-/// The server's own words, with what they mean where they mislead.
+/// The server's own words, with what they mean where they mislead, and what to do about rows that it does not take.
 pub(super) fn database_error(error: &sqlx::Error) -> anyhow::Error {
     let Some(database) = error.as_database_error() else { return anyhow::anyhow!("{error}") };
-    let text = database.message().to_owned();
-    match database.code().as_deref() {
+    let mut text = database.message().to_owned();
+    let code = database.code();
+    match code.as_deref() {
         Some("53100") if text.contains("shared memory") => {
-            anyhow::anyhow!("{text}: shared memory (/dev/shm) is too small, not the disk")
+            text.push_str(": shared memory (/dev/shm) is too small, not the disk");
         }
-        Some("53100") => anyhow::anyhow!("{text}: the disk is full"),
+        Some("53100") => text.push_str(": the disk is full"),
+        _ => {}
+    }
+    let Some(more) = database.try_downcast_ref::<PgDatabaseError>() else {
+        return anyhow::anyhow!("{text}");
+    };
+    // Which value, and in which line of the COPY; the stack of a function's calls is nobody's line.
+    let line = more.r#where().and_then(|place| place.lines().next());
+    for part in more.detail().into_iter().chain(line.filter(|line| line.starts_with("COPY "))) {
+        text.push_str(": ");
+        text.push_str(part);
+    }
+    let columns = format!("dataset.tables.{}.columns", more.table().unwrap_or("…"));
+    match (more.code(), more.column()) {
+        ("23505", _) => anyhow::anyhow!(
+            "{text}\n  a generator in `{columns}` repeats where each value must be unique: take `sequence`, \
+             `permutation`, `uuid`, `email`, or a `template` with `{{row}}`"
+        ),
+        ("23502", Some(column)) => {
+            anyhow::anyhow!("{text}\n  `{columns}.{column}` needs a generator, and no `null_ratio`")
+        }
         _ => anyhow::anyhow!("{text}"),
     }
 }

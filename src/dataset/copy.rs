@@ -2,41 +2,82 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use sqlx::postgres::PgConnection;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+use super::bulk::{self, Waiting};
 use super::connect::{answer, database_error, quote_ident};
-use crate::rows::{Rows, TableSpec};
+use super::orders::CopyForm;
+use super::wire::wires;
+use crate::rows::{BINARY_END, BINARY_START, Rows, TableSpec, Wire};
 
 /// Bytes to gather before they are sent.
 const CHUNK_BYTES: usize = 1 << 20;
 /// Chunks made ahead.
-const AHEAD: usize = 8;
+const AHEAD: usize = 4;
 /// The server takes a chunk within this time, or it hangs.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// Constraints that are checked at the end may take their time.
 const LAST_PATIENCE: Duration = Duration::from_mins(30);
 
-/// Loads one table and returns the number of rows that Postgres took. `progress` hears of rows sent so far.
+/// How the rows of a table were loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Copied {
+    /// As text, or in the binary format.
+    pub(super) form: CopyForm,
+    /// Whether they were written frozen.
+    pub(super) frozen: bool,
+    /// Indexes that were built after them.
+    pub(super) indexes: usize,
+}
+
+/// Loads one table, builds its indexes and checks its foreign keys. `progress` hears of rows sent so far.
 pub(super) async fn copy_table(
     connection: &mut PgConnection,
     seed: u64,
     table: &TableSpec,
-    progress: &mut (dyn FnMut(u64) + Send),
-) -> Result<u64> {
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<Option<Copied>> {
+    if table.rows == 0 {
+        return Ok(None);
+    }
     let rows = Rows::new(seed, table.clone())
         .map_err(|e| anyhow::anyhow!("table `{}`: {e}", table.name))?;
-    let columns: Vec<String> = table.columns.iter().map(|c| quote_ident(&c.name)).collect();
-    let statement =
-        format!("COPY {} ({}) FROM STDIN", quote_ident(&table.name), columns.join(", "));
+    let wires = wires(connection, &rows).await?;
+    let form = if wires.is_some() { CopyForm::Binary } else { CopyForm::Text };
+    let waiting = bulk::begin(connection, &table.name).await?;
+    let frozen = waiting.as_ref().is_some_and(|waiting| waiting.can_freeze);
+    send(connection, rows, wires, frozen, progress).await?;
+    let indexes = waiting.as_ref().map_or(0, Waiting::indexes);
+    if let Some(waiting) = waiting {
+        bulk::end(connection, waiting).await.with_context(|| format!("table `{}`", table.name))?;
+    }
+    Ok(Some(Copied { form, frozen, indexes }))
+}
+
+/// Sends all rows; in these forms, or as text.
+async fn send(
+    connection: &mut PgConnection,
+    rows: Rows,
+    wires: Option<Vec<Wire>>,
+    frozen: bool,
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<()> {
+    let (table, total) = (rows.spec().name.clone(), rows.spec().rows);
+    let columns: Vec<String> = rows.spec().columns.iter().map(|c| quote_ident(&c.name)).collect();
+    let format = if wires.is_some() { "binary" } else { "text" };
+    let statement = format!(
+        "COPY {} ({}) FROM STDIN (FORMAT {format}, FREEZE {frozen})",
+        quote_ident(&table),
+        columns.join(", "),
+    );
     let mut copy =
         answer(format_args!("`{statement}`"), connection.copy_in_raw(&statement)).await?;
     let (sender, mut chunks) = mpsc::channel::<(u64, Vec<u8>)>(AHEAD);
-    let total = table.rows;
     // The sender ends with the last row, or when the receiver has gone.
-    let maker = tokio::task::spawn_blocking(move || make_rows(&rows, total, &sender));
+    let maker = tokio::task::spawn_blocking(move || make_rows(&rows, wires.as_deref(), &sender));
     let mut sent = 0;
     while let Some((last_row, chunk)) = chunks.recv().await {
         let taken = timeout(PATIENCE, copy.send(chunk)).await;
@@ -50,18 +91,17 @@ pub(super) async fn copy_table(
             Err(_) => anyhow::anyhow!("Postgres took no rows for {} s", PATIENCE.as_secs()),
         };
         drop(chunks);
-        return Err(why).with_context(|| at(&table.name, sent, total));
+        return Err(why).with_context(|| at(&table, sent, total));
     }
-    maker.await.context("making rows failed")?;
+    let made = maker.await.context("making rows failed")?;
+    made.map_err(anyhow::Error::msg).with_context(|| at(&table, sent, total))?;
     let taken = timeout(LAST_PATIENCE, copy.finish())
         .await
         .context("Postgres did not end the COPY")?
         .map_err(|e| database_error(&e))
-        .with_context(|| at(&table.name, sent, total))?;
-    if taken != total {
-        bail!("table `{}` took {taken} rows of {total}", table.name);
-    }
-    Ok(taken)
+        .with_context(|| at(&table, sent, total))?;
+    ensure!(taken == total, "table `{table}` took {taken} rows of {total}");
+    Ok(())
 }
 
 fn at(table: &str, sent: u64, total: u64) -> String {
@@ -71,20 +111,39 @@ fn at(table: &str, sent: u64, total: u64) -> String {
     )
 }
 
-fn make_rows(rows: &Rows, total: u64, sender: &mpsc::Sender<(u64, Vec<u8>)>) {
-    let mut chunk = Vec::with_capacity(CHUNK_BYTES + 4096);
+/// Makes chunks of rows, each with the number of rows up to its end.
+fn make_rows(
+    rows: &Rows,
+    wires: Option<&[Wire]>,
+    sender: &mpsc::Sender<(u64, Vec<u8>)>,
+) -> Result<(), String> {
+    let total = rows.spec().rows;
+    let empty = || Vec::with_capacity(CHUNK_BYTES + 4096);
+    let mut chunk = empty();
+    if wires.is_some() {
+        chunk.extend_from_slice(BINARY_START);
+    }
     for place in 1..=total {
-        rows.write_copy_row(rows.row_at(place), &mut chunk);
+        let row = rows.row_at(place);
+        match wires {
+            Some(wires) => rows.write_binary_row(wires, row, &mut chunk)?,
+            None => rows.write_copy_row(row, &mut chunk),
+        }
+        if wires.is_some() && place == total {
+            chunk.extend_from_slice(BINARY_END);
+        }
         if chunk.len() >= CHUNK_BYTES || place == total {
-            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_BYTES + 4096));
+            let full = std::mem::replace(&mut chunk, empty());
             if sender.blocking_send((place, full)).is_err() {
-                return;
+                break;
             }
         }
     }
+    Ok(())
 }
 
-/// Puts sequences behind the largest value that was loaded into their column, so that inserts go on from there.
+/// Puts sequences behind the last value that was loaded into their column, so that inserts go on from there. A table that
+/// has no rows, or only such as its sequence never gives, leaves the sequence as it is.
 pub(super) async fn advance_sequences(
     connection: &mut PgConnection,
     table: &TableSpec,
@@ -94,18 +153,21 @@ pub(super) async fn advance_sequences(
             .bind(quote_ident(&table.name))
             .bind(&column.name);
         let what = format!("the sequence of `{}.{}`", table.name, column.name);
-        let owned: Option<String> = answer(what, sequence.fetch_one(&mut *connection)).await?;
+        let owned: Option<String> = answer(&what, sequence.fetch_one(&mut *connection)).await?;
         if let Some(sequence) = owned {
+            let column = quote_ident(&column.name);
             let sql = format!(
-                "SELECT setval($1::regclass, COALESCE(max({}), 1)) FROM {}",
-                quote_ident(&column.name),
+                "SELECT setval(seqrelid::regclass, reached::int8) FROM pg_sequence, \
+                 LATERAL (SELECT CASE WHEN seqincrement < 0 THEN min({column}) ELSE max({column}) END AS reached \
+                 FROM {}) AS loaded WHERE seqrelid = $1::regclass AND reached BETWEEN seqmin AND seqmax",
                 quote_ident(&table.name)
             );
-            let set = timeout(
-                PATIENCE,
-                sqlx::query(sqlx::AssertSqlSafe(sql)).bind(sequence).execute(&mut *connection),
-            );
-            set.await.context("setting a sequence took too long")??;
+            let set = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(sequence);
+            timeout(PATIENCE, set.execute(&mut *connection))
+                .await
+                .context("setting a sequence took too long")?
+                .map_err(|e| database_error(&e))
+                .context(what)?;
         }
     }
     Ok(())

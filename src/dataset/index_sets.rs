@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use sqlx::postgres::PgConnection;
 use tokio::time::Instant;
 
+use super::catalogue::indexes;
 use super::connect::{answer, connect, execute, quote_ident};
 use super::copy::millis;
 use super::made::BuiltIndex;
@@ -33,7 +34,7 @@ pub(super) async fn build(
     execute(admin, &clone, CLONE_PATIENCE).await?;
     progress(Progress::Cloned { database: set.database.clone(), ms: millis(start) });
     let mut app = connect(&addresses.app_to(&set.database)).await?;
-    let before = indexes(&mut app).await?;
+    let before = names(&mut app).await?;
     let mut records = Vec::new();
     for index in &set.indexes {
         let start = Instant::now();
@@ -41,17 +42,16 @@ pub(super) async fn build(
             .await
             .with_context(|| format!("index `{}`", index.name))?;
         let build_ms = millis(start);
-        let size = sqlx::query_scalar("SELECT pg_relation_size($1::regclass)")
-            .bind(quote_ident(&index.name));
-        let what =
-            format!("the size of index `{}`: did its statement make another name?", index.name);
-        let index_bytes: i64 = answer(what, size.fetch_one(&mut app)).await?;
+        let bytes = indexes(&mut app).await?.get(&index.name).copied();
+        let index_bytes = bytes.with_context(|| {
+            format!("there is no index `{}`: did its statement make another name?", index.name)
+        })?;
         let record = BuiltIndex {
             database: set.database.clone(),
             name: index.name.clone(),
             sql: index.sql.clone(),
             build_ms,
-            index_bytes: u64::try_from(index_bytes)?,
+            index_bytes,
         };
         progress(Progress::Indexed {
             index: index.name.clone(),
@@ -83,7 +83,7 @@ async fn verify(
     before: &BTreeSet<String>,
     set: &IndexSetPlan,
 ) -> Result<()> {
-    let now = indexes(app).await?;
+    let now = names(app).await?;
     let declared: BTreeSet<String> = set.indexes.iter().map(|i| i.name.clone()).collect();
     let wanted: BTreeSet<String> = before.union(&declared).cloned().collect();
     if now != wanted {
@@ -92,9 +92,6 @@ async fn verify(
     Ok(())
 }
 
-async fn indexes(app: &mut PgConnection) -> Result<BTreeSet<String>> {
-    let sql = "SELECT indexname::text FROM pg_indexes WHERE schemaname NOT IN ('pg_catalog', 'information_schema')";
-    let names: Vec<String> =
-        answer("cannot list the indexes", sqlx::query_scalar(sql).fetch_all(app)).await?;
-    Ok(names.into_iter().collect())
+async fn names(app: &mut PgConnection) -> Result<BTreeSet<String>> {
+    Ok(indexes(app).await?.into_keys().collect())
 }

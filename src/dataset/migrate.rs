@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use sha2::{Digest, Sha256};
+use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnection, PgDatabaseError, PgErrorPosition};
 use tokio::time::timeout;
 
 use super::cache::hex;
+use super::connect::answer;
 
 /// The longest that all migrations of an empty database may take.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -27,22 +29,26 @@ pub async fn migration_digests(dir: &Path) -> Result<Vec<(i64, String)>> {
 }
 
 async fn read(dir: &Path) -> Result<Migrator> {
-    Migrator::new(dir)
+    let mut migrator = Migrator::new(dir)
         .await
-        .with_context(|| format!("cannot read the migrations in {}", dir.display()))
+        .with_context(|| format!("cannot read the migrations in {}", dir.display()))?;
+    // With its schema: a dump of a schema empties the search path.
+    migrator.dangerous_set_table_name("public._sqlx_migrations");
+    Ok(migrator)
 }
 
 fn digests(migrator: &Migrator) -> Digests {
     migrator.iter().map(|m| (m.version, hex(&Sha256::digest(m.sql.as_str())))).collect()
 }
 
-/// Runs every migration of the folder; returns what was run.
-pub(super) async fn migrate(connection: &mut PgConnection, dir: &Path) -> Result<Digests> {
+/// Runs every migration of the folder and ends the session; returns what was run.
+pub(super) async fn migrate(mut connection: PgConnection, dir: &Path) -> Result<Digests> {
     let migrator = read(dir).await?;
-    timeout(PATIENCE, migrator.run_direct(None, connection, false))
+    timeout(PATIENCE, migrator.run_direct(None, &mut connection, false))
         .await
         .context("the migrations took longer than 10 minutes")?
         .map_err(|e| located(&e, dir, &migrator))?;
+    answer("the end of the migrations' session", connection.close()).await?;
     Ok(digests(&migrator))
 }
 

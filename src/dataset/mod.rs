@@ -4,6 +4,7 @@
 //! only their own indexes exist. All of it runs as the role that is no superuser, but for CREATE DATABASE and CHECKPOINT.
 //! What was made is kept in the cache, for the next run that wants the same.
 
+mod bulk;
 mod cache;
 mod catalogue;
 mod connect;
@@ -14,6 +15,7 @@ mod migrate;
 mod orders;
 mod prepare;
 mod reuse;
+mod wire;
 mod writes;
 
 pub use cache::{
@@ -22,7 +24,7 @@ pub use cache::{
 };
 pub use made::{BuiltIndex, Dataset, LoadedTable};
 pub use migrate::migration_digests;
-pub use orders::{Addresses, Place, Progress};
+pub use orders::{Addresses, CopyForm, Place, Progress};
 pub use prepare::prepare;
 pub use reuse::{NotReused, Reused, reuse};
 pub use writes::{Writes, writes};

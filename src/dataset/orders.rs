@@ -15,6 +15,11 @@ pub struct Addresses {
 }
 
 impl Addresses {
+    /// The administrator in another database.
+    pub(super) fn admin_to(&self, database: &str) -> PostgresAddress {
+        PostgresAddress { database: database.to_owned(), ..self.admin.clone() }
+    }
+
     /// The experiment's role in another database.
     pub fn app_to(&self, database: &str) -> PostgresAddress {
         PostgresAddress { database: database.to_owned(), ..self.app.clone() }
@@ -29,6 +34,16 @@ pub enum Place {
     Copy,
     /// The entry's own.
     InPlace,
+}
+
+/// How rows were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CopyForm {
+    /// In COPY's binary format.
+    Binary,
+    /// As text: a column's type takes its values only so.
+    Text,
 }
 
 /// What has been done.
@@ -68,6 +83,21 @@ pub enum Progress {
         rows: u64,
         /// Time since the table's start.
         ms: u64,
+    },
+    /// A table is loaded, its indexes are built and its foreign keys checked.
+    Loaded {
+        /// Table.
+        table: String,
+        /// Rows.
+        rows: u64,
+        /// Time for all of it.
+        ms: u64,
+        /// How they were sent.
+        form: CopyForm,
+        /// Whether they were written frozen.
+        frozen: bool,
+        /// Indexes that were built after the rows.
+        indexes: usize,
     },
     /// The statements after the load were run.
     AfterLoad {

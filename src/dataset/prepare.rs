@@ -1,21 +1,26 @@
 //! From an empty cluster to databases that are ready to be measured.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use futures_util::future::try_join_all;
+use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use tokio::time::Instant;
 
 use super::catalogue::{table_bytes, wait_until_alone};
 use super::connect::{answer, connect, execute, quote_ident};
-use super::copy::{advance_sequences, copy_table, millis};
+use super::copy::{Copied, advance_sequences, copy_table, millis};
 use super::made::{Dataset, LoadedTable};
 use super::orders::{Addresses, Progress, TEMPLATE};
-use super::{index_sets, migrate};
+use super::{bulk, index_sets, migrate};
 use crate::plan::Plan;
 use crate::rows::{Rows, TableSpec, checksum};
 
+/// Tables that are loaded at the same time, at most; each keeps a processor busy with making rows, and one with taking them.
+const MOST_AT_ONCE: usize = 4;
 const AFTER_LOAD_PATIENCE: Duration = Duration::from_hours(1);
 
 /// Makes all databases of the plan in a fresh cluster.
@@ -33,14 +38,13 @@ pub async fn prepare(
     let mut admin = connect(&addresses.admin).await?;
     let create = format!("CREATE DATABASE {TEMPLATE} OWNER {}", quote_ident(&addresses.app.user));
     execute(&mut admin, &create, Duration::from_mins(1)).await?;
-    let mut record = Dataset::default();
+    let migrator = connect(&addresses.app_to(TEMPLATE)).await?;
+    let migrations = migrate::migrate(migrator, migrations).await?;
+    progress(Progress::Migrated { migrations: migrations.len() });
+    let tables = load_all(addresses, plan, progress).await?;
+    let mut record = Dataset { tables, migrations, ..Dataset::default() };
     {
         let mut app = connect(&addresses.app_to(TEMPLATE)).await?;
-        record.migrations = migrate::migrate(&mut app, migrations).await?;
-        progress(Progress::Migrated { migrations: record.migrations.len() });
-        for table in in_foreign_key_order(&mut app, &plan.dataset.tables).await? {
-            record.tables.push(load(&mut app, plan.dataset.data_seed, table, progress).await?);
-        }
         let after = Instant::now();
         for sql in &plan.dataset.after_load {
             execute(&mut app, sql, AFTER_LOAD_PATIENCE).await.context("`dataset.after_load`")?;
@@ -60,21 +64,53 @@ pub async fn prepare(
     Ok(record)
 }
 
+/// Loads all tables: those that refer to no table that is still to come at the same time, then those that refer to them.
+/// Each has a session of its own, in which nothing holds that a migration has SET: a time zone would move its moments.
+async fn load_all(
+    addresses: &Addresses,
+    plan: &Plan,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Vec<LoadedTable>> {
+    let mut admin = connect(&addresses.admin_to(TEMPLATE)).await?;
+    bulk::allow(&mut admin, &addresses.app.user).await?;
+    let waves = waves(&plan.dataset.tables, &references(&mut admin).await?)?;
+    let progress = Mutex::new(progress);
+    let say = |step: Progress| {
+        // Whoever listens does not panic; and if it did, the others may go on.
+        let mut tell = progress.lock().unwrap_or_else(PoisonError::into_inner);
+        (*tell)(step);
+    };
+    let at_once = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_AT_ONCE);
+    let mut tables = Vec::new();
+    for some in waves.iter().flat_map(|wave| wave.chunks(at_once)) {
+        let loads = some.iter().map(|table| load(addresses, plan.dataset.data_seed, table, &say));
+        tables.extend(try_join_all(loads).await?);
+    }
+    bulk::forbid(&mut admin).await?;
+    answer("the end of a session", admin.close()).await?;
+    Ok(tables)
+}
+
 async fn load(
-    app: &mut PgConnection,
+    addresses: &Addresses,
     seed: u64,
     table: &TableSpec,
-    progress: &mut (dyn FnMut(Progress) + Send),
+    say: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<LoadedTable> {
     let start = Instant::now();
+    let mut app = connect(&addresses.app_to(TEMPLATE)).await?;
     let name = table.name.clone();
     let rows = table.rows;
-    copy_table(app, seed, table, &mut |done| {
-        progress(Progress::Loading { table: name.clone(), done, rows, ms: millis(start) });
+    let copied = copy_table(&mut app, seed, table, &|done| {
+        say(Progress::Loading { table: name.clone(), done, rows, ms: millis(start) });
     })
     .await?;
     let load_ms = millis(start);
-    advance_sequences(app, table).await?;
+    advance_sequences(&mut app, table).await?;
+    answer("the end of a session", app.close()).await?;
+    if let Some(Copied { form, frozen, indexes }) = copied {
+        say(Progress::Loaded { table: name, rows, ms: load_ms, form, frozen, indexes });
+    }
     let generated = Rows::new(seed, table.clone())
         .map_err(|e| anyhow::anyhow!("table `{}`: {e}", table.name))?;
     Ok(LoadedTable {
@@ -86,37 +122,35 @@ async fn load(
     })
 }
 
-/// A table comes after those that it refers to; otherwise in the order of the plan.
-async fn in_foreign_key_order<'a>(
-    app: &mut PgConnection,
-    tables: &'a [TableSpec],
-) -> Result<Vec<&'a TableSpec>> {
+/// Which table refers to which.
+async fn references(connection: &mut PgConnection) -> Result<Vec<(String, String)>> {
     let sql = "SELECT c.relname::text, f.relname::text FROM pg_constraint \
                JOIN pg_class c ON c.oid = conrelid JOIN pg_class f ON f.oid = confrelid WHERE contype = 'f'";
-    let references: Vec<(String, String)> =
-        answer("cannot list the foreign keys", sqlx::query_as(sql).fetch_all(app)).await?;
-    sort_by_references(tables, &references)
+    answer("cannot list the foreign keys", sqlx::query_as(sql).fetch_all(connection)).await
 }
 
-fn sort_by_references<'a>(
+/// Tables that may be loaded at the same time, each after those that it refers to; otherwise in the order of the plan.
+fn waves<'a>(
     tables: &'a [TableSpec],
     references: &[(String, String)],
-) -> Result<Vec<&'a TableSpec>> {
+) -> Result<Vec<Vec<&'a TableSpec>>> {
     let mut left: Vec<&TableSpec> = tables.iter().collect();
-    let mut sorted: Vec<&TableSpec> = Vec::with_capacity(left.len());
+    let mut waves = Vec::new();
     while !left.is_empty() {
         let waits = |table: &TableSpec| {
             references.iter().any(|(from, to)| {
                 *from == table.name && to != from && left.iter().any(|other| other.name == *to)
             })
         };
-        let Some(next) = left.iter().position(|table| !waits(table)) else {
+        let (later, now): (Vec<_>, Vec<_>) = left.iter().copied().partition(|table| waits(table));
+        if now.is_empty() {
             let names: Vec<&str> = left.iter().map(|t| t.name.as_str()).collect();
             bail!("the tables {} refer to each other in a circle", names.join(", "));
-        };
-        sorted.push(left.remove(next));
+        }
+        waves.push(now);
+        left = later;
     }
-    Ok(sorted)
+    Ok(waves)
 }
 
 #[cfg(test)]
@@ -124,7 +158,7 @@ mod tests {
     use super::*;
     use crate::rows::RowOrder;
 
-    fn order(references: &[(&str, &str)]) -> Result<Vec<String>> {
+    fn order(references: &[(&str, &str)]) -> Result<String> {
         let tables: Vec<TableSpec> = ["a", "b", "c"]
             .map(|name| TableSpec {
                 name: name.into(),
@@ -135,14 +169,18 @@ mod tests {
             .to_vec();
         let references: Vec<(String, String)> =
             references.iter().map(|(from, to)| ((*from).into(), (*to).into())).collect();
-        Ok(sort_by_references(&tables, &references)?.iter().map(|t| t.name.clone()).collect())
+        let names = |wave: &Vec<&TableSpec>| {
+            wave.iter().map(|table| table.name.as_str()).collect::<Vec<_>>().join(" ")
+        };
+        Ok(waves(&tables, &references)?.iter().map(names).collect::<Vec<_>>().join(", "))
     }
 
     #[test]
     fn a_table_is_loaded_after_those_it_refers_to() {
-        assert_eq!(order(&[]).unwrap(), ["a", "b", "c"]);
-        assert_eq!(order(&[("a", "b"), ("b", "c")]).unwrap(), ["c", "b", "a"]);
-        assert_eq!(order(&[("a", "a"), ("a", "not-loaded")]).unwrap(), ["a", "b", "c"]);
+        assert_eq!(order(&[]).unwrap(), "a b c");
+        assert_eq!(order(&[("a", "b")]).unwrap(), "b c, a");
+        assert_eq!(order(&[("a", "b"), ("b", "c")]).unwrap(), "c, b, a");
+        assert_eq!(order(&[("a", "a"), ("a", "not-loaded")]).unwrap(), "a b c");
         assert!(order(&[("a", "b"), ("b", "a")]).unwrap_err().to_string().contains("a, b"));
     }
 }

@@ -84,8 +84,11 @@ pub(super) fn only(plan: &Plan) -> bool {
 }
 
 fn is_read(sql: &str) -> bool {
-    // What could hide a word is not looked into.
-    if sql.contains(['"', '\\', ';']) || ["--", "/*", "$$"].iter().any(|hides| sql.contains(hides))
+    // What could hide a word is not looked into: `$` that is no placeholder's begins a text without apostrophes.
+    let quotes = sql.split('$').skip(1).any(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()));
+    if quotes
+        || sql.contains(['"', '\\', ';'])
+        || ["--", "/*"].iter().any(|hides| sql.contains(hides))
     {
         return false;
     }
@@ -143,6 +146,8 @@ mod tests {
             "SELECT 1 /* */ FROM a",
             "SELECT 1; DELETE FROM a",
             "SELECT E'\\'' || nextval('s')",
+            "SELECT $a$'$a$, nextval('s')",
+            "SELECT $$'$$, nextval('s')",
             "TABLE a",
             "",
         ] {

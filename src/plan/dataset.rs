@@ -7,8 +7,8 @@ use super::migrations::{self, Migrations};
 use super::notes::Notes;
 use super::sql::{self, Kind};
 use super::types::DatasetPlan;
-use super::{codes, seeds};
-use crate::rows::{ColumnSpec, RowOrder, TableSpec};
+use super::{codes, repeats, seeds};
+use crate::rows::{ColumnSpec, RowOrder, Rows, TableSpec};
 use crate::spec::{RowsLie, Spec, Table};
 
 /// Rows of all tables together.
@@ -34,10 +34,14 @@ pub(super) fn resolve(notes: &mut Notes<'_>, spec: &Spec) -> (DatasetPlan, Optio
     for statement in &file.after_load {
         check_after_load(notes, statement);
     }
+    let data_seed = seeds::derive(spec.document.experiment.seed, "data");
+    if !notes.any_error_of(codes::GENERATOR) {
+        check_rows(notes, migrations.as_ref(), data_seed, &tables);
+    }
     let plan = DatasetPlan {
         migrations: file.migrations.clone(),
         migration_digests: migrations.as_ref().map_or_else(Vec::new, |m| m.digests.clone()),
-        data_seed: seeds::derive(spec.document.experiment.seed, "data"),
+        data_seed,
         tables,
         after_load: file.after_load.clone(),
     };
@@ -103,6 +107,23 @@ fn table(
         Some(RowsLie::Shuffled) => RowOrder::Shuffled,
     };
     TableSpec { name: name.to_owned(), rows: asked.rows, columns, order }
+}
+
+/// Whether rows can be made at all, and keep to what the migrations say of them.
+fn check_rows(
+    notes: &mut Notes<'_>,
+    migrations: Option<&Migrations>,
+    seed: u64,
+    tables: &[TableSpec],
+) {
+    for table in tables {
+        if let Err(what) = Rows::new(seed, table.clone()) {
+            let path = ["dataset", "tables", &table.name];
+            notes.error(codes::GENERATOR, &path, what, "see the generators in docs/EXPERIMENT.md");
+        } else if let Some(known) = migrations {
+            repeats::check(notes, seed, table, known.constraints_of(&table.name));
+        }
+    }
 }
 
 /// Statements that would end the transaction, change the session or read a file.

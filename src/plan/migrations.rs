@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::codes;
+use super::constraints::{Constraint, Constraints};
 use super::notes::Notes;
 use super::sql::{self, Kind};
 use crate::spec::{Place, Spec};
@@ -28,6 +29,8 @@ pub(super) struct Migrations {
     words: BTreeSet<String>,
     /// Tables in the order of their CREATE TABLE.
     tables: Vec<String>,
+    /// What tables must keep to.
+    constraints: Constraints,
     /// Whether a file could not be read: then nothing is known to be missing.
     incomplete: bool,
 }
@@ -41,6 +44,12 @@ impl Migrations {
     /// Everything mentioned, for suggestions.
     pub(super) fn words(&self) -> impl Iterator<Item = &str> + Clone {
         self.words.iter().map(String::as_str)
+    }
+
+    /// What a table must certainly keep to.
+    pub(super) fn constraints_of(&self, table: &str) -> impl Iterator<Item = &Constraint> {
+        let known = !self.incomplete;
+        self.constraints.of(table).filter(move |_| known)
     }
 
     /// Position of a table's CREATE TABLE: tables are filled in this order, so that what is referred to is there.
@@ -188,6 +197,7 @@ fn read_one(notes: &mut Notes<'_>, migrations: &mut Migrations, name: &str, path
     let digest = Sha256::digest(text.as_bytes());
     migrations.digests.push((name.to_owned(), hex(&digest)));
     learn(migrations, &text);
+    migrations.constraints.learn(name, &text);
 }
 
 /// Bytes as hexadecimal digits.

@@ -3,6 +3,7 @@
 //! `dataset` copies these rows into Postgres and `load` draws its keys from them, so both agree without asking the
 //! database. Rows count from 1.
 
+mod binary;
 mod column;
 mod draw;
 mod inet;
@@ -23,6 +24,7 @@ mod times;
 mod value;
 mod zipf;
 
+pub use binary::{BINARY_END, BINARY_START, Wire};
 pub use shapes::{FamilySize, Order, Parents, Piece, Prose, RowOrder, Shape};
 pub use spec::{ColumnSpec, Generator, TableSpec};
 pub use table::{Rows, checksum, trial};

@@ -142,6 +142,11 @@ impl Numbers {
         units.clamp(self.min, self.max)
     }
 
+    /// Whether they have no digits after the point.
+    pub(super) fn are_whole(&self) -> bool {
+        self.scale == 0
+    }
+
     /// The same as a value.
     pub(super) fn value(&self, key: Key, row: u64) -> Value<'static> {
         let units = self.units(key, row);

@@ -38,9 +38,11 @@ pub(super) enum Choice {
 impl Choice {
     /// For `rows` rows that refer to `parents` others.
     pub(super) fn new(kind: Parents, parents: u64, rows: u64, key: Key) -> Result<Self, String> {
-        if parents == 0 {
+        if parents == 0 && rows > 0 {
             return Err("the table that is referred to has no rows".into());
         }
+        // Nobody asks for the parent of a row that is not there.
+        let parents = parents.max(1);
         Ok(match kind {
             Parents::Uniform => Self::Uniform { parents },
             Parents::Zipfian { exponent } => {
@@ -172,6 +174,9 @@ mod tests {
     #[test]
     fn nobody_refers_to_an_empty_table() {
         assert!(Choice::new(Parents::Uniform, 0, 1, KEY).is_err());
+        for kind in [Parents::Uniform, Parents::Zipfian { exponent: 1.0 }] {
+            assert!(Choice::new(kind, 0, 0, KEY).is_ok(), "no row, no reference");
+        }
         assert!(Choice::new(Parents::Zipfian { exponent: -1.0 }, 1, 1, KEY).is_err());
     }
 

@@ -292,10 +292,19 @@ impl Generator {
             Self::Sequence { step, .. } => *step != 0,
             Self::Timestamp { step_us, .. } => *step_us != 0,
             Self::Template { pieces } => pieces.len() > 1,
-            Self::Format { pieces } => pieces.contains(&Piece::Row),
+            Self::Format { pieces } => shows_its_row(pieces),
             Self::Uuid | Self::UuidV7 { .. } | Self::Email { .. } | Self::Permutation { .. } => {
                 true
             }
+            _ => false,
+        }
+    }
+
+    /// Whether a value's text is never empty and has no digit at either end.
+    fn has_no_digit_at_its_ends(&self) -> bool {
+        match self {
+            Self::PersonName | Self::Company => true,
+            Self::Words { min, .. } => *min > 0,
             _ => false,
         }
     }
@@ -318,6 +327,61 @@ impl Generator {
                 Some((least.saturating_add(*min), most.saturating_add(*max)))
             }
             _ => None,
+        }
+    }
+}
+
+/// Whether the row's number can be read off the text: outside of it stands nothing but fixed text, and inside of it no
+/// digit is next to it. `{row}{age}` is the same for row 1 with age 12 as for row 11 with age 2.
+fn shows_its_row(pieces: &[Piece]) -> bool {
+    let is_wall = |piece: Option<&Piece>, edge: fn(&str) -> Option<char>| match piece {
+        None => true,
+        Some(Piece::Text(text)) => edge(text).is_some_and(|c| !c.is_ascii_digit()),
+        Some(Piece::Row) => false,
+        Some(Piece::Column(column)) => {
+            column.null_ratio <= 0.0 && column.generator.has_no_digit_at_its_ends()
+        }
+    };
+    let is_fixed = |piece: &&Piece| matches!(piece, Piece::Text(_));
+    let mut from_start = pieces.iter().skip_while(is_fixed);
+    let mut from_end = pieces.iter().rev().skip_while(is_fixed);
+    (from_start.next() == Some(&Piece::Row)
+        && is_wall(from_start.next(), |text| text.chars().next()))
+        || (from_end.next() == Some(&Piece::Row)
+            && is_wall(from_end.next(), |text| text.chars().next_back()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_unique_only_where_its_row_can_be_read_off_it() {
+        let text = |text: &str| Piece::Text(text.into());
+        let column = |generator| {
+            let name = "x".into();
+            Piece::Column(Box::new(ColumnSpec { name, generator, null_ratio: 0.0 }))
+        };
+        let age = || column(Generator::Integer { min: 1, max: 99 });
+        let name = || column(Generator::PersonName);
+        for unique in [
+            vec![Piece::Row, text("-"), age()],
+            vec![text("no. 7"), Piece::Row, text(" of "), age()],
+            vec![age(), text("-"), Piece::Row],
+            vec![age(), text("-"), Piece::Row, text("7!")],
+            vec![Piece::Row, name(), age()],
+            vec![name(), Piece::Row],
+        ] {
+            assert!(Generator::Format { pieces: unique.clone() }.is_unique(), "{unique:?}");
+        }
+        for not in [
+            vec![Piece::Row, age()],
+            vec![age(), Piece::Row],
+            vec![Piece::Row, text("7"), age()],
+            vec![age(), text("-"), Piece::Row, text("-"), age()],
+            vec![name(), text("-"), age()],
+        ] {
+            assert!(!Generator::Format { pieces: not.clone() }.is_unique(), "{not:?}");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::rows::{Rows, TableSpec, checksum};
 
 /// Version of how rows are loaded. To be raised with whatever makes other data of the same plan: another order of rows,
 /// other statements around the COPY, another way of cloning.
-pub const LOADER: u32 = 1;
+pub const LOADER: u32 = 2;
 /// Version of an entry's files.
 pub(super) const FORMAT: u32 = 1;
 /// Rows, spread over a table, whose text is part of the key: a changed generator is noticed though nobody raised a number.

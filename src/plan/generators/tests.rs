@@ -183,6 +183,7 @@ fn what_no_generator_could_follow_is_refused_by_key() {
         (json!({ "generator": "sequence", "step": 9_223_372_036_854_775_807_i64 }), "step"),
         (json!({ "generator": "timestamp", "start": "yesterday" }), "start"),
         (json!({ "generator": "timestamp", "start": "9999-12-31T23:59:59Z" }), "step"),
+        (json!({ "generator": "timestamp", "start": "0000-06-01T00:00:00Z" }), "start"),
         (json!({ "generator": "bool", "probability": 1.5 }), "probability"),
         (json!({ "generator": "float", "min": 1, "max": 1 }), "max"),
         (
@@ -257,6 +258,13 @@ fn what_refers_to_nothing_is_refused_by_key() {
     {
         assert_eq!(made(&key(references), 10), Err("references".into()), "{references}");
     }
+    // Row 1 at 12 and row 11 at 2 would be one key.
+    let ages = json!({
+        "x": { "generator": "foreign-key", "references": "t.key", "null_ratio": 0.5 },
+        "key": { "generator": "template", "template": "{row}{age}" },
+        "age": { "generator": "integer", "min": 1, "max": 99 },
+    });
+    assert_eq!(made_among(&ages, 10), Err("references".into()));
     let bell =
         json!({ "generator": "foreign-key", "references": "users.id", "distribution": "normal" });
     assert_eq!(made(&bell, 10), Err("distribution".into()));

@@ -117,7 +117,10 @@ fn step(column: &Column, start_us: i64, rows: u64) -> Result<i64, Mistake> {
     let steps = i64::try_from(rows.saturating_sub(1)).unwrap_or(i64::MAX);
     let last = step_us.checked_mul(steps).and_then(|distance| distance.checked_add(start_us));
     match last {
-        Some(last) if last <= LAST_US => Ok(step_us),
+        Some(last) if last <= LAST_US && start_us >= FIRST_US => Ok(step_us),
+        Some(_) if start_us < FIRST_US => {
+            mistake("start", "moments are of the years 1 to 9999", "state a later `start`")
+        }
         _ => mistake("step", "the last row is after the year 9999", "take smaller steps"),
     }
 }

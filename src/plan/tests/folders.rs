@@ -52,3 +52,47 @@ fn a_folder_that_is_empty_or_no_folder_is_a_mistake() {
     std::fs::write(folder.path().join("migrations/users"), "").expect("written");
     assert!(what().contains("can't be read: not a directory"), "{}", what());
 }
+
+/// What is wrong with the example on this migration.
+fn on(sql: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir_all(folder.path().join("migrations/users")).expect("made");
+    std::fs::create_dir(folder.path().join("experiments")).expect("made");
+    std::fs::write(folder.path().join("migrations/users/0001_users.sql"), sql).expect("written");
+    let file = folder.path().join("experiments/0001-email-lookup.toml");
+    let spec = load_text(&file, EXAMPLE.to_owned(), &Layers::default()).expect("read");
+    let place = |p: &Problem| match &p.place {
+        Place::File { line, .. } => EXAMPLE.lines().nth(line - 1).unwrap_or_default().to_owned(),
+        _ => "nowhere".to_owned(),
+    };
+    let problems = resolve(&spec).err().unwrap_or_default();
+    problems.iter().map(|p| format!("{} {} @ {}", p.code, p.what, place(p))).collect()
+}
+
+#[test]
+fn a_generator_that_repeats_where_values_must_be_unique_is_refused() {
+    let table = |rest: &str| {
+        format!("CREATE TABLE users (id serial PRIMARY KEY, email text UNIQUE, {rest});")
+    };
+    let fine = "name text, status text, created_at timestamp NOT NULL, UNIQUE (name, email)";
+    assert_eq!(on(&table(fine)), [""; 0]);
+    for (rest, says) in [
+        (
+            "name text UNIQUE, status text, created_at timestamp",
+            "`name` of `users` must be unique (0001_users.sql:1), and rows ",
+        ),
+        (
+            "name text, status text, created_at timestamp, UNIQUE (name, status)",
+            "`name` with `status` of `users` must be unique",
+        ),
+        (
+            "name text, status text, created_at timestamp); CREATE UNIQUE INDEX ON users (status",
+            "`status` of `users` must be unique",
+        ),
+    ] {
+        let said = on(&table(rest));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].starts_with("QL0620") && said[0].contains(says), "{said:?}");
+        assert!(said[0].contains("generator = "), "at the generator: {said:?}");
+    }
+}
