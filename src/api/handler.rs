@@ -2,41 +2,46 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use tokio::time::timeout;
 
 use super::cache::{Found, Key};
 use super::counters::CacheUse;
+use super::failure::Failure;
+use super::intake::{self, Takes};
 use super::laps::{Laps, Stage};
-use super::params::Given;
+use super::param::Given;
+use super::params::Sent;
 use super::pool::NoConnection;
 use super::problem::HttpProblem;
 use super::start::{App, Caching, Endpoint};
-use super::statement::{Answer, Failure};
-
-/// Path and query string together, in bytes; the proxy has the same limit.
-const LONGEST_URI: usize = 8 * 1024;
-
-/// Names and values of all header fields together, in bytes.
-const LARGEST_HEADERS: usize = 32 * 1024;
+use super::statement::Answer;
 
 /// Answers one request; whatever happens, there is an answer and it is counted.
 pub(super) async fn answer(app: Arc<App>, endpoint: Arc<Endpoint>, request: Request) -> Response {
     let mut laps = Laps::since(request.extensions().get().copied());
-    if let Some(refusal) = refusal(&request) {
+    if let Some(refusal) = intake::refusal(&request, endpoint.takes) {
         return refused(&app, refusal);
     }
-    let (Parts { uri, method, .. }, _) = request.into_parts();
+    let (Parts { uri, method, .. }, body) = request.into_parts();
     // The router gives HEAD to whoever answers GET; running a statement for it would be counted as a request.
     if method.as_str() != endpoint.method {
         return refused(&app, wrong_method().into_response());
     }
+    let body = match endpoint.takes {
+        Takes::Nothing => Vec::new(),
+        Takes::Json => match intake::whole(body).await {
+            Ok(body) => body,
+            Err(refusal) => return refused(&app, refusal),
+        },
+    };
     app.counters.request();
-    let response = match respond(&app, &endpoint, &uri, &mut laps).await {
+    let sent = Sent { path: uri.path(), query: uri.query(), body: &body };
+    let response = match respond(&app, &endpoint, sent, &mut laps).await {
         Ok(response) => response,
         Err(problem) => {
             if problem.status().is_server_error() {
@@ -60,44 +65,6 @@ pub(super) fn refused(app: &App, answer: Response) -> Response {
     answer
 }
 
-/// The answer to a request that is refused whatever its path: too long, or with a body that no endpoint takes.
-///
-/// A body also marks what may be smuggling: with both lengths given the server in front of us and we could disagree on where
-/// the next request begins, so the connection is closed.
-pub(super) fn refusal(request: &Request) -> Option<Response> {
-    let uri = request.uri();
-    let length = uri.path_and_query().map_or(0, |path| path.as_str().len());
-    if length > LONGEST_URI {
-        let detail = "path and query are longer than 8 KiB";
-        return Some(
-            HttpProblem::new(StatusCode::URI_TOO_LONG, "uri-too-long", detail).into_response(),
-        );
-    }
-    let head: usize =
-        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    let empty = request.body().is_end_stream() || request.body().size_hint().exact() == Some(0);
-    let problem = if request.headers().contains_key(header::TRANSFER_ENCODING) {
-        HttpProblem::new(
-            StatusCode::BAD_REQUEST,
-            "transfer-encoding",
-            "no endpoint takes a chunked body",
-        )
-    } else if head > LARGEST_HEADERS {
-        HttpProblem::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "headers-too-large",
-            "the header fields are larger than 32 KiB",
-        )
-    } else if !empty {
-        HttpProblem::new(StatusCode::PAYLOAD_TOO_LARGE, "body", "no endpoint takes a body")
-    } else {
-        return None;
-    };
-    let mut response = problem.into_response();
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    Some(response)
-}
-
 /// The path is right, the method is not.
 pub(super) fn wrong_method() -> HttpProblem {
     let detail = "the path exists, but not with this method";
@@ -107,10 +74,10 @@ pub(super) fn wrong_method() -> HttpProblem {
 async fn respond(
     app: &App,
     endpoint: &Endpoint,
-    uri: &Uri,
+    sent: Sent<'_>,
     laps: &mut Laps,
 ) -> Result<Response, HttpProblem> {
-    let given = endpoint.params.read(uri.path(), uri.query());
+    let given = endpoint.params.read(sent);
     laps.lap(Stage::Routing);
     let given = given.inspect_err(|_| app.counters.refused())?;
     let key = endpoint.cache.as_ref().and_then(|caching| {

@@ -7,14 +7,19 @@
 //! JSON of rows: one array of objects, in the order of the columns. Whole numbers and floats are JSON numbers; `numeric`
 //! and `money` are JSON strings with their exact digits, because readers turn JSON numbers into doubles.
 
+mod array;
 mod cache;
 mod catalog;
 mod counted;
 mod counters;
+mod failure;
 mod handler;
 mod health;
+mod intake;
 mod json;
+mod json_body;
 mod laps;
+mod param;
 mod params;
 mod percent;
 mod pool;

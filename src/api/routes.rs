@@ -11,6 +11,7 @@ use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::routing::{MethodFilter, on};
 
+use super::intake::{self, Takes};
 use super::params::parameter_name;
 use super::problem::HttpProblem;
 use super::start::{App, Endpoint};
@@ -68,14 +69,14 @@ pub(super) fn router(app: &Arc<App>, endpoints: &[Arc<Endpoint>]) -> anyhow::Res
             }),
         )
         .fallback(move |request: Request| async move {
-            let answer = handler::refusal(&request).unwrap_or_else(|| {
+            let answer = intake::refusal(&request, Takes::Nothing).unwrap_or_else(|| {
                 HttpProblem::new(StatusCode::NOT_FOUND, "no-route", "there is no such path")
                     .into_response()
             });
             handler::refused(&strayed, answer)
         })
         .method_not_allowed_fallback(move |request: Request| async move {
-            let answer = handler::refusal(&request)
+            let answer = intake::refusal(&request, Takes::Nothing)
                 .unwrap_or_else(|| handler::wrong_method().into_response());
             handler::refused(&mistaken, answer)
         }))

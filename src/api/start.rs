@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::cache::Cache;
 use super::counters::Counters;
+use super::intake::Takes;
 use super::params::Params;
 use super::pool::Connections;
 use super::statement::{Statement, Texts};
@@ -33,6 +34,7 @@ pub(super) struct Endpoint {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) params: Params,
+    pub(super) takes: Takes,
     pub(super) statement: Statement,
     pub(super) cache: Option<Caching>,
 }
@@ -163,11 +165,16 @@ async fn endpoint(
             Some(Caching { redis: Arc::clone(redis), plan: cache.clone(), ttl })
         }
     };
+    let params = Params::new(&plan.path, &plan.params)?;
+    let takes = if params.in_body() { Takes::Json } else { Takes::Nothing };
+    let has_body = ["POST", "PUT", "PATCH"].contains(&plan.method.as_str());
+    ensure!(takes == Takes::Nothing || has_body, "{} has no body", plan.method);
     Ok(Endpoint {
         name: plan.name.clone(),
         method: plan.method.clone(),
         path: plan.path.clone(),
-        params: Params::new(&plan.path, &plan.params)?,
+        params,
+        takes,
         statement: Statement::prepare(connection, plan, sql).await?,
         cache,
     })

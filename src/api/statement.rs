@@ -4,24 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
-use axum::http::StatusCode;
 use futures_util::StreamExt as _;
-use sqlx::error::DatabaseError;
 use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgArguments, PgConnection, PgDatabaseError, PgRow, PgSeverity, PgTypeInfo};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow, PgTypeInfo};
 use sqlx::{
     AssertSqlSafe, Column as _, Either, Executor as _, Row as _, SqlSafeStr as _, Statement as _,
     TypeInfo as _, ValueRef as _,
 };
 
 use super::catalog;
+use super::failure::Failure;
 use super::json::{Codec, Malformed, write_string};
 use super::laps::{Laps, Stage};
-use super::params::Given;
-use super::problem::HttpProblem;
-use super::value::{Value, declared};
+use super::param::Given;
+use super::value::{Kind, Value};
 use crate::plan::{BindPlan, EndpointPlan};
-use crate::spec::ParamType;
+use crate::spec::AnswerShape;
 
 /// An answer beyond this is a query without LIMIT, not something to serve.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -32,6 +30,7 @@ pub(super) struct Statement {
     sql: Arc<str>,
     binds: Vec<Bind>,
     columns: Vec<Column>,
+    shape: AnswerShape,
 }
 
 #[derive(Debug)]
@@ -57,23 +56,6 @@ pub(super) struct Answer {
     pub(super) rows: u64,
 }
 
-/// Why a statement gave no answer.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// sqlx or the server says so.
-    Database(sqlx::Error),
-    /// A parameter could not be encoded.
-    Binding,
-    /// A column's bytes are not what its type promises.
-    Malformed,
-    /// The result no longer has the columns that it had at start.
-    Changed,
-    /// Larger than [`LARGEST_ANSWER`].
-    TooLarge,
-    /// The server did not even keep its own statement timeout.
-    Deadline,
-}
-
 impl Statement {
     /// Has the server prepare it and finds a codec for every column. `sql` is the plan's query, made distinct by
     /// [`Texts::distinct`].
@@ -92,7 +74,7 @@ impl Statement {
             .iter()
             .map(|bind| resolved(bind, plan))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let types: Vec<PgTypeInfo> = bind_types(plan).into_iter().map(declared).collect();
+        let types: Vec<PgTypeInfo> = bind_types(plan).into_iter().map(Kind::declared).collect();
         let text = AssertSqlSafe(Arc::clone(&sql)).into_sql_str();
         let prepared = match connection.prepare_with(text, &types).await {
             // sqlx looks an unknown type up and fails over the letter of its kind.
@@ -124,7 +106,12 @@ impl Statement {
             })?;
             columns.push(Column { key, oid, codec });
         }
-        Ok(Self { sql, binds, columns })
+        let shape = plan.answer;
+        ensure!(
+            !columns.is_empty() || shape == AnswerShape::Rows,
+            "it answers with a row, and its query returns no columns"
+        );
+        Ok(Self { sql, binds, columns, shape })
     }
 
     /// The text.
@@ -156,7 +143,9 @@ impl Statement {
         let mut results = connection.fetch_many(query);
         let mut answer = Answer { body: Vec::with_capacity(512), rows: 0 };
         let mut affected = 0;
-        answer.body.push(b'[');
+        if self.shape == AnswerShape::Rows {
+            answer.body.push(b'[');
+        }
         while let Some(result) = results.next().await {
             match result.map_err(Failure::Database)? {
                 Either::Left(done) => affected += done.rows_affected(),
@@ -169,10 +158,14 @@ impl Statement {
             }
         }
         laps.lap(Stage::Query);
-        if self.columns.is_empty() {
-            answer.body = format!("{{\"affected\":{affected}}}").into_bytes();
-        } else {
-            answer.body.push(b']');
+        match self.shape {
+            AnswerShape::Rows if self.columns.is_empty() => {
+                answer.body = format!("{{\"affected\":{affected}}}").into_bytes();
+            }
+            AnswerShape::Rows => answer.body.push(b']'),
+            AnswerShape::Row if answer.rows == 0 => return Err(Failure::NoRow),
+            AnswerShape::Row if answer.rows > 1 => return Err(Failure::SeveralRows),
+            AnswerShape::Row => {}
         }
         Ok(answer)
     }
@@ -211,12 +204,12 @@ impl Statement {
 }
 
 /// The types that the endpoint's query is prepared with; those of unknown parameters are refused elsewhere.
-fn bind_types(plan: &EndpointPlan) -> Vec<ParamType> {
-    let param = |place: &usize| plan.params.get(*place).map(|param| param.r#type);
+fn bind_types(plan: &EndpointPlan) -> Vec<Kind> {
+    let param = |place: &usize| plan.params.get(*place).map(Kind::of);
     plan.bind
         .iter()
         .filter_map(|bind| match bind {
-            BindPlan::Value { r#type, .. } => Some(*r#type),
+            BindPlan::Value { r#type, .. } => Some(Kind::One(*r#type)),
             BindPlan::Param(place) => param(place),
         })
         .collect()
@@ -227,7 +220,7 @@ fn bind_types(plan: &EndpointPlan) -> Vec<ParamType> {
 /// sqlx keeps prepared statements by their text alone: two endpoints with one text and different types would get each
 /// other's statement.
 #[derive(Debug, Default)]
-pub(super) struct Texts(BTreeMap<String, Vec<Vec<ParamType>>>);
+pub(super) struct Texts(BTreeMap<String, Vec<Vec<Kind>>>);
 
 impl Texts {
     /// The endpoint's query, with a line break at its end for each other list of types that the same text came with before.
@@ -257,81 +250,10 @@ fn resolved(bind: &BindPlan, plan: &EndpointPlan) -> anyhow::Result<Bind> {
     }
 }
 
-impl Failure {
-    /// Whether the server has finished with the statement and the connection is in order.
-    pub(super) fn spares_connection(&self) -> bool {
-        match self {
-            Self::Database(sqlx::Error::Database(error)) => {
-                let severity =
-                    error.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::severity);
-                severity == Some(PgSeverity::Error)
-            }
-            Self::Binding => true,
-            _ => false,
-        }
-    }
-
-    /// What the client is told.
-    pub(super) fn problem(&self) -> HttpProblem {
-        match self {
-            Self::Database(sqlx::Error::Database(error)) => database_problem(error.as_ref()),
-            Self::Database(sqlx::Error::Io(_)) => HttpProblem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "database-lost",
-                "the connection to the database was lost",
-            ),
-            Self::Database(_) => {
-                internal("database-error", "the database did not answer as expected")
-            }
-            Self::Binding => internal("binding", "a parameter could not be encoded"),
-            Self::Malformed => internal("decoding", "a column's value could not be decoded"),
-            Self::Changed => {
-                internal("schema-changed", "the result's columns are no longer those of the start")
-            }
-            Self::TooLarge => internal("answer-too-large", "the answer is larger than 64 MiB"),
-            Self::Deadline => timed_out(),
-        }
-    }
-}
-
-fn internal(kind: &'static str, detail: &'static str) -> HttpProblem {
-    HttpProblem::new(StatusCode::INTERNAL_SERVER_ERROR, kind, detail)
-}
-
-fn timed_out() -> HttpProblem {
-    HttpProblem::new(StatusCode::GATEWAY_TIMEOUT, "statement-timeout", "the query took too long")
-}
-
-/// By SQLSTATE; the server's message is left out, because it quotes values.
-fn database_problem(error: &dyn DatabaseError) -> HttpProblem {
-    let code = error.code().unwrap_or_default();
-    let problem = match code.as_ref() {
-        "57014" => timed_out(),
-        code if code.starts_with("22") => HttpProblem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid-data",
-            "the database cannot work with these values",
-        ),
-        code if code.starts_with("23") => HttpProblem::new(
-            StatusCode::CONFLICT,
-            "constraint",
-            "a constraint of the database does not allow it",
-        ),
-        code if code.starts_with("53") || code.starts_with("57") || code.starts_with("08") => {
-            HttpProblem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "database-unavailable",
-                "the database cannot serve now",
-            )
-        }
-        _ => internal("database-error", "the database refused the query"),
-    };
-    problem.sqlstate(&code)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::ParamType;
 
     fn endpoint(query: &str, types: &[ParamType]) -> EndpointPlan {
         EndpointPlan {
@@ -344,6 +266,7 @@ mod tests {
                 .map(|r#type| BindPlan::Value { r#type: *r#type, text: "1".to_owned() })
                 .collect(),
             params: vec![],
+            answer: AnswerShape::Rows,
             cache: None,
         }
     }

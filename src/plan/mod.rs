@@ -2,6 +2,7 @@
 //!
 //! Files of migrations and of parameters' values are read here; nothing is started, and no socket is opened.
 
+mod accepts;
 mod caches;
 mod claims;
 mod codes;

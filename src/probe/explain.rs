@@ -57,8 +57,7 @@ async fn explain_last(
     endpoint: &EndpointPlan,
     params: &[(String, String)],
 ) -> Result<Value> {
-    let types: Vec<&str> =
-        endpoint.bind.iter().map(|bind| sql_type(type_of(endpoint, bind))).collect();
+    let types: Vec<String> = endpoint.bind.iter().map(|bind| declared(endpoint, bind)).collect();
     let declared = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
     sqlx::raw_sql(AssertSqlSafe(format!(
         "PREPARE querylab_probe {declared} AS {}",
@@ -90,11 +89,29 @@ async fn explain_last(
     Ok(plan)
 }
 
-fn type_of(endpoint: &EndpointPlan, bind: &BindPlan) -> ParamType {
+/// What `PREPARE` is told of a placeholder.
+fn declared(endpoint: &EndpointPlan, bind: &BindPlan) -> String {
     match bind {
-        BindPlan::Param(position) => endpoint.params[*position].r#type,
-        BindPlan::Value { r#type, .. } => *r#type,
+        BindPlan::Param(position) => {
+            let param = &endpoint.params[*position];
+            let dimensions = if param.array { "[]" } else { "" };
+            format!("{}{dimensions}", sql_type(param.r#type))
+        }
+        BindPlan::Value { r#type, .. } => sql_type(*r#type).to_owned(),
     }
+}
+
+/// A JSON array as Postgres writes an array; what is no array is left to Postgres to refuse.
+fn array_literal(json: &str) -> String {
+    let Ok(elements) = serde_json::from_str::<Vec<Value>>(json) else { return json.to_owned() };
+    let elements: Vec<String> = elements
+        .iter()
+        .map(|element| {
+            let text = element.as_str().map_or_else(|| element.to_string(), str::to_owned);
+            format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+        })
+        .collect();
+    format!("{{{}}}", elements.join(","))
 }
 
 fn value_of(
@@ -108,7 +125,8 @@ fn value_of(
             let param = &endpoint.params[*position];
             let sent =
                 params.iter().find(|(name, _)| *name == param.name).map(|(_, value)| value.clone());
-            sent.or_else(|| param.default.clone())
+            let text = sent.or_else(|| param.default.clone());
+            if param.array { text.map(|json| array_literal(&json)) } else { text }
         }
     }
 }
@@ -127,6 +145,8 @@ fn sql_type(r#type: ParamType) -> &'static str {
         ParamType::Timestamp => "timestamp",
         ParamType::Timestamptz => "timestamptz",
         ParamType::Json => "jsonb",
+        // Of what the statement wants there, as where the API sends it.
+        ParamType::Enum => "unknown",
     }
 }
 

@@ -21,7 +21,8 @@ pub use column::{Column, GeneratorKind, MomentOrder, NumberDistribution, PerPare
 pub use dataset::{Dataset, Table};
 pub use design::{CacheState, Design, Exclude, Primary, Samples};
 pub use endpoint::{
-    Bind, Cache, CacheStrategy, Check, Distribution, DistributionKind, Endpoint, Param, ParamType,
+    AnswerShape, Bind, Cache, CacheStrategy, Check, Distribution, DistributionKind, Endpoint,
+    Param, ParamType,
 };
 pub use load::{Arrival, Fill, Load, LoadModel, Search, Stage, Warmup};
 pub use scalar::Scalar;

@@ -5,6 +5,7 @@ mod cache;
 mod client;
 mod pool;
 mod refusals;
+mod requests;
 pub(crate) mod servers;
 mod stages;
 mod start;
