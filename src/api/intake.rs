@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use tokio::time::timeout;
@@ -37,16 +37,15 @@ pub(super) enum Takes {
 ///
 /// A body also marks what may be smuggling: with both lengths given the server in front of us and we could disagree on where
 /// the next request begins, so the connection is closed.
-pub(super) fn refusal(request: &Request, takes: Takes) -> Option<Response> {
-    let uri = request.uri();
-    let length = uri.path_and_query().map_or(0, |path| path.as_str().len());
+pub(super) fn refusal(request: &Parts, body: &Body, takes: Takes) -> Option<Response> {
+    let length = request.uri.path_and_query().map_or(0, |path| path.as_str().len());
     if length > LONGEST_URI {
         let detail = "path and query are longer than 8 KiB";
         return Some(
             HttpProblem::new(StatusCode::URI_TOO_LONG, "uri-too-long", detail).into_response(),
         );
     }
-    let headers = request.headers();
+    let headers = &request.headers;
     let head: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     let problem = if headers.contains_key(header::TRANSFER_ENCODING) {
         let detail = "no endpoint takes a chunked body: send its length";
@@ -58,13 +57,12 @@ pub(super) fn refusal(request: &Request, takes: Takes) -> Option<Response> {
             "the header fields are larger than 32 KiB",
         )
     } else {
-        wrong_body(request, takes)?
+        wrong_body(headers, body, takes)?
     };
     Some(closing(problem))
 }
 
-fn wrong_body(request: &Request, takes: Takes) -> Option<HttpProblem> {
-    let body = request.body();
+fn wrong_body(headers: &HeaderMap, body: &Body, takes: Takes) -> Option<HttpProblem> {
     match takes {
         Takes::Nothing if body.is_end_stream() || body.size_hint().exact() == Some(0) => None,
         Takes::Nothing => {
@@ -72,7 +70,7 @@ fn wrong_body(request: &Request, takes: Takes) -> Option<HttpProblem> {
             Some(HttpProblem::new(StatusCode::PAYLOAD_TOO_LARGE, "body", detail))
         }
         Takes::Json if body.size_hint().lower() > LARGEST_BODY as u64 => Some(too_large()),
-        Takes::Json if !is_json(request.headers()) => {
+        Takes::Json if !is_json(headers) => {
             let detail = "the body must be application/json";
             Some(HttpProblem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", detail))
         }
@@ -132,6 +130,8 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, HttpProblem> {
 
 #[cfg(test)]
 mod tests {
+    use axum::extract::Request;
+
     use super::*;
 
     fn posted(kind: &str, body: Vec<u8>) -> Request {
@@ -139,18 +139,19 @@ mod tests {
         request.body(Body::from(body)).expect("a request")
     }
 
-    fn status(request: &Request, takes: Takes) -> Option<u16> {
-        refusal(request, takes).map(|answer| answer.status().as_u16())
+    fn status(request: Request, takes: Takes) -> Option<u16> {
+        let (head, body) = request.into_parts();
+        refusal(&head, &body, takes).map(|answer| answer.status().as_u16())
     }
 
     #[test]
     fn a_body_is_json_and_within_its_limit() {
         let json = "Application/JSON; charset=utf-8";
-        assert_eq!(status(&posted(json, vec![b' '; LARGEST_BODY]), Takes::Json), None);
-        assert_eq!(status(&posted(json, vec![b' '; LARGEST_BODY + 1]), Takes::Json), Some(413));
-        assert_eq!(status(&posted("text/plain", vec![]), Takes::Json), Some(415));
-        assert_eq!(status(&posted(json, vec![]), Takes::Nothing), None);
-        assert_eq!(status(&posted(json, vec![b'x']), Takes::Nothing), Some(413));
+        assert_eq!(status(posted(json, vec![b' '; LARGEST_BODY]), Takes::Json), None);
+        assert_eq!(status(posted(json, vec![b' '; LARGEST_BODY + 1]), Takes::Json), Some(413));
+        assert_eq!(status(posted("text/plain", vec![]), Takes::Json), Some(415));
+        assert_eq!(status(posted(json, vec![]), Takes::Nothing), None);
+        assert_eq!(status(posted(json, vec![b'x']), Takes::Nothing), Some(413));
     }
 
     #[tokio::test(start_paused = true)]

@@ -34,14 +34,14 @@ pub(super) struct Param {
     pub(super) name: String,
     pub(super) place: Place,
     pub(super) kind: Kind,
-    optional: bool,
-    min_length: Option<usize>,
-    max_length: Option<usize>,
-    pattern: Option<Regex>,
-    one_of: Vec<String>,
-    min: Option<f64>,
-    max: Option<f64>,
-    default: Option<String>,
+    pub(super) optional: bool,
+    pub(super) min_length: Option<usize>,
+    pub(super) max_length: Option<usize>,
+    pub(super) pattern: Option<Regex>,
+    pub(super) one_of: Vec<String>,
+    pub(super) min: Option<f64>,
+    pub(super) max: Option<f64>,
+    pub(super) default: Option<String>,
 }
 
 /// One parameter of one request: as it came (decoded), and typed.
@@ -83,6 +83,11 @@ impl Param {
             param.value(&Cow::Borrowed(default.as_str())).map_err(anyhow::Error::msg)?;
         }
         Ok(param)
+    }
+
+    /// Whether a request must have it.
+    pub(super) fn is_required(&self) -> bool {
+        !self.optional && self.default.is_none()
     }
 
     /// What is said of bytes that are no text.

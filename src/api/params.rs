@@ -54,6 +54,11 @@ impl Params {
         params.collect::<anyhow::Result<_>>().map(Self)
     }
 
+    /// Each of them.
+    pub(super) fn list(&self) -> &[Param] {
+        &self.0
+    }
+
     /// Whether a request carries some of them in its body.
     pub(super) fn in_body(&self) -> bool {
         self.0.iter().any(|param| param.place == Place::Body)

@@ -78,6 +78,9 @@ pub async fn serve(
         attended.shutdown().await;
     }
     app.connections.close().await;
+    if let Some(log) = &app.log {
+        log.stop().await;
+    }
     match tokio::fs::remove_file(&launch.listen).await {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).with_context(|| format!("removing {}", launch.listen.display()))

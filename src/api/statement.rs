@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::StreamExt as _;
+use serde_json::{Value, json};
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow, PgTypeInfo};
 use sqlx::{
@@ -16,10 +17,11 @@ use super::catalog;
 use super::failure::Failure;
 use super::json::{Codec, Malformed, write_string};
 use super::laps::{Laps, Stage};
+use super::literal::Literal;
 use super::param::Given;
-use super::value::{Kind, Value};
+use super::value::{Kind, Value as Typed};
 use crate::plan::{BindPlan, EndpointPlan};
-use crate::spec::AnswerShape;
+use crate::spec::{AnswerShape, BindStyle};
 
 /// An answer beyond this is a query without LIMIT, not something to serve.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -31,16 +33,19 @@ pub(super) struct Statement {
     binds: Vec<Bind>,
     columns: Vec<Column>,
     shape: AnswerShape,
+    /// Where values are written into the text.
+    literal: Option<Literal>,
 }
 
 #[derive(Debug)]
 enum Bind {
     Param(usize),
-    Value(Value<'static>),
+    Value(Typed<'static>),
 }
 
 #[derive(Debug)]
 struct Column {
+    name: String,
     /// `{"id":` of the first column, `,"email":` of the others.
     key: Vec<u8>,
     oid: Option<Oid>,
@@ -104,19 +109,42 @@ impl Statement {
             let codec = catalog::codec(connection, oid).await.with_context(|| {
                 format!("column `{name}` of type {}", column.type_info().name())
             })?;
-            columns.push(Column { key, oid, codec });
+            columns.push(Column { name: name.to_owned(), key, oid, codec });
         }
         let shape = plan.answer;
         ensure!(
             !columns.is_empty() || shape == AnswerShape::Rows,
             "it answers with a row, and its query returns no columns"
         );
-        Ok(Self { sql, binds, columns, shape })
+        let literal = (plan.bind_style == BindStyle::Literal).then(|| Literal::new(&sql));
+        Ok(Self { sql, binds, columns, shape, literal })
     }
 
     /// The text.
     pub(super) fn sql(&self) -> &str {
         &self.sql
+    }
+
+    /// What it answers, as JSON Schema.
+    pub(super) fn schema(&self) -> Value {
+        if self.columns.is_empty() {
+            return json!({
+                "type": "object",
+                "properties": { "affected": { "type": "integer", "minimum": 0 } },
+                "required": ["affected"],
+            });
+        }
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+        let properties: serde_json::Map<String, Value> = self
+            .columns
+            .iter()
+            .map(|column| (column.name.clone(), column.codec.nullable_schema()))
+            .collect();
+        let row = json!({ "type": "object", "properties": properties, "required": names });
+        match self.shape {
+            AnswerShape::Rows => json!({ "type": "array", "items": row }),
+            AnswerShape::Row => row,
+        }
     }
 
     /// Executes it for these parameters and writes the result; `laps` are told what is waiting and what is writing.
@@ -130,16 +158,17 @@ impl Statement {
         given: &[Given<'_>],
         laps: &mut Laps,
     ) -> Result<Answer, Failure> {
+        let values = self.values(given)?;
         let mut arguments = PgArguments::default();
-        for bind in &self.binds {
-            let value = match bind {
-                Bind::Param(place) => given.get(*place).map(|given| &given.value),
-                Bind::Value(value) => Some(value),
-            };
-            let value = value.ok_or(Failure::Changed)?;
-            value.bind(&mut arguments).map_err(|_| Failure::Binding)?;
-        }
-        let query = sqlx::query_with(AssertSqlSafe(Arc::clone(&self.sql)), arguments);
+        let query = if let Some(literal) = &self.literal {
+            let sql = literal.fill(&values).ok_or(Failure::Changed)?;
+            sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false)
+        } else {
+            for value in values {
+                value.bind(&mut arguments).map_err(|_| Failure::Binding)?;
+            }
+            sqlx::query_with(AssertSqlSafe(Arc::clone(&self.sql)), arguments)
+        };
         let mut results = connection.fetch_many(query);
         let mut answer = Answer { body: Vec::with_capacity(512), rows: 0 };
         let mut affected = 0;
@@ -168,6 +197,15 @@ impl Statement {
             AnswerShape::Row => {}
         }
         Ok(answer)
+    }
+
+    /// What stands for each placeholder, in order.
+    fn values<'v>(&'v self, given: &'v [Given<'_>]) -> Result<Vec<&'v Typed<'v>>, Failure> {
+        let value = |bind: &'v Bind| match bind {
+            Bind::Param(place) => given.get(*place).map(|given| &given.value),
+            Bind::Value(value) => Some(value),
+        };
+        self.binds.iter().map(|bind| value(bind).ok_or(Failure::Changed)).collect()
     }
 
     fn row(&self, row: &PgRow, answer: &mut Answer) -> Result<(), Failure> {
@@ -243,7 +281,7 @@ fn resolved(bind: &BindPlan, plan: &EndpointPlan) -> anyhow::Result<Bind> {
             Ok(Bind::Param(*place))
         }
         BindPlan::Value { r#type, text } => {
-            let value = Value::parse(*r#type, &text.clone().into());
+            let value = Typed::parse(*r#type, &text.clone().into());
             let value = value.map_err(anyhow::Error::msg);
             Ok(Bind::Value(value.with_context(|| format!("the bound value `{text}`"))?))
         }
@@ -267,6 +305,7 @@ mod tests {
                 .collect(),
             params: vec![],
             answer: AnswerShape::Rows,
+            bind_style: BindStyle::Prepared,
             cache: None,
         }
     }

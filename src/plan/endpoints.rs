@@ -54,6 +54,7 @@ pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>, name: &str) -> Opt
         bind,
         params,
         answer: endpoint.answer,
+        bind_style: view.document.services.api.bind_style,
         cache,
     };
     Some(Resolved { endpoint, check })

@@ -42,6 +42,7 @@ mod view;
 mod tests;
 
 pub use resolve::{check_length, further_mistakes, resolve, resolve_of_any_length};
+pub use sql::{SqlPiece, sql_pieces};
 pub use types::*;
 pub use variants::captured_as;
 

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::Session;
 use crate::plan::{BindPlan, EndpointPlan, PlanNode};
-use crate::spec::ParamType;
+use crate::spec::BindStyle;
 
 /// Executions after which Postgres has chosen between custom and generic plans (plancache.c looks at five).
 const EXECUTIONS: usize = 7;
@@ -59,6 +59,15 @@ async fn explain_last(
 ) -> Result<Value> {
     let types: Vec<String> = endpoint.bind.iter().map(|bind| declared(endpoint, bind)).collect();
     let declared = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
+    // What the API's connections do by their own setting, or by planning anew for each request.
+    let mode = match endpoint.bind_style {
+        BindStyle::Prepared => None,
+        BindStyle::GenericPlan => Some("SET plan_cache_mode = force_generic_plan"),
+        BindStyle::Literal => Some("SET plan_cache_mode = force_custom_plan"),
+    };
+    if let Some(mode) = mode {
+        sqlx::raw_sql(mode).execute(&mut *connection).await?;
+    }
     sqlx::raw_sql(AssertSqlSafe(format!(
         "PREPARE querylab_probe {declared} AS {}",
         endpoint.query
@@ -85,7 +94,9 @@ async fn explain_last(
             serde_json::from_str(&text).context("EXPLAIN (FORMAT JSON) was no JSON")?;
         plan = all.get(0).cloned().unwrap_or(all);
     }
-    sqlx::raw_sql("DEALLOCATE querylab_probe").execute(&mut *connection).await?;
+    sqlx::raw_sql("DEALLOCATE querylab_probe; RESET plan_cache_mode")
+        .execute(&mut *connection)
+        .await?;
     Ok(plan)
 }
 
@@ -95,9 +106,9 @@ fn declared(endpoint: &EndpointPlan, bind: &BindPlan) -> String {
         BindPlan::Param(position) => {
             let param = &endpoint.params[*position];
             let dimensions = if param.array { "[]" } else { "" };
-            format!("{}{dimensions}", sql_type(param.r#type))
+            format!("{}{dimensions}", param.r#type.sql_name())
         }
-        BindPlan::Value { r#type, .. } => sql_type(*r#type).to_owned(),
+        BindPlan::Value { r#type, .. } => r#type.sql_name().to_owned(),
     }
 }
 
@@ -128,25 +139,6 @@ fn value_of(
             let text = sent.or_else(|| param.default.clone());
             if param.array { text.map(|json| array_literal(&json)) } else { text }
         }
-    }
-}
-
-/// The type that the API declares for a parameter.
-fn sql_type(r#type: ParamType) -> &'static str {
-    match r#type {
-        ParamType::Text => "text",
-        ParamType::Integer => "int4",
-        ParamType::Bigint => "int8",
-        ParamType::Float => "float8",
-        ParamType::Numeric => "numeric",
-        ParamType::Bool => "bool",
-        ParamType::Uuid => "uuid",
-        ParamType::Date => "date",
-        ParamType::Timestamp => "timestamp",
-        ParamType::Timestamptz => "timestamptz",
-        ParamType::Json => "jsonb",
-        // Of what the statement wants there, as where the API sends it.
-        ParamType::Enum => "unknown",
     }
 }
 

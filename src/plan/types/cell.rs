@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::LoadPlan;
-use crate::spec::{AnswerShape, ParamType};
+use crate::spec::{AnswerShape, BindStyle, ParamType};
 
 /// One variant under one load: everything that a trial of it needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,6 +74,9 @@ pub struct PoolPlan {
     pub pre_ping: bool,
     /// Longest wait for a free one.
     pub acquire_timeout_ns: u64,
+    /// Requests that may wait for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_waiting: Option<u32>,
 }
 
 /// One route.
@@ -94,6 +97,9 @@ pub struct EndpointPlan {
     /// How rows are answered.
     #[serde(default, skip_serializing_if = "AnswerShape::is_usual")]
     pub answer: AnswerShape,
+    /// How values come into the statement; the same for all endpoints of a cell.
+    #[serde(default, skip_serializing_if = "BindStyle::is_usual")]
+    pub bind_style: BindStyle,
     /// Redis.
     pub cache: Option<CachePlan>,
 }

@@ -95,6 +95,26 @@ pub enum ParamType {
     Enum,
 }
 
+impl ParamType {
+    /// Postgres' name of it; of an enum the pseudo-type that takes the type that the statement wants there.
+    pub fn sql_name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Integer => "int4",
+            Self::Bigint => "int8",
+            Self::Float => "float8",
+            Self::Numeric => "numeric",
+            Self::Bool => "bool",
+            Self::Uuid => "uuid",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+            Self::Timestamptz => "timestamptz",
+            Self::Json => "jsonb",
+            Self::Enum => "unknown",
+        }
+    }
+}
+
 /// How often each value is asked for.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -28,7 +28,7 @@ pub use load::{Arrival, Fill, Load, LoadModel, Search, Stage, Warmup};
 pub use scalar::Scalar;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-pub use services::{ApiService, Pool, Server, Services, Transport};
+pub use services::{ApiService, BindStyle, Pool, Server, Services, Transport};
 pub use values::{FromCsv, FromLog, HotKeys};
 pub use variant::{Expect, ExpectPlan, Limits, Variant};
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use querylab::plan::{ApiCounters, ApiLaunch, EndpointPlan, ParamPlan};
-use querylab::spec::{AnswerShape, ParamType};
+use querylab::spec::{AnswerShape, BindStyle, ParamType};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
@@ -115,6 +115,7 @@ pub(super) fn endpoint(path: &str, query: &str, params: Vec<ParamPlan>) -> Endpo
         bind: (0..params.len()).map(querylab::plan::BindPlan::Param).collect(),
         params,
         answer: AnswerShape::Rows,
+        bind_style: BindStyle::Prepared,
         cache: None,
     }
 }

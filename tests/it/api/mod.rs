@@ -3,6 +3,8 @@
 mod answers;
 mod cache;
 mod client;
+mod observed;
+mod openapi;
 mod pool;
 mod refusals;
 mod requests;
