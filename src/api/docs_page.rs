@@ -13,7 +13,7 @@ code,pre{font:14px/1.4 ui-monospace,monospace}pre{background:#8881;padding:.5rem
 table{border-collapse:collapse}td,th{border:1px solid #8884;padding:.2rem .6rem;text-align:left}\
 section{border-top:1px solid #8884;margin-top:2rem}:root{color-scheme:light dark}";
 
-/// The page of an OpenAPI document.
+/// The page of a document as `openapi` makes them.
 pub(super) fn page(document: &Value) -> String {
     let mut out = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\

@@ -71,7 +71,7 @@ pub(super) fn metrics(app: &App, endpoints: &[Arc<Endpoint>]) -> Response {
     response
 }
 
-/// The OpenAPI document.
+/// The endpoints as a document for programs.
 pub(super) fn document(json: Bytes) -> Response {
     plain(json)
 }

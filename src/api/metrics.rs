@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::histogram::{Histogram, line};
+use super::request_log::RequestLog;
 use super::start::{App, Endpoint};
 
 /// Times of requests by what became of them.
@@ -40,7 +41,7 @@ pub(super) fn exposition(app: &App, endpoints: &[Arc<Endpoint>]) -> String {
         &mut out,
         "querylab_request_log_dropped_total",
         "Lines of the request log that were left out because too many were waiting or could not be written.",
-        &[("", log.map_or(0, |log| log.dropped()))],
+        &[("", log.map_or(0, RequestLog::dropped))],
     );
     head(&mut out, "querylab_build_info", "gauge", "Which querylab this is.");
     let version = env!("CARGO_PKG_VERSION");

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the endpoints as OpenAPI 3.1, made of what serves them.
+//! `GET /openapi.json`: the endpoints as `OpenAPI` 3.1, made of what serves them.
 
 use std::sync::Arc;
 
@@ -202,13 +202,13 @@ mod tests {
     use super::*;
     use crate::plan::ParamPlan;
 
-    fn param(plan: ParamPlan) -> Param {
-        Param::new(&plan, None).expect("a good plan")
+    fn param(plan: &ParamPlan) -> Param {
+        Param::new(plan, None).expect("a good plan")
     }
 
     #[test]
     fn limits_and_defaults_are_in_the_schema() {
-        let word = param(ParamPlan {
+        let word = param(&ParamPlan {
             pattern: Some("a|b".to_owned()),
             max_length: Some(3),
             default: Some("a".to_owned()),
@@ -217,7 +217,7 @@ mod tests {
         let wanted =
             json!({ "type": "string", "maxLength": 3, "pattern": "^(?:a|b)$", "default": "a" });
         assert_eq!(schema(&word), wanted);
-        let list = param(ParamPlan {
+        let list = param(&ParamPlan {
             array: true,
             min: Some(1.0),
             default: Some("[1]".to_owned()),
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn what_may_be_left_out_of_a_body_may_be_null() {
-        let optional = param(ParamPlan { optional: true, ..ParamPlan::any("n", ParamType::Bool) });
+        let optional = param(&ParamPlan { optional: true, ..ParamPlan::any("n", ParamType::Bool) });
         let body = body(&[&optional]);
         let schema = &body["content"]["application/json"]["schema"];
         assert_eq!(schema["required"], json!([]));

@@ -101,7 +101,10 @@ impl Param {
     }
 
     /// A member of the body as it would stand in a query string; none for `null`.
-    pub(super) fn from_json<'a>(&self, json: &'a str) -> Result<Option<Cow<'a, str>>, HttpProblem> {
+    pub(super) fn text_of_json<'a>(
+        &self,
+        json: &'a str,
+    ) -> Result<Option<Cow<'a, str>>, HttpProblem> {
         let text = match self.kind {
             Kind::One(r#type) => json_body::text_of(r#type, json),
             Kind::Array(_) if json == "null" => Ok(None),

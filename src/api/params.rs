@@ -121,7 +121,7 @@ impl Params {
             if std::mem::replace(&mut seen[place], true) {
                 return Err(HttpProblem::parameter(&param.name, "is given more than once"));
             }
-            raw[place] = param.from_json(json)?;
+            raw[place] = param.text_of_json(json)?;
         }
         Ok(())
     }

@@ -146,7 +146,9 @@ pub(super) mod tests {
     pub(in crate::api) fn entry() -> Entry {
         Entry {
             arrived: Instant::now(),
-            id: crate::api::request_id::Ids::new().expect("randomness").name(&Default::default()),
+            id: crate::api::request_id::Ids::new()
+                .expect("randomness")
+                .name(&axum::http::HeaderMap::default()),
             endpoint: None,
             method: Method::GET,
             path: Some("/x".into()),

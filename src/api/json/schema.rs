@@ -1,4 +1,4 @@
-//! What a codec writes, as JSON Schema (2020-12, which is OpenAPI 3.1's).
+//! What a codec writes, as JSON Schema (2020-12, which is that of `OpenAPI` 3.1).
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! The API against real servers: a private Postgres and Redis of each test's own.
 
 mod answers;
+mod bindings;
 mod cache;
 mod client;
 mod observed;
