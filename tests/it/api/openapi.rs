@@ -61,10 +61,15 @@ impl Dice {
         let n = self.below(1000);
         match (schema["type"].as_str(), schema["format"].as_str()) {
             (Some("integer"), _) => {
-                json!(schema["minimum"].as_i64().unwrap_or(0).saturating_add(n as i64))
+                json!(
+                    schema["minimum"]
+                        .as_i64()
+                        .unwrap_or(0)
+                        .saturating_add(i64::try_from(n).expect("small"))
+                )
             }
             (Some("number"), _) => json!(n as f64 / 8.0),
-            (Some("boolean"), _) => json!(n % 2 == 0),
+            (Some("boolean"), _) => json!(n.is_multiple_of(2)),
             (Some("array"), _) => (0..n % 4).map(|_| self.valid(&schema["items"])).collect(),
             (Some("null"), _) => Value::Null,
             (Some("string"), Some("uuid")) => json!("67e55044-10b1-426f-9247-bb680e5fe0c8"),
