@@ -20,7 +20,7 @@ use redis::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::params::Given;
+use super::param::Given;
 #[cfg(test)]
 use super::value::Value as Typed;
 use crate::plan::{CachePlan, KeyPiece, RedisAddress};

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::histogram::Histogram;
 use super::laps::{Laps, STAGES};
+use super::pool::Unconnected;
 use crate::plan::{ApiCounters, StageSums};
 
 /// How Redis took part in one answer. Each request that is not refused counts as exactly one of these.
@@ -37,6 +39,8 @@ pub(super) struct Counters {
     requests: AtomicU64,
     refused: AtomicU64,
     unconnected: AtomicU64,
+    pool_timeouts: AtomicU64,
+    pool_full: AtomicU64,
     statements: AtomicU64,
     cache_hits: AtomicU64,
     cache_misses: AtomicU64,
@@ -44,7 +48,7 @@ pub(super) struct Counters {
     cache_bypasses: AtomicU64,
     server_errors: AtomicU64,
     connections_opened: AtomicU64,
-    pool_wait_total_ns: AtomicU64,
+    pool_wait: Histogram,
     pool_wait_max_ns: AtomicU64,
     /// Requests whose times are in `stages_ns`.
     timed: AtomicU64,
@@ -69,8 +73,13 @@ impl Counters {
     }
 
     /// A request gets no database connection.
-    pub(super) fn unconnected(&self) {
+    pub(super) fn unconnected(&self, kind: Unconnected) {
         one_more(&self.unconnected);
+        match kind {
+            Unconnected::Timeout => one_more(&self.pool_timeouts),
+            Unconnected::Full => one_more(&self.pool_full),
+            Unconnected::Unreachable => {}
+        }
     }
 
     /// A statement is about to be sent for a request.
@@ -101,8 +110,13 @@ impl Counters {
     /// A request waited this long for a connection (queue, opening, ping).
     pub(super) fn waited(&self, wait: Duration) {
         let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
-        self.pool_wait_total_ns.fetch_add(nanos, Ordering::Relaxed);
+        self.pool_wait.record(nanos);
         self.pool_wait_max_ns.fetch_max(nanos, Ordering::Relaxed);
+    }
+
+    /// How long requests waited for a connection.
+    pub(super) fn pool_wait(&self) -> &Histogram {
+        &self.pool_wait
     }
 
     /// A request has its answer, right or not: this is where its time went.
@@ -135,6 +149,8 @@ impl Counters {
             requests: now(&self.requests),
             refused: now(&self.refused),
             unconnected: now(&self.unconnected),
+            pool_timeouts: now(&self.pool_timeouts),
+            pool_full: now(&self.pool_full),
             statements: now(&self.statements),
             cache_hits: now(&self.cache_hits),
             cache_misses: now(&self.cache_misses),
@@ -142,7 +158,7 @@ impl Counters {
             cache_bypasses: now(&self.cache_bypasses),
             server_errors: now(&self.server_errors),
             connections_opened: now(&self.connections_opened),
-            pool_wait_total_ns: now(&self.pool_wait_total_ns),
+            pool_wait_total_ns: self.pool_wait.sum_ns(),
             pool_wait_max_ns: now(&self.pool_wait_max_ns),
             stages: StageSums {
                 requests,

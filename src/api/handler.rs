@@ -2,100 +2,86 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use tokio::time::timeout;
 
 use super::cache::{Found, Key};
 use super::counters::CacheUse;
-use super::laps::{Laps, Stage};
-use super::params::Given;
+use super::failure::Failure;
+use super::intake::{self, Takes};
+use super::laps::Stage;
+use super::observe::Course;
+use super::param::Given;
+use super::params::Sent;
 use super::pool::NoConnection;
 use super::problem::HttpProblem;
 use super::start::{App, Caching, Endpoint};
-use super::statement::{Answer, Failure};
+use super::statement::Answer;
 
-/// Path and query string together, in bytes; the proxy has the same limit.
-const LONGEST_URI: usize = 8 * 1024;
-
-/// Names and values of all header fields together, in bytes.
-const LARGEST_HEADERS: usize = 32 * 1024;
-
-/// Answers one request; whatever happens, there is an answer and it is counted.
+/// Answers one request; whatever happens, there is an answer, and it is counted and noted.
 pub(super) async fn answer(app: Arc<App>, endpoint: Arc<Endpoint>, request: Request) -> Response {
-    let mut laps = Laps::since(request.extensions().get().copied());
-    if let Some(refusal) = refusal(&request) {
-        return refused(&app, refusal);
-    }
-    let (Parts { uri, method, .. }, _) = request.into_parts();
-    // The router gives HEAD to whoever answers GET; running a statement for it would be counted as a request.
-    if method.as_str() != endpoint.method {
-        return refused(&app, wrong_method().into_response());
-    }
-    app.counters.request();
-    let response = match respond(&app, &endpoint, &uri, &mut laps).await {
-        Ok(response) => response,
-        Err(problem) => {
-            if problem.status().is_server_error() {
-                app.counters.server_error();
-                if app.may_log() {
-                    tracing::warn!(endpoint = endpoint.name, ?problem, "a request failed");
-                }
-            }
-            problem.into_response()
+    let (head, body) = request.into_parts();
+    let mut course = Course::of(&app, &head);
+    let response = match accepted(&endpoint, &head, body).await {
+        Err(refusal) => refused(&app, refusal),
+        Ok(body) => {
+            app.counters.request();
+            let sent = Sent { path: head.uri.path(), query: head.uri.query(), body: &body };
+            let response = match respond(&app, &endpoint, sent, &mut course).await {
+                Ok(response) => response,
+                Err(problem) => failed(&app, &endpoint, problem),
+            };
+            course.laps.lap(Stage::Serialise);
+            app.counters.answered(&course.laps);
+            response
         }
     };
-    laps.lap(Stage::Serialise);
-    app.counters.answered(&laps);
-    response
+    course.end(&app, Some(&endpoint), (&head.method, &head.uri), response)
+}
+
+/// The body of a request that may be thought about; else the answer to it.
+async fn accepted(endpoint: &Endpoint, head: &Parts, body: Body) -> Result<Vec<u8>, Response> {
+    if let Some(refusal) = intake::refusal(head, &body, endpoint.takes) {
+        return Err(refusal);
+    }
+    // The router gives HEAD to whoever answers GET; running a statement for it would be counted as a request.
+    if head.method.as_str() != endpoint.method {
+        return Err(wrong_method().into_response());
+    }
+    match endpoint.takes {
+        Takes::Nothing => Ok(Vec::new()),
+        Takes::Json => intake::whole(body).await,
+    }
+}
+
+fn failed(app: &App, endpoint: &Endpoint, problem: HttpProblem) -> Response {
+    if problem.status().is_server_error() {
+        app.counters.server_error();
+        if app.may_log() {
+            tracing::warn!(endpoint = endpoint.name, ?problem, "a request failed");
+        }
+    }
+    problem.into_response()
+}
+
+/// Answers a request that no endpoint is for, unless it is refused for what it is.
+pub(super) fn stray(app: &App, request: Request, problem: HttpProblem) -> Response {
+    let (head, body) = request.into_parts();
+    let course = Course::of(app, &head);
+    let answer = intake::refusal(&head, &body, Takes::Nothing);
+    let response = refused(app, answer.unwrap_or_else(|| problem.into_response()));
+    course.end(app, None, (&head.method, &head.uri), response)
 }
 
 /// Counts a request that is answered without the cache and without a statement.
-pub(super) fn refused(app: &App, answer: Response) -> Response {
+fn refused(app: &App, answer: Response) -> Response {
     app.counters.request();
     app.counters.refused();
     answer
-}
-
-/// The answer to a request that is refused whatever its path: too long, or with a body that no endpoint takes.
-///
-/// A body also marks what may be smuggling: with both lengths given the server in front of us and we could disagree on where
-/// the next request begins, so the connection is closed.
-pub(super) fn refusal(request: &Request) -> Option<Response> {
-    let uri = request.uri();
-    let length = uri.path_and_query().map_or(0, |path| path.as_str().len());
-    if length > LONGEST_URI {
-        let detail = "path and query are longer than 8 KiB";
-        return Some(
-            HttpProblem::new(StatusCode::URI_TOO_LONG, "uri-too-long", detail).into_response(),
-        );
-    }
-    let head: usize =
-        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    let empty = request.body().is_end_stream() || request.body().size_hint().exact() == Some(0);
-    let problem = if request.headers().contains_key(header::TRANSFER_ENCODING) {
-        HttpProblem::new(
-            StatusCode::BAD_REQUEST,
-            "transfer-encoding",
-            "no endpoint takes a chunked body",
-        )
-    } else if head > LARGEST_HEADERS {
-        HttpProblem::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "headers-too-large",
-            "the header fields are larger than 32 KiB",
-        )
-    } else if !empty {
-        HttpProblem::new(StatusCode::PAYLOAD_TOO_LARGE, "body", "no endpoint takes a body")
-    } else {
-        return None;
-    };
-    let mut response = problem.into_response();
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    Some(response)
 }
 
 /// The path is right, the method is not.
@@ -104,23 +90,28 @@ pub(super) fn wrong_method() -> HttpProblem {
     HttpProblem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", detail)
 }
 
+/// There is no such path.
+pub(super) fn no_route() -> HttpProblem {
+    HttpProblem::new(StatusCode::NOT_FOUND, "no-route", "there is no such path")
+}
+
 async fn respond(
     app: &App,
     endpoint: &Endpoint,
-    uri: &Uri,
-    laps: &mut Laps,
+    sent: Sent<'_>,
+    course: &mut Course,
 ) -> Result<Response, HttpProblem> {
-    let given = endpoint.params.read(uri.path(), uri.query());
-    laps.lap(Stage::Routing);
+    let given = endpoint.params.read(sent);
+    course.laps.lap(Stage::Routing);
     let given = given.inspect_err(|_| app.counters.refused())?;
     let key = endpoint.cache.as_ref().and_then(|caching| {
         Some((caching, Key::new(&caching.plan, endpoint.statement.sql(), &given)?))
     });
     if let Some((caching, key)) = key {
-        return cache_aside(app, endpoint, (caching, &key), &given, laps).await;
+        return cache_aside(app, endpoint, (caching, &key), &given, course).await;
     }
     app.counters.cache(CacheUse::Bypass);
-    let answer = ask_database(app, endpoint, &given, laps).await?;
+    let answer = ask_database(app, endpoint, &given, course).await?;
     Ok(json(Body::from(answer.body), CacheUse::Bypass))
 }
 
@@ -130,20 +121,21 @@ async fn cache_aside(
     endpoint: &Endpoint,
     (caching, key): (&Caching, &Key),
     given: &[Given<'_>],
-    laps: &mut Laps,
+    course: &mut Course,
 ) -> Result<Response, HttpProblem> {
     let found = caching.redis.find(key).await;
-    laps.lap(Stage::Cache);
+    course.laps.lap(Stage::Cache);
     let (mut part, reachable) = match found {
         Found::Hit(body) => {
             app.counters.cache(CacheUse::Hit);
+            course.cache = CacheUse::Hit;
             return Ok(json(Body::from(body), CacheUse::Hit));
         }
         Found::Nothing => (CacheUse::Miss, true),
         Found::Unusable => (CacheUse::Error, true),
         Found::Unreachable => (CacheUse::Error, false),
     };
-    let answer = ask_database(app, endpoint, given, laps).await;
+    let answer = ask_database(app, endpoint, given, course).await;
     if let Ok(answer) = &answer {
         // An answer without rows is not stored: the row may be written the next moment.
         let worth = reachable && answer.rows > 0;
@@ -151,10 +143,11 @@ async fn cache_aside(
             if !caching.redis.store(key, &answer.body, caching.ttl).await {
                 part = CacheUse::Error;
             }
-            laps.lap(Stage::Cache);
+            course.laps.lap(Stage::Cache);
         }
     }
     app.counters.cache(part);
+    course.cache = part;
     Ok(json(Body::from(answer?.body), part))
 }
 
@@ -163,16 +156,17 @@ async fn ask_database(
     app: &App,
     endpoint: &Endpoint,
     given: &[Given<'_>],
-    laps: &mut Laps,
+    course: &mut Course,
 ) -> Result<Answer, HttpProblem> {
     let lease = app.connections.lease().await;
-    laps.lap(Stage::PoolWait);
+    course.laps.lap(Stage::PoolWait);
     let mut lease = lease.map_err(|why| no_connection(app, &why))?;
     let Some(connection) = lease.connection() else {
         return Err(no_connection(app, &NoConnection::Closed));
     };
     app.counters.statement();
-    let run = endpoint.statement.run(connection, given, laps);
+    course.statements += 1;
+    let run = endpoint.statement.run(connection, given, &mut course.laps);
     let result = timeout(app.statement_deadline, run).await.unwrap_or(Err(Failure::Deadline));
     match result {
         Ok(answer) => {
@@ -180,7 +174,7 @@ async fn ask_database(
             Ok(answer)
         }
         Err(failure) => {
-            laps.lap(Stage::Query);
+            course.laps.lap(Stage::Query);
             if failure.spares_connection() {
                 lease.give_back();
             }
@@ -190,9 +184,10 @@ async fn ask_database(
 }
 
 fn no_connection(app: &App, why: &NoConnection) -> HttpProblem {
-    app.counters.unconnected();
+    app.counters.unconnected(why.kind());
     let (kind, detail) = match why {
         NoConnection::Timeout => ("pool-timeout", "no database connection came free in time"),
+        NoConnection::Full => ("pool-full", "too many requests wait for a database connection"),
         NoConnection::Closed => ("stopping", "the API is stopping"),
         NoConnection::Unreachable(error) => {
             if app.may_log() {

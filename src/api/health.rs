@@ -6,10 +6,12 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::problem::HttpProblem;
-use super::start::App;
+use super::start::{App, Endpoint};
+use super::{docs_page, metrics};
 
 /// Readiness that takes longer is no readiness.
 const READY_WITHIN: Duration = Duration::from_secs(2);
@@ -61,8 +63,30 @@ pub(super) fn counters(app: &App) -> Response {
     )
 }
 
-fn plain(body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
+/// The metrics, in Prometheus' text format.
+pub(super) fn metrics(app: &App, endpoints: &[Arc<Endpoint>]) -> Response {
+    let mut response = plain(metrics::exposition(app, endpoints).into_bytes());
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// The endpoints as a document for programs.
+pub(super) fn document(json: Bytes) -> Response {
+    plain(json)
+}
+
+/// The documentation page.
+pub(super) fn page(html: Bytes) -> Response {
+    let mut response = plain(html);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(docs_page::POLICY));
+    response
+}
+
+fn plain(body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

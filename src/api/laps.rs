@@ -40,6 +40,11 @@ impl Laps {
         Self { last, spent_ns: [0; STAGES] }
     }
 
+    /// When the first lap began, if none has ended yet; else when the last one ended.
+    pub(super) fn began(&self) -> Instant {
+        self.last
+    }
+
     /// What has passed since the last lap was spent on this stage.
     pub(super) fn lap(&mut self, stage: Stage) {
         let now = Instant::now();

@@ -7,18 +7,32 @@
 //! JSON of rows: one array of objects, in the order of the columns. Whole numbers and floats are JSON numbers; `numeric`
 //! and `money` are JSON strings with their exact digits, because readers turn JSON numbers into doubles.
 
+mod array;
 mod cache;
 mod catalog;
 mod counted;
 mod counters;
+mod docs_page;
+mod failure;
 mod handler;
 mod health;
+mod histogram;
+mod intake;
 mod json;
+mod json_body;
 mod laps;
+mod literal;
+mod log_lines;
+mod metrics;
+mod observe;
+mod openapi;
+mod param;
 mod params;
 mod percent;
 mod pool;
 mod problem;
+mod request_id;
+mod request_log;
 mod routes;
 mod run;
 mod serve;

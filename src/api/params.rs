@@ -1,47 +1,29 @@
-//! A request's parameters: from path and query string to one checked value each, or the first thing that is wrong.
+//! A request's parameters: from path, query string and body to one checked value each, or the first thing that is wrong.
 
 use std::borrow::Cow;
 
 use anyhow::{Context as _, bail, ensure};
+use axum::http::StatusCode;
 
-use super::percent::{Plus, Undecodable, decode};
+use super::json_body::{Items, unquoted};
+use super::param::{Given, Param, Place};
+use super::percent::{Plus, decode};
 use super::problem::HttpProblem;
-use super::value::Value;
 use crate::plan::ParamPlan;
-use crate::spec::ParamType;
-
-/// Where a parameter is read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// The path's segment at this position.
-    Segment(usize),
-    /// The query string.
-    Query,
-}
-
-/// One declared parameter.
-#[derive(Debug, Clone)]
-struct Param {
-    name: String,
-    r#type: ParamType,
-    place: Place,
-    max_length: Option<usize>,
-    min: Option<f64>,
-    max: Option<f64>,
-    default: Option<String>,
-}
 
 /// All parameters of an endpoint.
 #[derive(Debug, Clone)]
 pub(super) struct Params(Vec<Param>);
 
-/// One parameter of one request: as it came (decoded), and typed.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Given<'a> {
-    /// What cache keys are made of.
-    pub(super) raw: Cow<'a, str>,
-    /// What statements are bound to.
-    pub(super) value: Value<'a>,
+/// What of a request carries parameters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sent<'a> {
+    /// The path, as it came.
+    pub(super) path: &'a str,
+    /// What follows the question mark, as it came.
+    pub(super) query: Option<&'a str>,
+    /// The body, where the endpoint takes one.
+    pub(super) body: &'a [u8],
 }
 
 /// The name inside `{…}`, if the segment is one parameter and nothing else.
@@ -55,7 +37,7 @@ impl Params {
     ///
     /// # Errors
     ///
-    /// If the path names a parameter that is not declared, or a default does not have its parameter's type.
+    /// If the path names a parameter that is not declared, or a parameter cannot be what its plan says.
     pub(super) fn new(path: &str, plans: &[ParamPlan]) -> anyhow::Result<Self> {
         let segments: Vec<Option<&str>> = path.split('/').map(parameter_name).collect();
         for (place, name) in segments.iter().enumerate() {
@@ -67,25 +49,28 @@ impl Params {
         }
         let params = plans.iter().map(|plan| {
             let segment = segments.iter().position(|name| *name == Some(plan.name.as_str()));
-            let param = Param {
-                name: plan.name.clone(),
-                r#type: plan.r#type,
-                place: segment.map_or(Place::Query, Place::Segment),
-                max_length: plan.max_length.and_then(|length| usize::try_from(length).ok()),
-                min: plan.min,
-                max: plan.max,
-                default: plan.default.clone(),
-            };
-            if let Some(default) = &param.default {
-                let value = Value::parse(param.r#type, &Cow::Borrowed(default.as_str()));
-                value
-                    .and_then(|value| param.within(&value))
-                    .map_err(anyhow::Error::msg)
-                    .with_context(|| format!("the default of parameter `{}`", param.name))?;
-            }
-            Ok(param)
+            Param::new(plan, segment).with_context(|| format!("parameter `{}`", plan.name))
         });
         params.collect::<anyhow::Result<_>>().map(Self)
+    }
+
+    /// Each of them.
+    pub(super) fn list(&self) -> &[Param] {
+        &self.0
+    }
+
+    /// Whether a request carries some of them in its body.
+    pub(super) fn in_body(&self) -> bool {
+        self.0.iter().any(|param| param.place == Place::Body)
+    }
+
+    /// Their names and the segments of the path that they are, of those that are in the path.
+    pub(super) fn in_path(&self) -> Vec<(String, usize)> {
+        let segment = |param: &Param| match param.place {
+            Place::Segment(place) => Some((param.name.clone(), place)),
+            Place::Query | Place::Body => None,
+        };
+        self.0.iter().filter_map(segment).collect()
     }
 
     /// Reads and checks all of them, in the order of the plan.
@@ -93,91 +78,73 @@ impl Params {
     /// # Errors
     ///
     /// The answer to give, if anything is missing, given twice, not declared, not decodable or not of its type.
-    pub(super) fn read<'a>(
-        &'a self,
-        path: &'a str,
-        query: Option<&'a str>,
-    ) -> Result<Vec<Given<'a>>, HttpProblem> {
+    pub(super) fn read<'a>(&'a self, sent: Sent<'a>) -> Result<Vec<Given<'a>>, HttpProblem> {
         let mut raw: Vec<Option<Cow<'a, str>>> = vec![None; self.0.len()];
         for (param, slot) in self.0.iter().zip(&mut raw) {
             if let Place::Segment(place) = param.place {
-                let segment = path.split('/').nth(place).unwrap_or_default();
+                let segment = sent.path.split('/').nth(place).unwrap_or_default();
                 *slot = Some(decode(segment, Plus::Itself).map_err(|why| param.unreadable(why))?);
             }
         }
-        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        for pair in sent.query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decode(name, Plus::Space)
                 .map_err(|_| HttpProblem::parameter("", "a parameter's name is not UTF-8 text"))?;
-            let declared = |param: &Param| param.place == Place::Query && param.name == name;
-            let Some(place) = self.0.iter().position(declared) else {
-                return Err(HttpProblem::parameter(&name, "is not a parameter of this endpoint"));
-            };
+            let place = self.declared(Place::Query, &name)?;
             let param = &self.0[place];
             let value = decode(value, Plus::Space).map_err(|why| param.unreadable(why))?;
             if raw[place].replace(value).is_some() {
                 return Err(HttpProblem::parameter(&param.name, "is given more than once"));
             }
         }
+        if self.in_body() {
+            self.read_body(sent.body, &mut raw)?;
+        }
         self.0.iter().zip(raw).map(|(param, raw)| param.check(raw)).collect()
     }
-}
 
-impl Param {
-    fn unreadable(&self, why: Undecodable) -> HttpProblem {
-        let detail = match why {
-            Undecodable::Escape => "has a percent sign without two hexadecimal digits",
-            Undecodable::Utf8 => "is not UTF-8 text",
-            Undecodable::Nul => "holds a NUL character",
-        };
-        HttpProblem::parameter(&self.name, detail)
-    }
-
-    fn check<'a>(&'a self, raw: Option<Cow<'a, str>>) -> Result<Given<'a>, HttpProblem> {
-        let raw = match (raw, &self.default) {
-            (Some(raw), _) => raw,
-            (None, Some(default)) => Cow::Borrowed(default.as_str()),
-            (None, None) => return Err(HttpProblem::parameter(&self.name, "is missing")),
-        };
-        let wrong = |detail| HttpProblem::parameter(&self.name, detail);
-        let value = Value::parse(self.r#type, &raw).map_err(wrong)?;
-        self.within(&value).map_err(wrong)?;
-        Ok(Given { raw, value })
-    }
-
-    fn within(&self, value: &Value<'_>) -> Result<(), &'static str> {
-        if let (Value::Text(text), Some(most)) = (value, self.max_length)
-            // Bytes are never fewer than characters, so counting can mostly be left out.
-            && text.len() > most
-            && text.chars().count() > most
-        {
-            return Err("is longer than allowed");
-        }
-        if let Some(magnitude) = value.magnitude() {
-            if self.min.is_some_and(|min| magnitude < min) {
-                return Err("is smaller than allowed");
+    fn read_body<'a>(
+        &'a self,
+        body: &'a [u8],
+        raw: &mut [Option<Cow<'a, str>>],
+    ) -> Result<(), HttpProblem> {
+        let bad = |detail| HttpProblem::new(StatusCode::BAD_REQUEST, "invalid-body", detail);
+        let text = std::str::from_utf8(body).map_err(|_| bad("the body is not UTF-8 text"))?;
+        let mut items = Items::of_object(text).ok_or_else(|| bad("the body is no JSON object"))?;
+        // A member of `null` leaves its slot empty, and may not come again either.
+        let mut seen = vec![false; raw.len()];
+        while let (Some(name), Some(json)) = (items.next(), items.next()) {
+            let name =
+                unquoted(name).map_err(|_| bad("a member's name in the body is not text"))?;
+            let place = self.declared(Place::Body, &name)?;
+            let param = &self.0[place];
+            if std::mem::replace(&mut seen[place], true) {
+                return Err(HttpProblem::parameter(&param.name, "is given more than once"));
             }
-            if self.max.is_some_and(|max| magnitude > max) {
-                return Err("is larger than allowed");
-            }
+            raw[place] = param.text_of_json(json)?;
         }
         Ok(())
+    }
+
+    fn declared(&self, place: Place, name: &str) -> Result<usize, HttpProblem> {
+        let found = self.0.iter().position(|param| param.place == place && param.name == name);
+        found.ok_or_else(|| HttpProblem::parameter(name, "is not a parameter of this endpoint"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::value::{Kind, Value};
+    use crate::plan::ParamPlace;
+    use crate::spec::ParamType;
 
     fn param(name: &str, r#type: ParamType) -> ParamPlan {
-        ParamPlan {
-            name: name.to_owned(),
-            r#type,
-            max_length: None,
-            min: None,
-            max: None,
-            default: None,
-        }
+        ParamPlan::any(name, r#type)
+    }
+
+    fn url<'a>(path: &'a str, query: &'a str) -> Sent<'a> {
+        Sent { path, query: Some(query), body: b"" }
     }
 
     fn users() -> Params {
@@ -196,7 +163,7 @@ mod tests {
 
     fn refused(path: &str, query: &str) -> String {
         let users = users();
-        let problem = users.read(path, Some(query)).expect_err("refused");
+        let problem = users.read(url(path, query)).expect_err("refused");
         assert_eq!(problem.status(), 400);
         format!("{problem:?}")
     }
@@ -204,7 +171,7 @@ mod tests {
     #[test]
     fn values_come_from_the_path_the_query_and_the_default() {
         let users = users();
-        let given = users.read("/users/7", Some("email=a%40b.c")).expect("right");
+        let given = users.read(url("/users/7", "email=a%40b.c")).expect("right");
         let raw: Vec<&str> = given.iter().map(|given| given.raw.as_ref()).collect();
         assert_eq!(raw, ["7", "a@b.c", "10"]);
         assert_eq!(given[2].value, Value::Bigint(10));
@@ -242,8 +209,8 @@ mod tests {
     #[test]
     fn length_is_counted_in_characters() {
         let users = users();
-        assert!(users.read("/users/7", Some("email=%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9")).is_ok());
-        assert!(users.read("/users/7", Some("email=abcdef")).is_err());
+        assert!(users.read(url("/users/7", "email=%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9")).is_ok());
+        assert!(users.read(url("/users/7", "email=abcdef")).is_err());
     }
 
     #[test]
@@ -252,5 +219,93 @@ mod tests {
         assert!(Params::new("/{id}/{id}", &[param("id", ParamType::Text)]).is_err());
         let wrong = ParamPlan { default: Some("x".to_owned()), ..param("id", ParamType::Integer) };
         assert!(Params::new("/users", &[wrong]).is_err());
+        let wrong = ParamPlan { pattern: Some("(".to_owned()), ..param("id", ParamType::Text) };
+        assert!(Params::new("/users", &[wrong]).is_err());
+    }
+
+    #[test]
+    fn what_may_be_left_out_is_null_and_differs_from_an_empty_text() {
+        let plan = ParamPlan { optional: true, ..param("name", ParamType::Text) };
+        let params = Params::new("/users", &[plan]).expect("a good plan");
+        let left_out = params.read(url("/users", "")).expect("right").remove(0);
+        let empty = params.read(url("/users", "name=")).expect("right").remove(0);
+        assert_eq!(left_out.value, Value::Null(Kind::One(ParamType::Text)));
+        assert_ne!(left_out.raw, empty.raw);
+    }
+
+    #[test]
+    fn forms_choices_and_arrays_are_checked() {
+        let plans = [
+            ParamPlan {
+                pattern: Some("[a-z]+|x1".to_owned()),
+                min_length: Some(2),
+                ..param("word", ParamType::Text)
+            },
+            ParamPlan {
+                one_of: vec!["sad".to_owned(), "happy".to_owned()],
+                ..param("mood", ParamType::Enum)
+            },
+            ParamPlan { array: true, max: Some(9.0), ..param("ids", ParamType::Integer) },
+        ];
+        let params = Params::new("/p", &plans).expect("a good plan");
+        let read = |query: &str| {
+            params
+                .read(url("/p", query))
+                .map(|given| given.into_iter().map(|g| g.value.into_owned()).collect::<Vec<_>>())
+        };
+        let given = read("word=ab&mood=sad&ids=%5B1,2%5D").expect("right");
+        assert_eq!(given[1], Value::Enum(Cow::Borrowed("sad")));
+        let ids = Value::Array(ParamType::Integer, vec![Value::Integer(1), Value::Integer(2)]);
+        assert_eq!(given[2], ids);
+        for (query, name) in [
+            ("word=a&mood=sad&ids=[]", "word"),
+            ("word=ab1&mood=sad&ids=[]", "word"),
+            ("word=x1%0A&mood=sad&ids=[]", "word"),
+            ("word=ab&mood=glad&ids=[]", "mood"),
+            ("word=ab&mood=sad&ids=1", "ids"),
+            ("word=ab&mood=sad&ids=[10]", "ids"),
+            ("word=ab&mood=sad&ids=[null]", "ids"),
+            ("word=ab&mood=sad&ids=[1,]", "ids"),
+        ] {
+            let problem = format!("{:?}", read(query).expect_err(query));
+            assert!(problem.contains(&format!("{name:?}")), "{query}: {problem}");
+        }
+    }
+
+    #[test]
+    fn members_of_a_body_are_parameters_like_others() {
+        let body = |plan: ParamPlan| ParamPlan { place: ParamPlace::Body, ..plan };
+        let plans = [
+            param("id", ParamType::Integer),
+            body(param("name", ParamType::Text)),
+            body(param("price", ParamType::Numeric)),
+            body(ParamPlan { optional: true, ..param("data", ParamType::Json) }),
+        ];
+        let params = Params::new("/things/{id}", &plans).expect("a good plan");
+        assert!(params.in_body());
+        let sent = |body| Sent { path: "/things/7", query: None, body };
+        let given = params
+            .read(sent(br#" {"price": 1.10, "name" : "a\"b", "data":null}"#))
+            .expect("a right body");
+        let raw: Vec<&str> = given.iter().map(|given| given.raw.as_ref()).collect();
+        assert_eq!(raw, ["7", "a\"b", "1.10", "\0"]);
+        for (body, says) in [
+            (&b"{\"name\":\"a\"}"[..], "price"),
+            (b"{\"name\":null,\"price\":1}", "name"),
+            (b"{\"name\":\"a\",\"price\":1,\"name\":\"b\"}", "more than once"),
+            (b"{\"name\":\"a\",\"price\":1,\"data\":null,\"data\":1}", "more than once"),
+            (b"{\"name\":\"a\",\"price\":1,\"more\":1}", "more"),
+            (b"{\"name\":1,\"price\":1}", "JSON string"),
+            (b"{\"name\":\"a\\u0000\",\"price\":1}", "NUL"),
+            (b"{\"name\":\"a\",\"price\":1,\"id\":8}", "\"id\""),
+            (b"[]", "JSON object"),
+            (b"", "JSON object"),
+            (b"{\"name\":\"\xff\",\"price\":1}", "UTF-8"),
+        ] {
+            let problem = params.read(sent(body)).expect_err("refused");
+            assert!(format!("{problem:?}").contains(says), "{problem:?} and not {says}");
+        }
+        let in_query = Sent { query: Some("name=a"), ..sent(b"{\"name\":\"a\",\"price\":1}") };
+        assert!(params.read(in_query).is_err());
     }
 }

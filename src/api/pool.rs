@@ -26,7 +26,33 @@ pub(super) struct Connections {
     pool: Pool<Opener>,
     size: usize,
     acquire_timeout: Duration,
+    /// Requests that have a connection or ask for one.
+    users: Arc<AtomicUsize>,
+    most_users: usize,
     counters: Arc<Counters>,
+}
+
+/// Requests that may wait, where the plan does not say.
+const MOST_WAITING: u32 = 1024;
+
+/// One request that has a connection or asks for one; it no longer does when this goes, however that comes.
+struct User(Arc<AtomicUsize>);
+
+impl Drop for User {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What the pool holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PoolState {
+    /// Connections on loan, being opened or being closed.
+    pub(super) in_use: usize,
+    /// Connections that lie idle.
+    pub(super) idle: usize,
+    /// Requests that wait for one.
+    pub(super) waiting: usize,
 }
 
 /// Why there is no connection.
@@ -34,10 +60,34 @@ pub(super) struct Connections {
 pub(super) enum NoConnection {
     /// None came free in time.
     Timeout,
+    /// As many as may wait are waiting.
+    Full,
     /// The server cannot be reached, or does not let us in.
     Unreachable(sqlx::Error),
     /// The API is stopping.
     Closed,
+}
+
+/// Kinds of [`NoConnection`], for counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unconnected {
+    /// Waited in vain.
+    Timeout,
+    /// Did not even wait.
+    Full,
+    /// The server is away, or the API is stopping.
+    Unreachable,
+}
+
+impl NoConnection {
+    /// Its kind.
+    pub(super) fn kind(&self) -> Unconnected {
+        match self {
+            Self::Timeout => Unconnected::Timeout,
+            Self::Full => Unconnected::Full,
+            Self::Unreachable(_) | Self::Closed => Unconnected::Unreachable,
+        }
+    }
 }
 
 /// Opens connections, and counts those that lie idle.
@@ -93,7 +143,10 @@ impl Connections {
         };
         let pool = Pool::builder(opener).max_size(most).build().context("building the pool")?;
         let acquire_timeout = Duration::from_nanos(plan.acquire_timeout_ns.max(1_000_000));
-        Ok(Self { pool, size, acquire_timeout, counters })
+        let waiting = usize::try_from(plan.max_waiting.unwrap_or(MOST_WAITING))?;
+        let most_users = most.saturating_add(waiting);
+        let users = Arc::new(AtomicUsize::new(0));
+        Ok(Self { pool, size, acquire_timeout, users, most_users, counters })
     }
 
     /// A connection, after waiting in the queue if there is none.
@@ -102,14 +155,29 @@ impl Connections {
     ///
     /// See [`NoConnection`].
     pub(super) async fn lease(&self) -> Result<Lease, NoConnection> {
+        let others = self.users.fetch_add(1, Ordering::Relaxed);
+        let user = User(Arc::clone(&self.users));
+        if others >= self.most_users {
+            return Err(NoConnection::Full);
+        }
         let asked = Instant::now();
         let got = timeout(self.acquire_timeout, self.pool.get()).await;
         self.counters.waited(asked.elapsed());
         match got {
-            Ok(Ok(object)) => Ok(Lease { object: Some(object), pool: self.clone() }),
+            Ok(Ok(object)) => Ok(Lease { object: Some(object), pool: self.clone(), _user: user }),
             Ok(Err(PoolError::Backend(error))) => Err(NoConnection::Unreachable(error)),
             Ok(Err(PoolError::Closed)) => Err(NoConnection::Closed),
             Ok(Err(_)) | Err(_) => Err(NoConnection::Timeout),
+        }
+    }
+
+    /// What it holds now.
+    pub(super) fn state(&self) -> PoolState {
+        let status = self.pool.status();
+        PoolState {
+            in_use: status.size.saturating_sub(status.available),
+            idle: status.available,
+            waiting: status.waiting,
         }
     }
 
@@ -148,6 +216,7 @@ async fn say_goodbye(connection: PgConnection) {
 pub(super) struct Lease {
     object: Option<Object<Opener>>,
     pool: Connections,
+    _user: User,
 }
 
 impl Lease {

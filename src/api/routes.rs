@@ -8,18 +8,22 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use axum::routing::{MethodFilter, on};
+use bytes::Bytes;
 
 use super::params::parameter_name;
-use super::problem::HttpProblem;
 use super::start::{App, Endpoint};
-use super::{handler, health};
+use super::{docs_page, handler, health, openapi};
 
 /// Paths of our own.
 const LIVE: &str = "/health/live";
 const READY: &str = "/health/ready";
 const COUNTERS: &str = "/__querylab/counters";
+const METRICS: &str = "/metrics";
+const OPENAPI: &str = "/openapi.json";
+const DOCS: &str = "/docs";
+const OURS: [&str; 6] = [LIVE, READY, COUNTERS, METRICS, OPENAPI, DOCS];
 
 /// A path in the router's words, and which paths are the same.
 fn pattern(path: &str) -> anyhow::Result<String> {
@@ -57,6 +61,10 @@ pub(super) fn router(app: &Arc<App>, endpoints: &[Arc<Endpoint>]) -> anyhow::Res
     }
     let (ready, counters) = (Arc::clone(app), Arc::clone(app));
     let (strayed, mistaken) = (Arc::clone(app), Arc::clone(app));
+    let document = openapi::document(endpoints);
+    let page = Bytes::from(docs_page::page(&document));
+    let document = Bytes::from(serde_json::to_vec_pretty(&document).context("the OpenAPI")?);
+    let (measured, listed) = (Arc::clone(app), endpoints.to_vec());
     Ok(router
         .route(LIVE, on(MethodFilter::GET, || async { health::live() }))
         .route(READY, on(MethodFilter::GET, move || health::ready(Arc::clone(&ready))))
@@ -67,17 +75,32 @@ pub(super) fn router(app: &Arc<App>, endpoints: &[Arc<Endpoint>]) -> anyhow::Res
                 async { answer }
             }),
         )
+        .route(
+            METRICS,
+            on(MethodFilter::GET, move || {
+                let answer = health::metrics(&measured, &listed);
+                async { answer }
+            }),
+        )
+        .route(
+            OPENAPI,
+            on(MethodFilter::GET, move || {
+                let answer = health::document(document.clone());
+                async { answer }
+            }),
+        )
+        .route(
+            DOCS,
+            on(MethodFilter::GET, move || {
+                let answer = health::page(page.clone());
+                async { answer }
+            }),
+        )
         .fallback(move |request: Request| async move {
-            let answer = handler::refusal(&request).unwrap_or_else(|| {
-                HttpProblem::new(StatusCode::NOT_FOUND, "no-route", "there is no such path")
-                    .into_response()
-            });
-            handler::refused(&strayed, answer)
+            handler::stray(&strayed, request, handler::no_route())
         })
         .method_not_allowed_fallback(move |request: Request| async move {
-            let answer = handler::refusal(&request)
-                .unwrap_or_else(|| handler::wrong_method().into_response());
-            handler::refused(&mistaken, answer)
+            handler::stray(&mistaken, request, handler::wrong_method())
         }))
 }
 
@@ -87,7 +110,7 @@ fn address(
 ) -> anyhow::Result<(MethodFilter, String)> {
     let (method, path) = (&endpoint.method, &endpoint.path);
     let pattern = pattern(path)?;
-    ensure!(![LIVE, READY, COUNTERS].contains(&pattern.as_str()), "`{path}` is a path of querylab");
+    ensure!(!OURS.contains(&pattern.as_str()), "`{path}` is a path of querylab");
     let known = Method::from_bytes(method.as_bytes()).ok().filter(|method| {
         [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method)
     });

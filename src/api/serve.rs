@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::counted::Counted;
+use super::counted::{Counted, Phase};
 use super::laps::Arrived;
 use super::{routes, start};
 use crate::plan::ApiLaunch;
@@ -59,8 +59,10 @@ pub async fn serve(
             Some(_) = attended.join_next() => {}
             accepted = listener.accept(), if attended.len() < MOST_CONNECTIONS => match accepted {
                 Ok((stream, _)) => {
-                    let stream = Counted::new(stream, Arc::clone(&app.counters));
-                    attended.spawn(attend(stream, router.clone(), stopping.clone()));
+                    let phase = Arc::<Phase>::default();
+                    let counters = Arc::clone(&app.counters);
+                    let stream = Counted::new(stream, counters, Arc::clone(&phase));
+                    attended.spawn(attend(stream, phase, router.clone(), stopping.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "accepting a connection");
@@ -76,6 +78,9 @@ pub async fn serve(
         attended.shutdown().await;
     }
     app.connections.close().await;
+    if let Some(log) = &app.log {
+        log.stop().await;
+    }
     match tokio::fs::remove_file(&launch.listen).await {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).with_context(|| format!("removing {}", launch.listen.display()))
@@ -97,11 +102,23 @@ async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
 
 /// One client, request after request, until it goes or we stop. Idle clients are the proxy's kept-alive connections, and
 /// it is the proxy that ends them: an end from our side would race with its next request.
-async fn attend(stream: Counted, router: Router, mut stopping: watch::Receiver<()>) {
+async fn attend(
+    stream: Counted,
+    phase: Arc<Phase>,
+    router: Router,
+    mut stopping: watch::Receiver<()>,
+) {
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
+        phase.request();
         request.extensions_mut().insert(Arrived(Instant::now()));
-        router.call(request)
+        let answer = router.call(request);
+        let phase = Arc::clone(&phase);
+        async move {
+            let answer = answer.await;
+            phase.answered();
+            answer
+        }
     });
     let mut connection = pin!(
         http1::Builder::new()

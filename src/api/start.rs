@@ -11,12 +11,17 @@ use tokio::time::{Instant, timeout};
 
 use super::cache::Cache;
 use super::counters::Counters;
+use super::intake::Takes;
+use super::metrics::Times;
 use super::params::Params;
 use super::pool::Connections;
+use super::request_id::Ids;
+use super::request_log::RequestLog;
 use super::statement::{Statement, Texts};
 use crate::plan::{
     ApiLaunch, CachePlan, EndpointPlan, KeyPiece, PGOPTIONS_IS_SET, PostgresAddress,
 };
+use crate::spec::BindStyle;
 
 /// Connecting, preparing and looking up types: everything before readiness.
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -33,6 +38,10 @@ pub(super) struct Endpoint {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) params: Params,
+    /// Names of parameters in the path, and the segments that they are.
+    pub(super) path_params: Vec<(String, usize)>,
+    pub(super) takes: Takes,
+    pub(super) times: Times,
     pub(super) statement: Statement,
     pub(super) cache: Option<Caching>,
 }
@@ -49,6 +58,10 @@ pub(super) struct App {
     pub(super) connections: Connections,
     pub(super) redis: Option<Arc<Cache>>,
     pub(super) counters: Arc<Counters>,
+    pub(super) ids: Ids,
+    pub(super) log: Option<RequestLog>,
+    /// Times of requests to no endpoint.
+    pub(super) strays: Times,
     pub(super) statement_deadline: Duration,
     started: Instant,
     last_logged_s: AtomicU64,
@@ -81,7 +94,7 @@ async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<En
         0 => LONGEST_STATEMENT,
         nanos => Duration::from_nanos(nanos).min(LONGEST_STATEMENT),
     };
-    let options = options(&launch.postgres, statement_timeout, plan.endpoints.len())?;
+    let options = options(&launch.postgres, statement_timeout, &plan.endpoints)?;
     let redis = match &launch.redis {
         Some(address) => {
             Some(Cache::connect(address, Duration::from_nanos(plan.cache_timeout_ns)).await?)
@@ -104,6 +117,9 @@ async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<En
         connections: Connections::new(&plan.pool, options, Arc::clone(&counters))?,
         redis,
         counters,
+        ids: Ids::new()?,
+        log: launch.request_log.as_deref().map(RequestLog::start).transpose()?,
+        strays: Times::default(),
         statement_deadline: statement_timeout + SERVER_MARGIN,
         started: Instant::now(),
         last_logged_s: AtomicU64::new(0),
@@ -115,22 +131,29 @@ async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<En
 fn options(
     address: &PostgresAddress,
     statement_timeout: Duration,
-    endpoints: usize,
+    endpoints: &[EndpointPlan],
 ) -> anyhow::Result<PgConnectOptions> {
     let options: PgConnectOptions =
         address.url("api").parse().context("the address of Postgres")?;
     ensure!(options.get_options().is_none(), PGOPTIONS_IS_SET);
     // Rounded up, because 0 means none.
     let statement_timeout_ms = statement_timeout.as_nanos().div_ceil(1_000_000);
+    let style = endpoints.first().map(|endpoint| endpoint.bind_style).unwrap_or_default();
+    let alike = endpoints.iter().all(|endpoint| endpoint.bind_style == style);
+    ensure!(alike, "all endpoints of an API bind their values in the same way");
+    let plans = (style == BindStyle::GenericPlan)
+        .then(|| ("plan_cache_mode", "force_generic_plan".to_owned()));
     let settings = [
+        // Values that are written into a statement are quoted for this.
+        ("standard_conforming_strings", "on".to_owned()),
         ("statement_timeout", format!("{statement_timeout_ms}ms")),
         // A backend whose client has gone (we close the connection of a request that was given up) stops within a second
         // instead of finishing its query.
         ("client_connection_check_interval", "1000ms".to_owned()),
     ];
     Ok(options
-        .statement_cache_capacity(endpoints.saturating_add(16).max(100))
-        .options(settings)
+        .statement_cache_capacity(endpoints.len().saturating_add(16).max(100))
+        .options(settings.into_iter().chain(plans))
         .disable_statement_logging())
 }
 
@@ -163,11 +186,18 @@ async fn endpoint(
             Some(Caching { redis: Arc::clone(redis), plan: cache.clone(), ttl })
         }
     };
+    let params = Params::new(&plan.path, &plan.params)?;
+    let takes = if params.in_body() { Takes::Json } else { Takes::Nothing };
+    let has_body = ["POST", "PUT", "PATCH"].contains(&plan.method.as_str());
+    ensure!(takes == Takes::Nothing || has_body, "{} has no body", plan.method);
     Ok(Endpoint {
         name: plan.name.clone(),
         method: plan.method.clone(),
         path: plan.path.clone(),
-        params: Params::new(&plan.path, &plan.params)?,
+        path_params: params.in_path(),
+        params,
+        takes,
+        times: Times::default(),
         statement: Statement::prepare(connection, plan, sql).await?,
         cache,
     })

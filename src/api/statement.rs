@@ -4,24 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
-use axum::http::StatusCode;
 use futures_util::StreamExt as _;
-use sqlx::error::DatabaseError;
+use serde_json::{Value, json};
 use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgArguments, PgConnection, PgDatabaseError, PgRow, PgSeverity, PgTypeInfo};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow, PgTypeInfo};
 use sqlx::{
     AssertSqlSafe, Column as _, Either, Executor as _, Row as _, SqlSafeStr as _, Statement as _,
     TypeInfo as _, ValueRef as _,
 };
 
 use super::catalog;
+use super::failure::Failure;
 use super::json::{Codec, Malformed, write_string};
 use super::laps::{Laps, Stage};
-use super::params::Given;
-use super::problem::HttpProblem;
-use super::value::{Value, declared};
+use super::literal::Literal;
+use super::param::Given;
+use super::value::{Kind, Value as Typed};
 use crate::plan::{BindPlan, EndpointPlan};
-use crate::spec::ParamType;
+use crate::spec::{AnswerShape, BindStyle};
 
 /// An answer beyond this is a query without LIMIT, not something to serve.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -32,16 +32,20 @@ pub(super) struct Statement {
     sql: Arc<str>,
     binds: Vec<Bind>,
     columns: Vec<Column>,
+    shape: AnswerShape,
+    /// Where values are written into the text.
+    literal: Option<Literal>,
 }
 
 #[derive(Debug)]
 enum Bind {
     Param(usize),
-    Value(Value<'static>),
+    Value(Typed<'static>),
 }
 
 #[derive(Debug)]
 struct Column {
+    name: String,
     /// `{"id":` of the first column, `,"email":` of the others.
     key: Vec<u8>,
     oid: Option<Oid>,
@@ -55,23 +59,6 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     /// Rows in it; 0 also for a statement that returns none.
     pub(super) rows: u64,
-}
-
-/// Why a statement gave no answer.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// sqlx or the server says so.
-    Database(sqlx::Error),
-    /// A parameter could not be encoded.
-    Binding,
-    /// A column's bytes are not what its type promises.
-    Malformed,
-    /// The result no longer has the columns that it had at start.
-    Changed,
-    /// Larger than [`LARGEST_ANSWER`].
-    TooLarge,
-    /// The server did not even keep its own statement timeout.
-    Deadline,
 }
 
 impl Statement {
@@ -92,7 +79,7 @@ impl Statement {
             .iter()
             .map(|bind| resolved(bind, plan))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let types: Vec<PgTypeInfo> = bind_types(plan).into_iter().map(declared).collect();
+        let types: Vec<PgTypeInfo> = bind_types(plan).into_iter().map(Kind::declared).collect();
         let text = AssertSqlSafe(Arc::clone(&sql)).into_sql_str();
         let prepared = match connection.prepare_with(text, &types).await {
             // sqlx looks an unknown type up and fails over the letter of its kind.
@@ -122,14 +109,42 @@ impl Statement {
             let codec = catalog::codec(connection, oid).await.with_context(|| {
                 format!("column `{name}` of type {}", column.type_info().name())
             })?;
-            columns.push(Column { key, oid, codec });
+            columns.push(Column { name: name.to_owned(), key, oid, codec });
         }
-        Ok(Self { sql, binds, columns })
+        let shape = plan.answer;
+        ensure!(
+            !columns.is_empty() || shape == AnswerShape::Rows,
+            "it answers with a row, and its query returns no columns"
+        );
+        let literal = (plan.bind_style == BindStyle::Literal).then(|| Literal::new(&sql));
+        Ok(Self { sql, binds, columns, shape, literal })
     }
 
     /// The text.
     pub(super) fn sql(&self) -> &str {
         &self.sql
+    }
+
+    /// What it answers, as JSON Schema.
+    pub(super) fn schema(&self) -> Value {
+        if self.columns.is_empty() {
+            return json!({
+                "type": "object",
+                "properties": { "affected": { "type": "integer", "minimum": 0 } },
+                "required": ["affected"],
+            });
+        }
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+        let properties: serde_json::Map<String, Value> = self
+            .columns
+            .iter()
+            .map(|column| (column.name.clone(), column.codec.nullable_schema()))
+            .collect();
+        let row = json!({ "type": "object", "properties": properties, "required": names });
+        match self.shape {
+            AnswerShape::Rows => json!({ "type": "array", "items": row }),
+            AnswerShape::Row => row,
+        }
     }
 
     /// Executes it for these parameters and writes the result; `laps` are told what is waiting and what is writing.
@@ -143,20 +158,23 @@ impl Statement {
         given: &[Given<'_>],
         laps: &mut Laps,
     ) -> Result<Answer, Failure> {
+        let values = self.values(given)?;
         let mut arguments = PgArguments::default();
-        for bind in &self.binds {
-            let value = match bind {
-                Bind::Param(place) => given.get(*place).map(|given| &given.value),
-                Bind::Value(value) => Some(value),
-            };
-            let value = value.ok_or(Failure::Changed)?;
-            value.bind(&mut arguments).map_err(|_| Failure::Binding)?;
-        }
-        let query = sqlx::query_with(AssertSqlSafe(Arc::clone(&self.sql)), arguments);
+        let query = if let Some(literal) = &self.literal {
+            let sql = literal.fill(&values).ok_or(Failure::Changed)?;
+            sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false)
+        } else {
+            for value in values {
+                value.bind(&mut arguments).map_err(|_| Failure::Binding)?;
+            }
+            sqlx::query_with(AssertSqlSafe(Arc::clone(&self.sql)), arguments)
+        };
         let mut results = connection.fetch_many(query);
         let mut answer = Answer { body: Vec::with_capacity(512), rows: 0 };
         let mut affected = 0;
-        answer.body.push(b'[');
+        if self.shape == AnswerShape::Rows {
+            answer.body.push(b'[');
+        }
         while let Some(result) = results.next().await {
             match result.map_err(Failure::Database)? {
                 Either::Left(done) => affected += done.rows_affected(),
@@ -169,12 +187,25 @@ impl Statement {
             }
         }
         laps.lap(Stage::Query);
-        if self.columns.is_empty() {
-            answer.body = format!("{{\"affected\":{affected}}}").into_bytes();
-        } else {
-            answer.body.push(b']');
+        match self.shape {
+            AnswerShape::Rows if self.columns.is_empty() => {
+                answer.body = format!("{{\"affected\":{affected}}}").into_bytes();
+            }
+            AnswerShape::Rows => answer.body.push(b']'),
+            AnswerShape::Row if answer.rows == 0 => return Err(Failure::NoRow),
+            AnswerShape::Row if answer.rows > 1 => return Err(Failure::SeveralRows),
+            AnswerShape::Row => {}
         }
         Ok(answer)
+    }
+
+    /// What stands for each placeholder, in order.
+    fn values<'v>(&'v self, given: &'v [Given<'_>]) -> Result<Vec<&'v Typed<'v>>, Failure> {
+        let value = |bind: &'v Bind| match bind {
+            Bind::Param(place) => given.get(*place).map(|given| &given.value),
+            Bind::Value(value) => Some(value),
+        };
+        self.binds.iter().map(|bind| value(bind).ok_or(Failure::Changed)).collect()
     }
 
     fn row(&self, row: &PgRow, answer: &mut Answer) -> Result<(), Failure> {
@@ -211,12 +242,12 @@ impl Statement {
 }
 
 /// The types that the endpoint's query is prepared with; those of unknown parameters are refused elsewhere.
-fn bind_types(plan: &EndpointPlan) -> Vec<ParamType> {
-    let param = |place: &usize| plan.params.get(*place).map(|param| param.r#type);
+fn bind_types(plan: &EndpointPlan) -> Vec<Kind> {
+    let param = |place: &usize| plan.params.get(*place).map(Kind::of);
     plan.bind
         .iter()
         .filter_map(|bind| match bind {
-            BindPlan::Value { r#type, .. } => Some(*r#type),
+            BindPlan::Value { r#type, .. } => Some(Kind::One(*r#type)),
             BindPlan::Param(place) => param(place),
         })
         .collect()
@@ -227,7 +258,7 @@ fn bind_types(plan: &EndpointPlan) -> Vec<ParamType> {
 /// sqlx keeps prepared statements by their text alone: two endpoints with one text and different types would get each
 /// other's statement.
 #[derive(Debug, Default)]
-pub(super) struct Texts(BTreeMap<String, Vec<Vec<ParamType>>>);
+pub(super) struct Texts(BTreeMap<String, Vec<Vec<Kind>>>);
 
 impl Texts {
     /// The endpoint's query, with a line break at its end for each other list of types that the same text came with before.
@@ -250,88 +281,17 @@ fn resolved(bind: &BindPlan, plan: &EndpointPlan) -> anyhow::Result<Bind> {
             Ok(Bind::Param(*place))
         }
         BindPlan::Value { r#type, text } => {
-            let value = Value::parse(*r#type, &text.clone().into());
+            let value = Typed::parse(*r#type, &text.clone().into());
             let value = value.map_err(anyhow::Error::msg);
             Ok(Bind::Value(value.with_context(|| format!("the bound value `{text}`"))?))
         }
     }
 }
 
-impl Failure {
-    /// Whether the server has finished with the statement and the connection is in order.
-    pub(super) fn spares_connection(&self) -> bool {
-        match self {
-            Self::Database(sqlx::Error::Database(error)) => {
-                let severity =
-                    error.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::severity);
-                severity == Some(PgSeverity::Error)
-            }
-            Self::Binding => true,
-            _ => false,
-        }
-    }
-
-    /// What the client is told.
-    pub(super) fn problem(&self) -> HttpProblem {
-        match self {
-            Self::Database(sqlx::Error::Database(error)) => database_problem(error.as_ref()),
-            Self::Database(sqlx::Error::Io(_)) => HttpProblem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "database-lost",
-                "the connection to the database was lost",
-            ),
-            Self::Database(_) => {
-                internal("database-error", "the database did not answer as expected")
-            }
-            Self::Binding => internal("binding", "a parameter could not be encoded"),
-            Self::Malformed => internal("decoding", "a column's value could not be decoded"),
-            Self::Changed => {
-                internal("schema-changed", "the result's columns are no longer those of the start")
-            }
-            Self::TooLarge => internal("answer-too-large", "the answer is larger than 64 MiB"),
-            Self::Deadline => timed_out(),
-        }
-    }
-}
-
-fn internal(kind: &'static str, detail: &'static str) -> HttpProblem {
-    HttpProblem::new(StatusCode::INTERNAL_SERVER_ERROR, kind, detail)
-}
-
-fn timed_out() -> HttpProblem {
-    HttpProblem::new(StatusCode::GATEWAY_TIMEOUT, "statement-timeout", "the query took too long")
-}
-
-/// By SQLSTATE; the server's message is left out, because it quotes values.
-fn database_problem(error: &dyn DatabaseError) -> HttpProblem {
-    let code = error.code().unwrap_or_default();
-    let problem = match code.as_ref() {
-        "57014" => timed_out(),
-        code if code.starts_with("22") => HttpProblem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid-data",
-            "the database cannot work with these values",
-        ),
-        code if code.starts_with("23") => HttpProblem::new(
-            StatusCode::CONFLICT,
-            "constraint",
-            "a constraint of the database does not allow it",
-        ),
-        code if code.starts_with("53") || code.starts_with("57") || code.starts_with("08") => {
-            HttpProblem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "database-unavailable",
-                "the database cannot serve now",
-            )
-        }
-        _ => internal("database-error", "the database refused the query"),
-    };
-    problem.sqlstate(&code)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::ParamType;
 
     fn endpoint(query: &str, types: &[ParamType]) -> EndpointPlan {
         EndpointPlan {
@@ -344,6 +304,8 @@ mod tests {
                 .map(|r#type| BindPlan::Value { r#type: *r#type, text: "1".to_owned() })
                 .collect(),
             params: vec![],
+            answer: AnswerShape::Rows,
+            bind_style: BindStyle::Prepared,
             cache: None,
         }
     }

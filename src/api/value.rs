@@ -8,10 +8,12 @@ use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, Utc};
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo};
+use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgHasArrayType, PgTypeInfo};
 use sqlx::{Arguments as _, Encode, Postgres, Type, TypeInfo as _};
 use uuid::Uuid;
 
+use super::array;
+use crate::plan::ParamPlan;
 use crate::spec::ParamType;
 
 /// More digits than anybody's amounts have, and few enough that decoding them costs nothing.
@@ -19,6 +21,9 @@ const MOST_NUMERIC_DIGITS: usize = 1000;
 
 /// `jsonb` in every Postgres.
 const JSONB: Oid = Oid(3802);
+
+/// `jsonb[]` in every Postgres.
+const JSONB_ARRAY: Oid = Oid(3807);
 
 /// A value that has the type it claims.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,10 +50,39 @@ pub(super) enum Value<'a> {
     Timestamptz(DateTime<Utc>),
     /// `jsonb`, as text that is JSON.
     Json(Cow<'a, str>),
+    /// Whatever the statement wants there, sent as text: an enum's label.
+    Enum(Cow<'a, str>),
+    /// All of the same type.
+    Array(ParamType, Vec<Self>),
+    /// NULL, of a parameter that may be left out.
+    Null(Kind),
 }
 
-/// The type that a statement declares for a parameter.
-pub(super) fn declared(r#type: ParamType) -> PgTypeInfo {
+/// A type, or an array of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One value.
+    One(ParamType),
+    /// An array of values.
+    Array(ParamType),
+}
+
+impl Kind {
+    /// What a parameter of this plan is.
+    pub(super) fn of(plan: &ParamPlan) -> Self {
+        if plan.array { Self::Array(plan.r#type) } else { Self::One(plan.r#type) }
+    }
+
+    /// The type that a statement declares for it.
+    pub(super) fn declared(self) -> PgTypeInfo {
+        match self {
+            Self::One(r#type) => declared(r#type),
+            Self::Array(r#type) => array::declared(r#type),
+        }
+    }
+}
+
+fn declared(r#type: ParamType) -> PgTypeInfo {
     match r#type {
         ParamType::Text => <str as Type<Postgres>>::type_info(),
         ParamType::Integer => <i32 as Type<Postgres>>::type_info(),
@@ -61,6 +95,7 @@ pub(super) fn declared(r#type: ParamType) -> PgTypeInfo {
         ParamType::Timestamp => <NaiveDateTime as Type<Postgres>>::type_info(),
         ParamType::Timestamptz => <DateTime<Utc> as Type<Postgres>>::type_info(),
         ParamType::Json => JsonText::type_info(),
+        ParamType::Enum => Unspecified::type_info(),
     }
 }
 
@@ -69,6 +104,7 @@ impl<'a> Value<'a> {
     pub(super) fn parse(r#type: ParamType, text: &Cow<'a, str>) -> Result<Self, &'static str> {
         match r#type {
             ParamType::Text => Ok(Self::Text(text.clone())),
+            ParamType::Enum => Ok(Self::Enum(text.clone())),
             ParamType::Integer => text
                 .parse()
                 .map(Self::Integer)
@@ -130,12 +166,86 @@ impl<'a> Value<'a> {
             Self::Timestamp(time) => arguments.add(time),
             Self::Timestamptz(time) => arguments.add(time),
             Self::Json(text) => arguments.add(JsonText(text)),
+            Self::Enum(text) => arguments.add(Unspecified(text)),
+            Self::Array(r#type, values) => array::bind(*r#type, values, arguments),
+            Self::Null(kind) => arguments.add(Nothing(*kind)),
+        }
+    }
+
+    /// Its text, where it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Enum(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The same, without anything that belongs to a request.
+    pub(super) fn into_owned<'b>(self) -> Value<'b> {
+        match self {
+            Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Self::Json(text) => Value::Json(Cow::Owned(text.into_owned())),
+            Self::Enum(text) => Value::Enum(Cow::Owned(text.into_owned())),
+            Self::Integer(number) => Value::Integer(number),
+            Self::Bigint(number) => Value::Bigint(number),
+            Self::Float(number) => Value::Float(number),
+            Self::Numeric(number) => Value::Numeric(number),
+            Self::Bool(truth) => Value::Bool(truth),
+            Self::Uuid(uuid) => Value::Uuid(uuid),
+            Self::Date(date) => Value::Date(date),
+            Self::Timestamp(time) => Value::Timestamp(time),
+            Self::Timestamptz(time) => Value::Timestamptz(time),
+            Self::Array(r#type, values) => {
+                Value::Array(r#type, values.into_iter().map(Value::into_owned).collect())
+            }
+            Self::Null(kind) => Value::Null(kind),
         }
     }
 }
 
+/// A value whose type the statement decides: no OID is told.
+struct Unspecified<'a>(&'a str);
+
+impl Type<Postgres> for Unspecified<'_> {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(Oid(0))
+    }
+}
+
+impl Encode<'_, Postgres> for Unspecified<'_> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        buffer.extend_from_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
+}
+
+/// NULL. It names its type, because a connection prepares the statement with the types of whatever it is first asked with.
+struct Nothing(Kind);
+
+impl Type<Postgres> for Nothing {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(Oid(0))
+    }
+}
+
+impl Encode<'_, Postgres> for Nothing {
+    fn encode_by_ref(&self, _: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        Ok(IsNull::Yes)
+    }
+
+    fn produces(&self) -> Option<PgTypeInfo> {
+        Some(self.0.declared())
+    }
+}
+
 /// JSON that is text already: sqlx' own type would parse it and write it again.
-struct JsonText<'a>(&'a str);
+pub(super) struct JsonText<'a>(pub(super) &'a str);
+
+impl PgHasArrayType for JsonText<'_> {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(JSONB_ARRAY)
+    }
+}
 
 impl Type<Postgres> for JsonText<'_> {
     fn type_info() -> PgTypeInfo {

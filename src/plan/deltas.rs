@@ -79,6 +79,8 @@ fn levels(view: &View<'_>, loads: &[String]) -> Levels {
     settings(&mut levels, "nginx", &services.nginx.settings);
     levels.insert("instances".into(), services.api.instances.to_string());
     levels.insert("cache_timeout".into(), services.api.cache_timeout.to_string());
+    let style = serde_json::to_value(services.api.bind_style).unwrap_or_default();
+    flatten(&mut levels, "bind_style", style);
     flatten(&mut levels, "pool", serde_json::to_value(&services.api.pool).unwrap_or_default());
     for load in loads {
         if let Some(profile) = view.document.load.get(load) {

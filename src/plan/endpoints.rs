@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::notes::Notes;
 use super::routes::{self, Route};
 use super::sql::{self, Kind, Scan};
-use super::types::{BindPlan, CheckPlan, EndpointPlan, FieldCheck, ParamPlan};
+use super::types::{BindPlan, CheckPlan, EndpointPlan, FieldCheck, ParamPlace, ParamPlan};
 use super::view::View;
-use super::{caches, codes, params};
+use super::{accepts, caches, codes, params};
 use crate::spec::{Bind, Endpoint, ParamType, Scalar};
 
 /// Postgres' own limit.
@@ -37,8 +37,13 @@ pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>, name: &str) -> Opt
     check_path_params(notes, view, name, &route, &names);
     let params: Vec<ParamPlan> = names
         .iter()
-        .filter_map(|p| Some(params::checked(notes, view, p, view.document.params.get(*p)?)))
+        .filter_map(|p| {
+            let carried = endpoint.body.iter().any(|name| name == p);
+            let place = if carried { ParamPlace::Body } else { ParamPlace::Query };
+            Some(params::checked(notes, view, p, view.document.params.get(*p)?, place))
+        })
         .collect();
+    check_body(notes, view, name, &route, &names);
     let cache = caches::resolve(notes, view, name, endpoint, &names);
     let check = check(notes, view, name, endpoint, &names);
     let endpoint = EndpointPlan {
@@ -48,6 +53,8 @@ pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>, name: &str) -> Opt
         query: endpoint.query.clone(),
         bind,
         params,
+        answer: endpoint.answer,
+        bind_style: view.document.services.api.bind_style,
         cache,
     };
     Some(Resolved { endpoint, check })
@@ -149,7 +156,7 @@ fn binds<'e>(
             Bind::Value(value) => {
                 let text = value.to_string();
                 let r#type = type_of(value);
-                if !params::fits(r#type, &text) {
+                if !accepts::fits(r#type, &text) {
                     let what = format!("endpoint `{name}` binds a value that can't be sent");
                     notes.error(codes::PARAM, &path, what, "write a finite number or plain text");
                 }
@@ -198,6 +205,28 @@ fn check_path_params(
             let what =
                 format!("the path of `{name}` names `{{{param}}}`, which its query never uses");
             notes.error(codes::ROUTE, &path, what, "add it to `bind`, or take it out of the path");
+        }
+    }
+}
+
+/// Params of a body are bound, in no path, and carried by a method whose body means something.
+fn check_body(notes: &mut Notes<'_>, view: &View<'_>, name: &str, route: &Route, bound: &[&str]) {
+    let body = view.document.endpoints.get(name).map_or(&[][..], |endpoint| &endpoint.body[..]);
+    let path = notes.path_of(view.name, &["endpoints", name, "body"]);
+    if !body.is_empty() && !["POST", "PUT", "PATCH"].contains(&route.method.as_str()) {
+        let what = format!("endpoint `{name}` takes a body with {}", route.method);
+        notes.error(codes::ROUTE, &path, what, "only POST, PUT and PATCH have one");
+    }
+    for (index, param) in body.iter().enumerate() {
+        if body[..index].contains(param) {
+            let what = format!("the body of `{name}` names `{param}` twice");
+            notes.error(codes::ROUTE, &path, what, "name each once");
+        } else if route.params.contains(param) {
+            let what = format!("`{param}` of `{name}` is in the path and in the body");
+            notes.error(codes::ROUTE, &path, what, "take it out of one of them");
+        } else if !bound.contains(&param.as_str()) {
+            let kind = format!("bound param of endpoint `{name}`");
+            notes.unknown(&path, &kind, param, bound.iter().copied());
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Parameters whose values stand in a file beside the experiment.
 
+use super::accepts::Accepts;
 use super::logged::Asked;
 use super::migrations::relative;
 use super::notes::Notes;
-use super::params::allowed;
 use super::types::{DrawSource, FileValues};
 use super::values::{Wanted, What};
 use super::view::View;
@@ -99,7 +99,8 @@ fn read(
             return None;
         }
     };
-    if let Some(position) = read.values.iter().position(|value| !allowed(p, value)) {
+    let accepts = Accepts::of(p);
+    if let Some(position) = read.values.iter().position(|value| !accepts.takes(value)) {
         let place = notes.files.place(&wanted.file, read.at[position]);
         let value = short(&read.values[position]);
         let what = format!("param `{name}`: `{value}` is not of its type and limits");

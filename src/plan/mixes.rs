@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::deltas::{or_none, statement};
 use super::view::View;
-use crate::spec::Endpoint;
+use crate::spec::{AnswerShape, Endpoint};
 use crate::units::Share;
 
 /// A factor with the levels of the baseline and of the variant.
@@ -21,7 +21,11 @@ pub(super) fn kind(endpoint: &Endpoint) -> Kind {
     let bound: Vec<String> = endpoint.bind.iter().map(super::deltas::bind).collect();
     let cache = endpoint.cache.as_ref();
     let cache = cache.map(|c| format!("cache-aside {} for {}", c.key, c.ttl));
-    [statement(&endpoint.query), or_none(bound.join(", ")), cache.unwrap_or_else(|| "none".into())]
+    let mut query = statement(&endpoint.query);
+    if endpoint.answer == AnswerShape::Row {
+        query.push_str(" (one row)");
+    }
+    [query, or_none(bound.join(", ")), cache.unwrap_or_else(|| "none".into())]
 }
 
 /// Settles what differs between two variants of which one or both drive a mix.

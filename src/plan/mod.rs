@@ -2,6 +2,7 @@
 //!
 //! Files of migrations and of parameters' values are read here; nothing is started, and no socket is opened.
 
+mod accepts;
 mod caches;
 mod claims;
 mod codes;
@@ -43,6 +44,7 @@ mod view;
 mod tests;
 
 pub use resolve::{check_length, further_mistakes, resolve, resolve_of_any_length};
+pub use sql::{SqlPiece, sql_pieces};
 pub use types::*;
 pub use variants::captured_as;
 

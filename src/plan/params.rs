@@ -1,7 +1,8 @@
 //! Request parameters: what the API takes, and which values are asked for how often.
 
+use super::accepts::{self, Accepts, fits};
 use super::notes::Notes;
-use super::types::{DatasetPlan, DistributionPlan, DrawPlan, DrawSource, ParamPlan};
+use super::types::{DatasetPlan, DistributionPlan, DrawPlan, DrawSource, ParamPlace, ParamPlan};
 use super::view::View;
 use super::{codes, conditions, from_files};
 use crate::rows::{Generator, TableSpec};
@@ -10,31 +11,26 @@ use crate::spec::{Distribution, DistributionKind, HotKeys, Param, ParamType};
 /// Exponent of Zipf's law where the file states none: YCSB's.
 const EXPONENT: f64 = 0.99;
 
-/// Whether a text is a value of a type.
-pub(super) fn fits(kind: ParamType, text: &str) -> bool {
-    match kind {
-        ParamType::Text => !text.contains('\0'),
-        ParamType::Integer => text.parse::<i32>().is_ok(),
-        ParamType::Bigint => text.parse::<i64>().is_ok(),
-        ParamType::Float => text.parse::<f64>().is_ok_and(f64::is_finite),
-        ParamType::Numeric => {
-            let digits = text.strip_prefix('-').unwrap_or(text);
-            let one_point = digits.bytes().filter(|b| *b == b'.').count() <= 1;
-            let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-            plain && one_point && digits.bytes().any(|b| b.is_ascii_digit())
-        }
-        ParamType::Bool => matches!(text, "true" | "false"),
-        ParamType::Uuid => uuid::Uuid::parse_str(text).is_ok(),
-        ParamType::Date => text.parse::<chrono::NaiveDate>().is_ok(),
-        ParamType::Timestamp => text.replacen(' ', "T", 1).parse::<chrono::NaiveDateTime>().is_ok(),
-        ParamType::Timestamptz => chrono::DateTime::parse_from_rfc3339(text).is_ok(),
-        ParamType::Json => serde_json::from_str::<serde_json::Value>(text).is_ok(),
-    }
-}
-
 /// The parameter as the API checks it.
-pub(super) fn checked(notes: &mut Notes<'_>, view: &View<'_>, name: &str, p: &Param) -> ParamPlan {
-    if p.default.as_ref().is_some_and(|d| !allowed(p, &d.to_string())) {
+pub(super) fn checked(
+    notes: &mut Notes<'_>,
+    view: &View<'_>,
+    name: &str,
+    p: &Param,
+    place: ParamPlace,
+) -> ParamPlan {
+    if let Some(Err(why)) = p.pattern.as_deref().map(accepts::pattern) {
+        let path = notes.path_of(view.name, &["params", name, "pattern"]);
+        let what = format!("param `{name}`: the pattern is no regular expression: {why}");
+        notes.error(codes::PARAM, &path, what, "write like `pattern = \"[a-z]{2,8}\"`");
+    }
+    if p.array && p.r#type == ParamType::Enum {
+        let path = notes.path_of(view.name, &["params", name, "array"]);
+        let what = format!("param `{name}`: an array of an enum can't be bound");
+        let help = "let it be an array of `text`, and cast it in the query: `$1::text[]::mood[]`";
+        notes.error(codes::PARAM, &path, what, help);
+    }
+    if p.default.as_ref().is_some_and(|d| !Accepts::of(p).takes(&d.to_string())) {
         let path = notes.path_of(view.name, &["params", name, "default"]);
         let what = format!("param `{name}`: the default is no value of its type and limits");
         notes.error(codes::PARAM, &path, what, "write one that the API takes");
@@ -46,16 +42,13 @@ pub(super) fn checked(notes: &mut Notes<'_>, view: &View<'_>, name: &str, p: &Pa
         min: p.min,
         max: p.max,
         default: p.default.as_ref().map(ToString::to_string),
+        array: p.array,
+        optional: p.required == Some(false),
+        min_length: p.min_length,
+        pattern: p.pattern.clone(),
+        one_of: p.one_of.clone().unwrap_or_default(),
+        place,
     }
-}
-
-/// Whether the API would take this value.
-pub(super) fn allowed(p: &Param, text: &str) -> bool {
-    let number = text.parse::<f64>().ok();
-    let above = p.min.zip(number).is_none_or(|(min, x)| x >= min);
-    let below = p.max.zip(number).is_none_or(|(max, x)| x <= max);
-    let short = p.max_length.is_none_or(|most| text.chars().count() <= most as usize);
-    fits(p.r#type, text) && above && below && short
 }
 
 /// Which values are asked for; none if requests leave the parameter out, or if something is wrong with it.
@@ -77,7 +70,7 @@ pub(super) fn draw(
         from_files::csv(notes, view, name, p, from)?
     } else if let Some(from) = &p.from_log {
         from_files::log(notes, view, name, p, from)?
-    } else if p.default.is_some() && !in_path {
+    } else if (p.default.is_some() || p.required == Some(false)) && !in_path {
         return None;
     } else {
         let what = format!("param `{name}` has no values to ask for");
@@ -97,7 +90,8 @@ fn values_source(
 ) -> Option<(DrawSource, u64)> {
     let values: Vec<String> = p.values.iter().flatten().map(ToString::to_string).collect();
     let path = notes.path_of(view.name, &["params", name, "values"]);
-    if let Some(value) = values.iter().find(|v| !allowed(p, v)) {
+    let accepts = Accepts::of(p);
+    if let Some(value) = values.iter().find(|v| !accepts.takes(v)) {
         let what =
             format!("param `{name}`: `{}` is not of its type and limits", super::short(value));
         notes.error(codes::PARAM, &path, what, "write values that the API takes");
@@ -135,7 +129,7 @@ fn column_source(
         }
         return None;
     };
-    if !generates(&found.generator, p.r#type, spec.rows) {
+    if p.array || !generates(&found.generator, p.r#type, spec.rows) {
         let what = format!("param `{name}`: the values of `{from}` are not all of its type");
         notes.error(codes::PARAM, &path, what, "choose the type that the column generates");
         return None;
@@ -286,6 +280,7 @@ fn generates(generator: &Generator, kind: ParamType, rows: u64) -> bool {
         Generator::ForeignKey { column, rows, .. } => generates(&column.generator, kind, *rows),
         Generator::Offset { column, .. } => generates(&column.generator, kind, rows),
         Generator::Dependent { generator, .. } => generates(generator, kind, rows),
-        _ => kind == P::Text,
+        // Which labels an enum has is for the author to know: its column generates some of them.
+        _ => matches!(kind, P::Text | P::Enum),
     }
 }

@@ -7,7 +7,7 @@ use super::notes::Notes;
 use super::view::View;
 
 /// Paths that the API itself answers.
-const RESERVED: [&str; 3] = ["/__querylab", "/health", "/metrics"];
+const RESERVED: [&str; 5] = ["/__querylab", "/health", "/metrics", "/openapi.json", "/docs"];
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 /// A route taken apart.

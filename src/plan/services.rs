@@ -45,6 +45,7 @@ pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>) -> Servers {
             max_overflow: pool.max_overflow,
             pre_ping: pool.pre_ping,
             acquire_timeout_ns: pool.acquire_timeout.0,
+            max_waiting: pool.max_waiting,
         },
         cache_timeout_ns: api.cache_timeout.0,
         connections: connections + RESERVED_CONNECTIONS,

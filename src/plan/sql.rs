@@ -52,6 +52,30 @@ pub(super) struct Scan {
     pub(super) open: Option<(&'static str, usize)>,
 }
 
+/// A statement between its placeholders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SqlPiece<'s> {
+    /// Text as it stands, comments included.
+    Text(&'s str),
+    /// `$1` is 1. A number that is too large is 0, which nothing is bound to.
+    Placeholder(usize),
+}
+
+/// A statement cut at its placeholders; what looks like one in a string or a comment is none.
+pub fn sql_pieces(sql: &str) -> Vec<SqlPiece<'_>> {
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for token in scan(sql).tokens {
+        let Kind::Placeholder(number) = token.kind else { continue };
+        pieces.push(SqlPiece::Text(&sql[from..token.start]));
+        let number = number.and_then(|number| usize::try_from(number).ok());
+        pieces.push(SqlPiece::Placeholder(number.unwrap_or(0)));
+        from = token.end;
+    }
+    pieces.push(SqlPiece::Text(&sql[from..]));
+    pieces
+}
+
 /// Splits a text into pieces; comments and white space are left out.
 pub(super) fn scan(sql: &str) -> Scan {
     let mut scanner = Scanner { sql: sql.as_bytes(), at: 0, tokens: Vec::new(), open: None };

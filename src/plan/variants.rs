@@ -155,6 +155,13 @@ fn check_driven(notes: &mut Notes<'_>, view: &View<'_>, variant: &Variant) {
             notes.unknown(path, "endpoint", endpoint, known);
         }
     }
+    // The load generator sends no bodies yet; the API takes them, and `serve` shows it.
+    for (name, _) in view.driven() {
+        if view.document.endpoints.get(name).is_some_and(|endpoint| !endpoint.body.is_empty()) {
+            let path = notes.path_of(view.name, &["endpoints", name, "body"]);
+            notes.not_yet(&path, &format!("driving `{name}` with a body"));
+        }
+    }
     let Some(mix) = &variant.mix else { return };
     let sum: f64 = mix.values().sum();
     if mix.is_empty() || !sum.is_finite() || mix.values().any(|w| !w.is_finite() || *w <= 0.0) {

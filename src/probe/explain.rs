@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::Session;
 use crate::plan::{BindPlan, EndpointPlan, PlanNode};
-use crate::spec::ParamType;
+use crate::spec::BindStyle;
 
 /// Executions after which Postgres has chosen between custom and generic plans (plancache.c looks at five).
 const SETTLING: usize = 6;
@@ -79,9 +79,17 @@ async fn explain_each(
     endpoint: &EndpointPlan,
     requests: &[&Params],
 ) -> Result<Samples> {
-    let types: Vec<&str> =
-        endpoint.bind.iter().map(|bind| sql_type(type_of(endpoint, bind))).collect();
+    let types: Vec<String> = endpoint.bind.iter().map(|bind| declared(endpoint, bind)).collect();
     let declared = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
+    // What the API's connections do by their own setting, or by planning anew for each request.
+    let mode = match endpoint.bind_style {
+        BindStyle::Prepared => None,
+        BindStyle::GenericPlan => Some("SET plan_cache_mode = force_generic_plan"),
+        BindStyle::Literal => Some("SET plan_cache_mode = force_custom_plan"),
+    };
+    if let Some(mode) = mode {
+        sqlx::raw_sql(mode).execute(&mut *connection).await?;
+    }
     sqlx::raw_sql(AssertSqlSafe(format!(
         "PREPARE querylab_probe {declared} AS {}",
         endpoint.query
@@ -100,7 +108,9 @@ async fn explain_each(
             found.push(Explained { plan, shape });
         }
     }
-    sqlx::raw_sql("DEALLOCATE querylab_probe").execute(&mut *connection).await?;
+    sqlx::raw_sql("DEALLOCATE querylab_probe; RESET plan_cache_mode")
+        .execute(&mut *connection)
+        .await?;
     let mut found = found.into_iter();
     let first = found.next().context("there is no request to explain it with")?;
     Ok(Samples { first, others: found.collect(), keys: requests.len() })
@@ -128,11 +138,29 @@ async fn explain_once(
     Ok(all.get(0).cloned().unwrap_or(all))
 }
 
-fn type_of(endpoint: &EndpointPlan, bind: &BindPlan) -> ParamType {
+/// What `PREPARE` is told of a placeholder.
+fn declared(endpoint: &EndpointPlan, bind: &BindPlan) -> String {
     match bind {
-        BindPlan::Param(position) => endpoint.params[*position].r#type,
-        BindPlan::Value { r#type, .. } => *r#type,
+        BindPlan::Param(position) => {
+            let param = &endpoint.params[*position];
+            let dimensions = if param.array { "[]" } else { "" };
+            format!("{}{dimensions}", param.r#type.sql_name())
+        }
+        BindPlan::Value { r#type, .. } => r#type.sql_name().to_owned(),
     }
+}
+
+/// A JSON array as Postgres writes an array; what is no array is left to Postgres to refuse.
+fn array_literal(json: &str) -> String {
+    let Ok(elements) = serde_json::from_str::<Vec<Value>>(json) else { return json.to_owned() };
+    let elements: Vec<String> = elements
+        .iter()
+        .map(|element| {
+            let text = element.as_str().map_or_else(|| element.to_string(), str::to_owned);
+            format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+        })
+        .collect();
+    format!("{{{}}}", elements.join(","))
 }
 
 fn value_of(endpoint: &EndpointPlan, bind: &BindPlan, params: &Params) -> Option<String> {
@@ -142,25 +170,9 @@ fn value_of(endpoint: &EndpointPlan, bind: &BindPlan, params: &Params) -> Option
             let param = &endpoint.params[*position];
             let sent =
                 params.iter().find(|(name, _)| *name == param.name).map(|(_, value)| value.clone());
-            sent.or_else(|| param.default.clone())
+            let text = sent.or_else(|| param.default.clone());
+            if param.array { text.map(|json| array_literal(&json)) } else { text }
         }
-    }
-}
-
-/// The type that the API declares for a parameter.
-fn sql_type(r#type: ParamType) -> &'static str {
-    match r#type {
-        ParamType::Text => "text",
-        ParamType::Integer => "int4",
-        ParamType::Bigint => "int8",
-        ParamType::Float => "float8",
-        ParamType::Numeric => "numeric",
-        ParamType::Bool => "bool",
-        ParamType::Uuid => "uuid",
-        ParamType::Date => "date",
-        ParamType::Timestamp => "timestamp",
-        ParamType::Timestamptz => "timestamptz",
-        ParamType::Json => "jsonb",
     }
 }
 

@@ -123,6 +123,8 @@ fn settings(plan: &StackPlan) -> Result<Settings, StackError> {
         ("tcp_nodelay", "on"),
         ("proxy_next_upstream", "off"),
         ("server_tokens", "off"),
+        // As much as the API takes.
+        ("client_max_body_size", "10m"),
     ];
     config::lay_over("nginx", &defaults, &OWNED, &plan.nginx.settings)
 }

@@ -186,6 +186,7 @@ async fn start_all(
         listen: PathBuf::new(),
         postgres: postgres.address(Role::App, database),
         redis: redis.as_ref().map(|_| redis::address(shared)),
+        request_log: None,
         api: api.clone(),
     };
     let mut apis = Vec::new();
@@ -215,7 +216,9 @@ async fn start_api(
     let socket = workshop.scratch.sockets.join(format!("{name}.sock"));
     check_socket(&socket)?;
     forget_socket(&socket)?;
-    let launch = ApiLaunch { listen: socket.clone(), ..launch.clone() };
+    let home = workshop.scratch.home(&name, &workshop.identity)?;
+    let request_log = Some(home.join("requests.jsonl"));
+    let launch = ApiLaunch { listen: socket.clone(), request_log, ..launch.clone() };
     let text = serde_json::to_string(&launch)
         .map_err(|e| StackError::Provisioning(format!("cannot write the API's plan: {e}")))?;
     let config = workshop.scratch.config.join(format!("{name}.json"));
@@ -223,7 +226,7 @@ async fn start_api(
     let running = shared
         .start(Server {
             program: Program::Api { config },
-            home: workshop.scratch.home(&name, &workshop.identity)?,
+            home,
             name,
             death_signal: 15,
             open_files: u64::from(client_connections).saturating_add(4096),

@@ -74,6 +74,7 @@ pub(crate) fn api_plan() -> ApiPlan {
             max_overflow: 5,
             pre_ping: true,
             acquire_timeout_ns: 1_000_000_000,
+            max_waiting: None,
         },
         cache_timeout_ns: 50_000_000,
         statement_timeout_ns: 60_000_000_000,

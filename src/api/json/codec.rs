@@ -24,6 +24,13 @@ pub(in crate::api) struct Plain {
     write: Write,
 }
 
+impl Plain {
+    /// The function in `pg_proc` that sends such values.
+    pub(super) fn send(&self) -> &'static str {
+        self.send
+    }
+}
+
 impl PartialEq for Plain {
     fn eq(&self, other: &Self) -> bool {
         self.send == other.send

@@ -12,6 +12,7 @@ mod geometry;
 mod nested;
 mod number;
 mod reader;
+mod schema;
 mod text;
 mod time;
 

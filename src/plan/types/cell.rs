@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::LoadPlan;
-use crate::spec::ParamType;
+use crate::spec::{AnswerShape, BindStyle, ParamType};
 
 /// One variant under one load: everything that a trial of it needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,6 +74,9 @@ pub struct PoolPlan {
     pub pre_ping: bool,
     /// Longest wait for a free one.
     pub acquire_timeout_ns: u64,
+    /// Requests that may wait for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_waiting: Option<u32>,
 }
 
 /// One route.
@@ -89,8 +92,14 @@ pub struct EndpointPlan {
     pub query: String,
     /// What `$1`, … are bound to.
     pub bind: Vec<BindPlan>,
-    /// Parameters that the request carries (in the path if the path names them, else in the query string).
+    /// Parameters that the request carries: in the path if the path names them, else where each says.
     pub params: Vec<ParamPlan>,
+    /// How rows are answered.
+    #[serde(default, skip_serializing_if = "AnswerShape::is_usual")]
+    pub answer: AnswerShape,
+    /// How values come into the statement; the same for all endpoints of a cell.
+    #[serde(default, skip_serializing_if = "BindStyle::is_usual")]
+    pub bind_style: BindStyle,
     /// Redis.
     pub cache: Option<CachePlan>,
 }
@@ -123,8 +132,64 @@ pub struct ParamPlan {
     pub min: Option<f64>,
     /// Largest number.
     pub max: Option<f64>,
-    /// Used when the request leaves it out; without one it is required.
+    /// Used when the request leaves it out; without one it is required, or NULL if it is optional.
     pub default: Option<String>,
+    /// A JSON array of values of the type.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub array: bool,
+    /// Whether a request may leave it out, or say null.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+    /// Fewest characters of a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_length: Option<u32>,
+    /// What a text matches from its beginning to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// The only values; empty: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub one_of: Vec<String>,
+    /// Where it is when the path does not name it.
+    #[serde(default, skip_serializing_if = "ParamPlace::is_usual")]
+    pub place: ParamPlace,
+}
+
+impl ParamPlan {
+    /// A parameter that must be there and may have any value of its type.
+    pub fn any(name: &str, r#type: ParamType) -> Self {
+        Self {
+            name: name.to_owned(),
+            r#type,
+            max_length: None,
+            min: None,
+            max: None,
+            default: None,
+            array: false,
+            optional: false,
+            min_length: None,
+            pattern: None,
+            one_of: Vec::new(),
+            place: ParamPlace::Query,
+        }
+    }
+}
+
+/// Where a request carries a parameter that its path does not name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParamPlace {
+    /// In the query string.
+    #[default]
+    Query,
+    /// A member of the JSON object in its body.
+    Body,
+}
+
+impl ParamPlace {
+    /// Whether it is where most parameters are.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::Query
+    }
 }
 
 /// Cache-aside.

@@ -13,6 +13,9 @@ pub struct ApiLaunch {
     pub postgres: PostgresAddress,
     /// Redis.
     pub redis: Option<RedisAddress>,
+    /// File to which the API appends a line for each request; none: it writes none.
+    #[serde(default)]
+    pub request_log: Option<std::path::PathBuf>,
     /// What to serve.
     pub api: ApiPlan,
 }
@@ -98,6 +101,12 @@ pub struct ApiCounters {
     pub refused: u64,
     /// Requests that found no database connection, and so made no statement.
     pub unconnected: u64,
+    /// Those of them that waited for one in vain.
+    #[serde(default)]
+    pub pool_timeouts: u64,
+    /// Those of them that found as many waiting as may.
+    #[serde(default)]
+    pub pool_full: u64,
     /// SQL statements sent for requests (pings of the pool not included).
     pub statements: u64,
     /// Cached requests answered from Redis.

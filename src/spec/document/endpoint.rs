@@ -15,10 +15,27 @@ use crate::units::{Share, Span};
 pub struct Param {
     /// The type that the API accepts and binds.
     pub r#type: ParamType,
+    /// A list of values of that type, written as JSON: `[1, 2]`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub array: bool,
+    /// `false`: a request may leave it out, and the statement gets NULL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required: Option<bool>,
+    /// `text`: fewest characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub min_length: Option<u32>,
     /// `text`: most characters.
     #[serde(default)]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_length: Option<u32>,
+    /// `text`: a regular expression that the whole value matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1000))]
+    pub pattern: Option<String>,
+    /// `text`, `enum`: the only values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_of: Option<Vec<String>>,
     /// Smallest number.
     #[serde(default)]
     pub min: Option<f64>,
@@ -74,6 +91,28 @@ pub enum ParamType {
     Timestamptz,
     /// Postgres `jsonb`.
     Json,
+    /// A Postgres enum, or whatever else the statement wants there that is sent as text.
+    Enum,
+}
+
+impl ParamType {
+    /// Postgres' name of it; of an enum the pseudo-type that takes the type that the statement wants there.
+    pub fn sql_name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Integer => "int4",
+            Self::Bigint => "int8",
+            Self::Float => "float8",
+            Self::Numeric => "numeric",
+            Self::Bool => "bool",
+            Self::Uuid => "uuid",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+            Self::Timestamptz => "timestamptz",
+            Self::Json => "jsonb",
+            Self::Enum => "unknown",
+        }
+    }
 }
 
 /// How often each value is asked for.
@@ -139,12 +178,36 @@ pub struct Endpoint {
     /// What `$1`, `$2`, … are: names of params, or `{ value = … }`.
     #[serde(default)]
     pub bind: Vec<Bind>,
+    /// Names of params that the request carries as members of a JSON object in its body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub body: Vec<String>,
+    /// How rows are answered.
+    #[serde(default, skip_serializing_if = "AnswerShape::is_usual")]
+    pub answer: AnswerShape,
     /// Answer from Redis where possible.
     #[serde(default)]
     pub cache: Option<Cache>,
     /// What a right answer looks like.
     #[serde(default)]
     pub check: Check,
+}
+
+/// How the rows of a statement are answered. A statement that returns no columns answers `{"affected": n}`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerShape {
+    /// An array of objects.
+    #[default]
+    Rows,
+    /// The only row, as an object; 404 where there is none.
+    Row,
+}
+
+impl AnswerShape {
+    /// Whether it is what most endpoints answer.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::Rows
+    }
 }
 
 /// What a placeholder is bound to.

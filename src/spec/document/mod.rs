@@ -22,14 +22,15 @@ pub use column::{Column, GeneratorKind, MomentOrder, NumberDistribution, PerPare
 pub use dataset::{Dataset, Table};
 pub use design::{CacheState, Design, Exclude, Primary, Samples};
 pub use endpoint::{
-    Bind, Cache, CacheStrategy, Check, Distribution, DistributionKind, Endpoint, Param, ParamType,
+    AnswerShape, Bind, Cache, CacheStrategy, Check, Distribution, DistributionKind, Endpoint,
+    Param, ParamType,
 };
 pub use load::{Arrival, Fill, Load, LoadModel, Search, Stage, Warmup};
 pub use processors::Processors;
 pub use scalar::Scalar;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-pub use services::{ApiService, Pool, Server, Services, Transport};
+pub use services::{ApiService, BindStyle, Pool, Server, Services, Transport};
 pub use values::{FromCsv, FromLog, HotKeys};
 pub use variant::{Expect, ExpectPlan, Limits, Variant};
 

@@ -62,6 +62,9 @@ pub struct ApiService {
     /// Database connections of each process.
     #[serde(default)]
     pub pool: Pool,
+    /// How values come into statements.
+    #[serde(default, skip_serializing_if = "BindStyle::is_usual")]
+    pub bind_style: BindStyle,
     /// Longest wait for an answer of Redis before the request goes on without it.
     #[serde(default = "cache_timeout")]
     pub cache_timeout: Span,
@@ -77,7 +80,32 @@ fn cache_timeout() -> Span {
 
 impl Default for ApiService {
     fn default() -> Self {
-        Self { instances: 1, pool: Pool::default(), cache_timeout: cache_timeout() }
+        Self {
+            instances: 1,
+            pool: Pool::default(),
+            bind_style: BindStyle::default(),
+            cache_timeout: cache_timeout(),
+        }
+    }
+}
+
+/// How values come into statements.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BindStyle {
+    /// Bound to a statement that each connection prepares once; Postgres chooses between a plan for them and one for all.
+    #[default]
+    Prepared,
+    /// Bound to a prepared statement whose plan is the same for all values (`plan_cache_mode = force_generic_plan`).
+    GenericPlan,
+    /// Quoted in the statement's text, which is parsed and planned for each request.
+    Literal,
+}
+
+impl BindStyle {
+    /// Whether it is what applications usually do.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::Prepared
     }
 }
 
@@ -95,10 +123,20 @@ pub struct Pool {
     pub pre_ping: bool,
     /// Longest wait for a free connection.
     pub acquire_timeout: Span,
+    /// Requests that may wait for one; more are answered with 503 at once. 1024 if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub max_waiting: Option<u32>,
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Self { size: 20, max_overflow: 10, pre_ping: true, acquire_timeout: Span::from_secs(30) }
+        Self {
+            size: 20,
+            max_overflow: 10,
+            pre_ping: true,
+            acquire_timeout: Span::from_secs(30),
+            max_waiting: None,
+        }
     }
 }

@@ -81,14 +81,43 @@ fn param(look: &mut Look<'_>, path: &Path) {
     min_max(look, path);
     if let Some(kind) = look.text(path, "type") {
         let numeric = ["integer", "bigint", "float", "numeric"].contains(&kind);
-        for (key, fits) in [("max_length", kind == "text"), ("min", numeric), ("max", numeric)] {
+        let text = kind == "text";
+        for (key, fits) in [
+            ("max_length", text),
+            ("min_length", text),
+            ("pattern", text),
+            ("one_of", text || kind == "enum"),
+            ("min", numeric),
+            ("max", numeric),
+        ] {
             if !fits && look.of(path, key).is_some() {
                 let why = format!("means nothing for the type `{kind}`");
                 look.excludes(path, key, &child(path, "type"), &why);
             }
         }
     }
+    choices(look, path, is_patch);
     distribution(look, path, is_patch);
+}
+
+/// Which values there are, and whether one must be given.
+fn choices(look: &mut Look<'_>, path: &Path, is_patch: bool) {
+    if let (Some(least), Some(most)) =
+        (look.number(path, "min_length"), look.number(path, "max_length"))
+        && least > most
+    {
+        look.reversed(path, "min_length", "max_length");
+    }
+    if look.of(path, "one_of").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+        look.bad(codes::BAD_COUNT, &child(path, "one_of"), "is empty", "at least one value");
+    }
+    if look.text(path, "type") == Some("enum") && look.of(path, "one_of").is_none() && !is_patch {
+        look.needs(path, "one_of", "by the type `enum`");
+    }
+    if look.of(path, "default").is_some() && look.of(path, "required").is_some() {
+        let why = "says what a default says already";
+        look.excludes(path, "required", &child(path, "default"), why);
+    }
 }
 
 fn distribution(look: &mut Look<'_>, param: &Path, is_patch: bool) {

@@ -19,6 +19,8 @@ const MOST: &[(&[&str], usize)] = &[
     (&["thresholds"], 500),
     (&["experiment", "tags"], 32),
     (&["params", "*", "values"], 10_000),
+    (&["params", "*", "one_of"], 1000),
+    (&["endpoints", "*", "body"], 256),
 ];
 
 pub(super) fn check(look: &mut Look<'_>) {

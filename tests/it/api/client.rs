@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use querylab::plan::{ApiCounters, ApiLaunch, EndpointPlan, ParamPlan};
-use querylab::spec::ParamType;
+use querylab::spec::{AnswerShape, BindStyle, ParamType};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
@@ -114,18 +114,13 @@ pub(super) fn endpoint(path: &str, query: &str, params: Vec<ParamPlan>) -> Endpo
         query: query.to_owned(),
         bind: (0..params.len()).map(querylab::plan::BindPlan::Param).collect(),
         params,
+        answer: AnswerShape::Rows,
+        bind_style: BindStyle::Prepared,
         cache: None,
     }
 }
 
 /// A required parameter.
 pub(super) fn param(name: &str, r#type: ParamType) -> ParamPlan {
-    ParamPlan {
-        name: name.to_owned(),
-        r#type,
-        max_length: None,
-        min: None,
-        max: None,
-        default: None,
-    }
+    ParamPlan::any(name, r#type)
 }

@@ -151,3 +151,43 @@ async fn a_connection_that_the_server_killed_is_replaced_before_it_is_used() {
     assert_eq!((counters.server_errors, counters.connections_opened), (0, 3));
     api.stop().await.expect("stops");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exhausted_pool_answers_everybody_in_time_and_recovers() {
+    let Some(servers) = servers::start(false).await else { return };
+    let sleepy = endpoint("/sleep", "SELECT pg_sleep(0.1)::text AS slept", vec![]);
+    let mut launch = servers.launch(vec![sleepy]);
+    (launch.api.pool.size, launch.api.pool.max_overflow) = (2, 0);
+    launch.api.pool.acquire_timeout_ns = 400_000_000;
+    launch.api.pool.max_waiting = Some(20);
+    let api = Arc::new(Api::start(launch).await);
+    assert_eq!(api.get("/sleep").await.status, 200);
+    let mut requests = JoinSet::new();
+    for _ in 0..100 {
+        let api = Arc::clone(&api);
+        requests.spawn(async move {
+            let asked = Instant::now();
+            let answer = api.get("/sleep").await;
+            (answer.status, answer.body, asked.elapsed())
+        });
+    }
+    let (mut served, mut full, mut late) = (0, 0, 0);
+    while let Some(done) = requests.join_next().await {
+        let (status, body, took) = done.expect("no request hangs");
+        assert!(took < Duration::from_secs(3), "{took:?}");
+        match (status, body.contains("pool-full"), body.contains("pool-timeout")) {
+            (200, ..) => served += 1,
+            (503, true, false) => full += 1,
+            (503, false, true) => late += 1,
+            other => panic!("{other:?}: {body}"),
+        }
+    }
+    // Two are served at once and two more every 100 ms, for as long as the others may wait.
+    assert!((4..=14).contains(&served) && full >= 70 && late >= 8, "{served} {full} {late}");
+    let counters = api.counters().await;
+    assert_eq!((counters.pool_full, counters.pool_timeouts), (full, late));
+    assert_eq!(counters.unconnected, full + late);
+    let asked = Instant::now();
+    assert_eq!(api.get("/sleep").await.status, 200);
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+}

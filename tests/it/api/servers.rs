@@ -205,6 +205,13 @@ impl Servers {
         stop(self.postgres.take().expect("Postgres runs"));
     }
 
+    /// The lines of the API's request log, which ends with the API.
+    pub(super) fn request_log(&self) -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(self.folder.path().join("requests.jsonl"));
+        let lines = text.expect("the log is there");
+        lines.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+    }
+
     /// A launch of these endpoints with a small pool and short deadlines.
     pub(crate) fn launch(&self, endpoints: Vec<EndpointPlan>) -> ApiLaunch {
         ApiLaunch {
@@ -220,12 +227,14 @@ impl Servers {
                 socket: self.folder.path().join("redis.sock"),
                 password: PASSWORD.to_owned(),
             }),
+            request_log: Some(self.folder.path().join("requests.jsonl")),
             api: ApiPlan {
                 pool: PoolPlan {
                     size: 5,
                     max_overflow: 3,
                     pre_ping: true,
                     acquire_timeout_ns: 10_000_000_000,
+                    max_waiting: None,
                 },
                 cache_timeout_ns: 50_000_000,
                 statement_timeout_ns: 30_000_000_000,
