@@ -156,6 +156,9 @@ fn array_literal(json: &str) -> String {
     let elements: Vec<String> = elements
         .iter()
         .map(|element| {
+            if element.is_null() {
+                return "NULL".to_owned();
+            }
             let text = element.as_str().map_or_else(|| element.to_string(), str::to_owned);
             format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
         })
