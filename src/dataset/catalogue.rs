@@ -12,19 +12,22 @@ use super::connect::{answer, quote_ident};
 /// For sessions that were closed to be gone.
 const LEAVING: Duration = Duration::from_secs(10);
 
-/// Size of a table with its maps and its TOAST table.
+/// Size of a table with its maps and its TOAST table, and with its partitions.
 pub(super) async fn table_bytes(connection: &mut PgConnection, table: &str) -> Result<u64> {
-    let size = sqlx::query_scalar("SELECT pg_table_size($1::regclass)").bind(quote_ident(table));
+    let sql = "SELECT pg_table_size(r) + coalesce((SELECT sum(pg_table_size(relid)) FROM pg_partition_tree(r) \
+               WHERE isleaf AND relid <> r), 0)::int8 FROM (SELECT $1::regclass AS r) AS x";
+    let size = sqlx::query_scalar(sql).bind(quote_ident(table));
     let bytes: i64 =
         answer(format_args!("the size of table `{table}`"), size.fetch_one(connection)).await?;
     Ok(u64::try_from(bytes)?)
 }
 
-/// Every index outside of the catalogue, with its size.
+/// Every index outside of the catalogue, with its size; those of partitions are parts of their table's.
 pub(super) async fn indexes(connection: &mut PgConnection) -> Result<BTreeMap<String, u64>> {
-    let sql = "SELECT c.relname::text, pg_relation_size(c.oid) FROM pg_index \
+    let sql = "SELECT c.relname::text, pg_relation_size(c.oid) + coalesce((SELECT sum(pg_relation_size(relid)) \
+               FROM pg_partition_tree(c.oid) WHERE isleaf), 0)::int8 FROM pg_index \
                JOIN pg_class c ON c.oid = indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-               WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')";
+               WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND NOT c.relispartition";
     let found: Vec<(String, i64)> =
         answer("cannot list the indexes", sqlx::query_as(sql).fetch_all(connection)).await?;
     found.into_iter().map(|(name, bytes)| Ok((name, u64::try_from(bytes)?))).collect()

@@ -41,8 +41,10 @@ pub(super) async fn build(
             .await
             .with_context(|| format!("index `{}`", index.name))?;
         let build_ms = millis(start);
-        let size = sqlx::query_scalar("SELECT pg_relation_size($1::regclass)")
-            .bind(quote_ident(&index.name));
+        // Of a partitioned table it has none of its own.
+        let size = "SELECT pg_relation_size(r) + coalesce((SELECT sum(pg_relation_size(relid)) \
+                    FROM pg_partition_tree(r) WHERE isleaf), 0)::int8 FROM (SELECT $1::regclass AS r) AS x";
+        let size = sqlx::query_scalar(size).bind(quote_ident(&index.name));
         let what =
             format!("the size of index `{}`: did its statement make another name?", index.name);
         let index_bytes: i64 = answer(what, size.fetch_one(&mut app)).await?;
@@ -93,7 +95,10 @@ async fn verify(
 }
 
 async fn indexes(app: &mut PgConnection) -> Result<BTreeSet<String>> {
-    let sql = "SELECT indexname::text FROM pg_indexes WHERE schemaname NOT IN ('pg_catalog', 'information_schema')";
+    // Those of partitions come with the index of their table.
+    let sql = "SELECT c.relname::text FROM pg_index JOIN pg_class c ON c.oid = indexrelid \
+               JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND NOT c.relispartition";
     let names: Vec<String> =
         answer("cannot list the indexes", sqlx::query_scalar(sql).fetch_all(app)).await?;
     Ok(names.into_iter().collect())

@@ -87,7 +87,7 @@ async fn load(
 }
 
 /// A table comes after those that it refers to; otherwise in the order of the plan.
-async fn in_foreign_key_order<'a>(
+pub(super) async fn in_foreign_key_order<'a>(
     app: &mut PgConnection,
     tables: &'a [TableSpec],
 ) -> Result<Vec<&'a TableSpec>> {

@@ -100,7 +100,10 @@ impl Session {
     ///
     /// If the catalogue can't be read.
     pub async fn index_names(&mut self) -> Result<Vec<String>> {
-        let sql = "SELECT indexrelname::text FROM pg_stat_user_indexes ORDER BY 1";
+        // The statistics know no index of a partitioned table, only those of its partitions.
+        let sql = "SELECT c.relname::text FROM pg_index JOIN pg_class c ON c.oid = indexrelid \
+                   JOIN pg_namespace n ON n.oid = c.relnamespace \
+                   WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') ORDER BY 1";
         let rows = timeout(PATIENCE, sqlx::query(sql).fetch_all(&mut self.0))
             .await
             .context("Postgres did not list its indexes within 10 s")?
