@@ -44,7 +44,7 @@ fn migrations_become_an_experiment_that_checks_and_runs() {
     let output = project.output(&init);
     expect_code(&output, 0);
     assert!(
-        text_of(&output.stdout).contains("9 tables, 0 left out"),
+        text_of(&output.stdout).contains("8 tables, 0 left out"),
         "{}",
         text_of(&output.stdout)
     );

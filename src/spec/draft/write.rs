@@ -129,12 +129,17 @@ impl Draft<'_> {
         for (table, why) in &self.chosen.left {
             self.line(&format!("# Not filled: {}: {}.", remark(table), remark(why)));
         }
+        let names =
+            self.chosen.tables.iter().map(|table| super::text::identifier(&table.facts.name));
+        let vacuum = format!("VACUUM (FREEZE, ANALYZE) {}", names.collect::<Vec<_>>().join(", "));
         let made: Vec<String> =
             self.existing().map(|name| super::text::identifier(&name)).collect();
         if self.wishes.migrations_make_indexes && !made.is_empty() {
             self.line("# Secondary indexes are built per variant, so those of the migrations go after the load.");
             let drop = format!("DROP INDEX {}", made.join(", "));
-            self.pair("after_load", &list([drop.as_str(), "VACUUM (FREEZE, ANALYZE)"]));
+            self.pair("after_load", &list([drop.as_str(), vacuum.as_str()]));
+        } else {
+            self.pair("after_load", &list([vacuum.as_str()]));
         }
         for table in &self.chosen.tables {
             self.table(table);
@@ -178,6 +183,8 @@ impl Draft<'_> {
             lookups.extend(endpoints::of(table, &mut names));
             for index in table.facts.indexes.iter().filter(|index| !index.unique) {
                 let Some((_, rest)) = index.sql.split_once(" ON ") else { continue };
+                // Alone, the index of a partitioned table would be of no partition.
+                let rest = rest.strip_prefix("ONLY ").unwrap_or(rest);
                 let name = names.make(&index.name, '_');
                 let sql = format!("CREATE INDEX {} ON {rest}", super::text::identifier(&name));
                 indexes.push(Index { name, sql, exists: true });
