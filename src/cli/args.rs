@@ -79,6 +79,8 @@ pub(super) enum Verb {
     /// Look after the dataset cache: data that earlier runs have made
     #[command(subcommand)]
     Cache(CacheVerb),
+    /// Write a starting experiment for tables that are there: migrations, or a database
+    Init(InitArgs),
     /// Print the JSON schema of the experiment file
     Schema,
 }
@@ -317,6 +319,32 @@ pub(super) struct SetupArgs {
     /// `postgres`, `redis`, `nginx`; all that are missing if left out
     #[arg(value_name = "PART")]
     pub(super) parts: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("found").required(true))]
+pub(super) struct InitArgs {
+    /// Folder of migrations that make the tables
+    #[arg(long, value_name = "DIR", group = "found")]
+    pub(super) schema: Option<PathBuf>,
+    /// A database that has them, like `postgres://user:password@host/database`: its catalogue and statistics are read,
+    /// no row, and nothing is written
+    #[arg(long, value_name = "URL", group = "found")]
+    pub(super) from_url: Option<String>,
+    /// Write there, never over a file, instead of to standard output; its stem is the experiment's id
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// With `--from-url`: new folder for its schema as a migration
+    #[arg(long, value_name = "DIR", requires = "from_url")]
+    pub(super) migrations: Option<PathBuf>,
+    /// Rows of a table that nobody has counted
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub(super) rows: u64,
+    /// Rows of the largest table at most; the others become fewer by the same factor
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub(super) most_rows: u64,
+    #[command(flatten)]
+    pub(super) tools: ToolArgs,
 }
 
 #[derive(Debug, Args)]

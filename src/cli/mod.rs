@@ -12,6 +12,7 @@ mod doctor;
 mod drive;
 mod driven;
 mod exit;
+mod init;
 mod list;
 mod out;
 mod plan;
@@ -97,6 +98,7 @@ fn dispatch(cli: Cli) -> Exit {
         Verb::Setup(args) => doctor::setup(&args),
         Verb::Clean(args) => doctor::clean(&args),
         Verb::Cache(verb) => cache::cache(&verb),
+        Verb::Init(args) => init::init(&global, &args),
         Verb::Schema => schema(),
     };
     done.unwrap_or_else(|exit| exit)

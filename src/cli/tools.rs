@@ -53,6 +53,18 @@ pub(super) fn session_options(
     })
 }
 
+/// How a Postgres alone is had, whichever version is here.
+pub(super) fn postgres_alone(tools: &ToolArgs) -> Result<SessionOptions, Exit> {
+    Ok(SessionOptions {
+        run_id: random_id()?,
+        run_as: tools.run_as.clone(),
+        keep: Keep::Nothing,
+        setup: if tools.no_setup { Setup::Refuse } else { Setup::Fetch },
+        needs: Needs::default(),
+        surroundings: surroundings(),
+    })
+}
+
 /// What the datasets of the cache may weigh, unless `QUERYLAB_CACHE_LIMIT` says otherwise.
 const CACHE_LIMIT: &str = "20GB";
 

@@ -10,6 +10,7 @@ mod catalogue;
 mod connect;
 mod copy;
 mod index_sets;
+mod inspect;
 mod made;
 mod migrate;
 mod orders;
@@ -22,6 +23,7 @@ pub use cache::{
     Cluster, Entry, Ids, Ingredients, Keeping, Kept, KeptSet, LOADER, Listed, Lookup, Store,
     Verified, trim_log,
 };
+pub use inspect::{Remote, look, survey, try_out};
 pub use made::{BuiltIndex, Dataset, LoadedTable};
 pub use migrate::migration_digests;
 pub use orders::{Addresses, CopyForm, Place, Progress};

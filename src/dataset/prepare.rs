@@ -122,6 +122,14 @@ async fn load(
     })
 }
 
+/// A table comes after those that it refers to; otherwise in the order of the plan.
+pub(super) async fn in_foreign_key_order<'a>(
+    app: &mut PgConnection,
+    tables: &'a [TableSpec],
+) -> Result<Vec<&'a TableSpec>> {
+    Ok(waves(tables, &references(app).await?)?.into_iter().flatten().collect())
+}
+
 /// Which table refers to which.
 async fn references(connection: &mut PgConnection) -> Result<Vec<(String, String)>> {
     let sql = "SELECT c.relname::text, f.relname::text FROM pg_constraint \

@@ -13,6 +13,7 @@ mod data;
 mod done;
 mod event;
 mod idle;
+mod init;
 mod manifest;
 mod obtain;
 mod offload;
@@ -35,6 +36,7 @@ pub use calibrate::{
     NoiseFigure, ProcessorFigures, Seen, calibrate,
 };
 pub use event::{Event, Interrupt, Stop, stop_of};
+pub use init::{Found, Initiated, Initiating, init};
 pub use manifest::git_revision;
 pub use obtain::DataCache;
 pub use run::{Ended, Options, run};

@@ -2,6 +2,7 @@
 
 pub mod codes;
 mod document;
+pub mod draft;
 mod file;
 mod load;
 mod meaning;

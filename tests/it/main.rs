@@ -14,6 +14,7 @@ mod cli;
 mod drive;
 mod generators;
 mod house;
+mod init;
 mod lab;
 mod loads;
 mod run;

@@ -1,0 +1,160 @@
+//! Schemas that nobody here wrote experiments for: drafted by `init`, checked, loaded and run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::api::servers as private;
+use crate::lab::{Project, expect_code, files, servers, text_of};
+
+/// The tiny project with the fixture `shop` in it as well.
+fn shop() -> Project {
+    let project = Project::of_two_users();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/shop");
+    for (file, bytes) in files(&fixture) {
+        let target = project.dir.join(file.strip_prefix(&fixture).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::write(target, bytes).unwrap();
+    }
+    project
+}
+
+#[test]
+fn joins_and_writes_over_every_kind_of_object_run() {
+    if !servers() {
+        return;
+    }
+    let project = shop();
+    expect_code(&project.output(&["check", "experiments/shop.toml"]), 0);
+    let output = project.output(&["run", "experiments/shop.toml"]);
+    expect_code(&output, 0);
+    let report = fs::read_to_string(project.dir.join("results/shop/full/report.md")).unwrap();
+    assert!(report.contains("**Every request accounted for:** yes"), "{report}");
+    project.expect_nothing_left();
+}
+
+#[test]
+fn migrations_become_an_experiment_that_checks_and_runs() {
+    if !servers() {
+        return;
+    }
+    let project = shop();
+    let file = "experiments/0002-shop.toml";
+    let init = ["init", "--schema", "migrations/shop", "-o", file, "--rows", "2000"];
+    let output = project.output(&init);
+    expect_code(&output, 0);
+    assert!(
+        text_of(&output.stdout).contains("8 tables, 0 left out"),
+        "{}",
+        text_of(&output.stdout)
+    );
+    let text = fs::read_to_string(project.dir.join(file)).unwrap();
+    for part in [
+        r#"migrations = "../migrations/shop""#,
+        r#"email = { generator = "email" }"#,
+        r#"user_id = { generator = "foreign-key", references = "users.id" }"#,
+        r#"sent_at = { generator = "offset", column = "placed_at", shortest = "1d", longest = "30d" }"#,
+        r#"channel = { generator = "choice", values = ["web", "phone", "it's a shop"] }"#,
+        r#"state = { generator = "choice", values = ["new", "paid", "sent", "returned"] }"#,
+        r#"at = { generator = "timestamp", start = "2024-01-01T00:00:00Z", end = "2025-01-01T00:00:00Z" }"#,
+        "[endpoints.order_lines-by-product_id]",
+    ] {
+        assert!(text.contains(part), "`{part}` in\n{text}");
+    }
+    assert!(!text.contains("search = "), "nobody may state a generated column\n{text}");
+    let again = project.output(&init);
+    expect_code(&again, 2);
+    assert!(text_of(&again.stderr).contains("not written over"));
+    assert_eq!(fs::read_to_string(project.dir.join(file)).unwrap(), text);
+    expect_code(&project.output(&["check", file]), 0);
+    expect_code(&project.output(&["check", "--profile", "smoke", file]), 0);
+    expect_code(&project.output(&["run", "--profile", "smoke", file]), 0);
+    project.expect_nothing_left();
+}
+
+/// `pgbench`, where it is installed.
+fn pgbench() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
+    let mut found: Vec<PathBuf> =
+        versions.map(|v| v.path().join("bin/pgbench")).filter(|p| p.is_file()).collect();
+    found.sort();
+    found.pop()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tables_of_pgbench_are_read_from_their_database_and_run_anew() {
+    let Some(pgbench) = pgbench() else {
+        eprintln!("SKIPPED: no pgbench found");
+        return;
+    };
+    let Some(running) = private::start(false).await else { return };
+    let address = running.launch(Vec::new()).postgres;
+    let host = address.socket_dir.to_str().unwrap();
+    let made = Command::new(pgbench)
+        .args(["-i", "-q", "-s", "1", "-h", host, "-p", &address.port.to_string(), "-U", "api"])
+        .arg("postgres")
+        .env("PGPASSWORD", &address.password)
+        .output()
+        .unwrap();
+    expect_code(&made, 0);
+    let url = format!(
+        "postgres://api:{}@localhost/postgres?host={host}&port={}",
+        address.password, address.port
+    );
+    let before = activity(&running).await;
+    let project = Project::of_two_users();
+    let file = "experiments/pgbench.toml";
+    expect_code(&project.output(&["init", "--from-url", &url, "-o", file]), 0);
+    assert_eq!(activity(&running).await, before, "nothing was written");
+    let text = fs::read_to_string(project.dir.join(file)).unwrap();
+    let schema = project.dir.join("migrations/pgbench/0001_schema.sql");
+    let schema = fs::read_to_string(schema).unwrap();
+    assert!(schema.contains("ALTER TABLE pgbench_accounts ADD CONSTRAINT"), "{schema}");
+    for part in [
+        "rows = 100000",
+        r#"bid = { generator = "constant", value = "1" }"#,
+        "# Not filled: pgbench_history: it is empty.",
+        "[endpoints.pgbench_accounts-by-aid]",
+    ] {
+        assert!(text.contains(part), "`{part}` in\n{text}");
+    }
+    for said in [&text, &schema] {
+        assert!(!said.contains(&address.password), "a password has no place in a file");
+    }
+    expect_code(&project.output(&["check", file]), 0);
+    expect_code(&project.output(&["run", "--profile", "smoke", file]), 0);
+    project.expect_nothing_left();
+}
+
+/// Rows that were ever written to the tables of users, and how many tables there are.
+async fn activity(servers: &private::Servers) -> (i64, i64) {
+    let mut boss = servers.boss().await;
+    let sql = "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int8, count(*) FROM pg_stat_user_tables";
+    sqlx::query_as(sql).fetch_one(&mut boss).await.unwrap()
+}
+
+#[test]
+fn what_init_cannot_do_is_said_and_nothing_is_written() {
+    let project = Project::of_two_users();
+    let refused = |args: &[&str], code: i32, says: &str| {
+        let output = project.output(args);
+        expect_code(&output, code);
+        let said = text_of(&output.stderr);
+        assert!(said.contains(says), "`{says}` in\n{said}");
+        assert!(!said.contains("se-cret"), "{said}");
+    };
+    refused(&["init"], 2, "--schema");
+    refused(&["init", "--schema", "none"], 2, "cannot read none");
+    let both = ["init", "--schema", "migrations/people", "--from-url", "postgres://x/y"];
+    refused(&both, 2, "cannot be used with");
+    refused(
+        &["init", "--schema", "migrations/people", "-o", "X.toml"],
+        2,
+        "no name for an experiment",
+    );
+    refused(&["init", "--from-url", "mysql://me:se-cret@h/d"], 2, "postgres://user:password@host");
+    let nobody = "postgres://me:se-cret@127.0.0.1:9/db";
+    refused(&["init", "--from-url", nobody, "-o", "experiments/x.toml"], 3, "cannot connect");
+    assert!(!project.dir.join("experiments/x.toml").exists());
+    assert!(!project.dir.join("migrations/x").exists());
+}
