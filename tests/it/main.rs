@@ -16,6 +16,7 @@ mod generators;
 mod house;
 mod lab;
 mod loads;
+mod refused_rows;
 mod run;
 mod sources;
 mod stack;
