@@ -188,6 +188,9 @@ fn line(event: &Event) -> Option<String> {
         Event::Dataset(Data::Cloned { database, ms }) => {
             format!("  cloned {database}: {}", seconds(ms))
         }
+        Event::Dataset(Data::Priced { database, ms }) => {
+            format!("  writes priced in a clone of {database}: {}", seconds(ms))
+        }
         Event::Dataset(Data::Indexed { index, ms, bytes }) => {
             format!("  built {index}: {}, {}", seconds(ms), units::bytes(*bytes as f64))
         }

@@ -53,10 +53,12 @@ impl Waiting {
     }
 }
 
-/// Makes what [`begin`] and [`end`] need; as a superuser, when the migrations are done.
+/// Makes what [`begin`] and [`end`] need; as a superuser, when the migrations are done. Nothing that these have made is
+/// found by a name without its schema from here on.
 pub(super) async fn allow(admin: &mut PgConnection, app: &str) -> Result<()> {
     let sql = format!(
-        "CREATE SCHEMA ql_loading;
+        "SET search_path = pg_catalog, pg_temp;
+         CREATE SCHEMA ql_loading;
          CREATE TABLE ql_loading.off (trigger oid NOT NULL);
          CREATE FUNCTION ql_loading.set_aside(which regclass) RETURNS void LANGUAGE sql SECURITY DEFINER
          SET search_path = pg_catalog, pg_temp AS $$
@@ -103,7 +105,8 @@ type Row = (bool, bool, bool, Vec<String>, Vec<String>);
 async fn shape(app: &mut PgConnection, table: &str) -> Result<Shape> {
     let name = quote_ident(table);
     let sql = format!(
-        "SELECT c.relkind = 'r' AND NOT c.relispartition AND EXISTS (SELECT FROM pg_roles WHERE oid = c.relowner AND rolname = session_user) \
+        "SELECT c.relkind = 'r' AND NOT c.relispartition \
+           AND EXISTS (SELECT FROM pg_roles WHERE oid = c.relowner AND rolname = session_user) \
            AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid) \
            AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal), \
          EXISTS (SELECT FROM pg_constraint WHERE confrelid = c.oid AND conrelid <> c.oid), \

@@ -1,5 +1,6 @@
 //! Rows through COPY: one stream a table, rows made on another thread while the last ones are sent.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -49,7 +50,7 @@ pub(super) async fn copy_table(
     let form = if wires.is_some() { CopyForm::Binary } else { CopyForm::Text };
     let waiting = bulk::begin(connection, &table.name).await?;
     let frozen = waiting.as_ref().is_some_and(|waiting| waiting.can_freeze);
-    send(connection, rows, wires, frozen, progress).await?;
+    send(connection, rows, wires, frozen, 1..=table.rows, progress).await?;
     let indexes = waiting.as_ref().map_or(0, Waiting::indexes);
     if let Some(waiting) = waiting {
         bulk::end(connection, waiting).await.with_context(|| format!("table `{}`", table.name))?;
@@ -57,15 +58,30 @@ pub(super) async fn copy_table(
     Ok(Some(Copied { form, frozen, indexes }))
 }
 
-/// Sends all rows; in these forms, or as text.
+/// Inserts some rows of a table, its indexes and foreign keys kept up as they come.
+pub(super) async fn insert_rows(
+    connection: &mut PgConnection,
+    seed: u64,
+    table: &TableSpec,
+    places: RangeInclusive<u64>,
+) -> Result<()> {
+    let rows = Rows::new(seed, table.clone())
+        .map_err(|e| anyhow::anyhow!("table `{}`: {e}", table.name))?;
+    let wires = wires(connection, &rows).await?;
+    send(connection, rows, wires, false, places, &|_| {}).await
+}
+
+/// Sends the rows of these places; in these forms, or as text.
 async fn send(
     connection: &mut PgConnection,
     rows: Rows,
     wires: Option<Vec<Wire>>,
     frozen: bool,
+    places: RangeInclusive<u64>,
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<()> {
-    let (table, total) = (rows.spec().name.clone(), rows.spec().rows);
+    let table = rows.spec().name.clone();
+    let total = (places.end() + 1).saturating_sub(*places.start());
     let columns: Vec<String> = rows.spec().columns.iter().map(|c| quote_ident(&c.name)).collect();
     let format = if wires.is_some() { "binary" } else { "text" };
     let statement = format!(
@@ -77,7 +93,8 @@ async fn send(
         answer(format_args!("`{statement}`"), connection.copy_in_raw(&statement)).await?;
     let (sender, mut chunks) = mpsc::channel::<(u64, Vec<u8>)>(AHEAD);
     // The sender ends with the last row, or when the receiver has gone.
-    let maker = tokio::task::spawn_blocking(move || make_rows(&rows, wires.as_deref(), &sender));
+    let maker =
+        tokio::task::spawn_blocking(move || make_rows(&rows, wires.as_deref(), places, &sender));
     let mut sent = 0;
     while let Some((last_row, chunk)) = chunks.recv().await {
         let taken = timeout(PATIENCE, copy.send(chunk)).await;
@@ -115,26 +132,27 @@ fn at(table: &str, sent: u64, total: u64) -> String {
 fn make_rows(
     rows: &Rows,
     wires: Option<&[Wire]>,
+    places: RangeInclusive<u64>,
     sender: &mpsc::Sender<(u64, Vec<u8>)>,
 ) -> Result<(), String> {
-    let total = rows.spec().rows;
+    let (first, last) = (*places.start(), *places.end());
     let empty = || Vec::with_capacity(CHUNK_BYTES + 4096);
     let mut chunk = empty();
     if wires.is_some() {
         chunk.extend_from_slice(BINARY_START);
     }
-    for place in 1..=total {
+    for place in places {
         let row = rows.row_at(place);
         match wires {
             Some(wires) => rows.write_binary_row(wires, row, &mut chunk)?,
             None => rows.write_copy_row(row, &mut chunk),
         }
-        if wires.is_some() && place == total {
+        if wires.is_some() && place == last {
             chunk.extend_from_slice(BINARY_END);
         }
-        if chunk.len() >= CHUNK_BYTES || place == total {
+        if chunk.len() >= CHUNK_BYTES || place == last {
             let full = std::mem::replace(&mut chunk, empty());
-            if sender.blocking_send((place, full)).is_err() {
+            if sender.blocking_send((place + 1 - first, full)).is_err() {
                 break;
             }
         }

@@ -16,6 +16,8 @@ pub struct Dataset {
     pub prepare_ms: u64,
     /// Number and digest of each migration that was run.
     pub migrations: Vec<(i64, String)>,
+    /// What those who write pay for indexes, where the design asks for it.
+    pub write_costs: Vec<WriteCost>,
 }
 
 impl Dataset {
@@ -61,4 +63,30 @@ pub struct BuiltIndex {
     pub build_ms: u64,
     /// Size.
     pub index_bytes: u64,
+}
+
+/// What it costs to write to one table of one database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WriteCost {
+    /// Database of an index set; none: without any declared index.
+    pub database: Option<String>,
+    /// Table.
+    pub table: String,
+    /// Of a row that is inserted; none where no rows could be.
+    pub insert: Option<RowCost>,
+    /// Of a row that is changed in no column that matters to an index; none where no rows could be.
+    pub update: Option<RowCost>,
+    /// Rows that were changed in all passes.
+    pub updated: u64,
+    /// Of them, those that needed no new entry in any index.
+    pub hot: u64,
+}
+
+/// What one row costs, the middle of some passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowCost {
+    /// Time without the commit.
+    pub ns: u64,
+    /// Bytes of the log.
+    pub wal_bytes: u64,
 }

@@ -9,6 +9,7 @@ mod cache;
 mod catalogue;
 mod connect;
 mod copy;
+mod costs;
 mod index_sets;
 mod inspect;
 mod made;
@@ -20,11 +21,11 @@ mod wire;
 mod writes;
 
 pub use cache::{
-    Cluster, Entry, Ids, Ingredients, Keeping, Kept, KeptSet, LOADER, Listed, Lookup, Store,
-    Verified, trim_log,
+    Cluster, Entry, Held, Ids, Ingredients, Keeping, Kept, KeptSet, LOADER, Listed, Lookup,
+    Restored, Store, Verified, trim_log,
 };
 pub use inspect::{Remote, look, survey, try_out};
-pub use made::{BuiltIndex, Dataset, LoadedTable};
+pub use made::{BuiltIndex, Dataset, LoadedTable, RowCost, WriteCost};
 pub use migrate::migration_digests;
 pub use orders::{Addresses, CopyForm, Place, Progress};
 pub use prepare::prepare;

@@ -111,6 +111,13 @@ pub enum Progress {
         /// Time.
         ms: u64,
     },
+    /// What writing to a database costs was measured in a clone of it.
+    Priced {
+        /// Database.
+        database: String,
+        /// Time.
+        ms: u64,
+    },
     /// An index was built.
     Indexed {
         /// Index.

@@ -15,7 +15,7 @@ use super::connect::{answer, connect, execute, quote_ident};
 use super::copy::{Copied, advance_sequences, copy_table, millis};
 use super::made::{Dataset, LoadedTable};
 use super::orders::{Addresses, Progress, TEMPLATE};
-use super::{bulk, index_sets, migrate};
+use super::{bulk, costs, index_sets, migrate};
 use crate::plan::Plan;
 use crate::rows::{Rows, TableSpec, checksum};
 
@@ -59,6 +59,7 @@ pub async fn prepare(
     for set in &plan.index_sets {
         record.indexes.extend(index_sets::build(&mut admin, addresses, set, progress).await?);
     }
+    record.write_costs = costs::measure(&mut admin, addresses, plan, progress).await?;
     execute(&mut admin, "CHECKPOINT", Duration::from_mins(30)).await?;
     record.prepare_ms = millis(start);
     Ok(record)

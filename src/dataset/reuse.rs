@@ -11,9 +11,9 @@ use super::cache::{Kept, KeptSet};
 use super::catalogue::{databases, indexes, table_bytes, wait_until_alone};
 use super::connect::{connect, database_error, execute, quote_ident};
 use super::copy::millis;
-use super::index_sets;
 use super::made::{BuiltIndex, Dataset};
 use super::orders::{Addresses, Progress, TEMPLATE};
+use super::{costs, index_sets};
 use crate::plan::{IndexSetPlan, Plan};
 
 /// For counting the rows of one table.
@@ -59,6 +59,8 @@ pub async fn reuse(
     verify(&mut admin, addresses, kept).await.map_err(|e| NotReused::Wrong(format!("{e:#}")))?;
     let done = furnish(&mut admin, addresses, (plan, kept), progress).await;
     let (sets, built_sets) = done.map_err(NotReused::Failed)?;
+    let write_costs =
+        costs::measure(&mut admin, addresses, plan, progress).await.map_err(NotReused::Failed)?;
     let wanted = plan.index_sets.iter().map(|set| set.database.as_str());
     let of = |database: &str| sets.iter().find(|set| set.database == database);
     let indexes = wanted.filter_map(of).flat_map(|set| set.indexes.clone()).collect();
@@ -67,6 +69,7 @@ pub async fn reuse(
         indexes,
         prepare_ms: millis(start),
         migrations: Vec::new(),
+        write_costs,
     };
     let kept = Kept { tables: kept.tables.clone(), sets, prepare_ms: kept.prepare_ms };
     Ok(Reused { dataset, kept, built_sets })

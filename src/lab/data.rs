@@ -9,7 +9,8 @@ use super::record;
 use super::trial::millis;
 use super::watched::interrupted;
 use crate::dataset::{
-    self, Addresses, Entry, Keeping, Kept, NotReused, Place, Progress, Reused, Writes,
+    self, Addresses, Entry, Held, Keeping, Kept, NotReused, Place, Progress, Restored, Reused,
+    Writes,
 };
 use crate::plan::{Plan, ServerPlan};
 use crate::results::{DataOrigin, DataPlace, DatasetRecord};
@@ -23,11 +24,13 @@ pub(super) struct Had {
     pub data: Result<DatasetRecord, Stop>,
     /// The entry that the servers work on, if they do.
     pub in_use: Option<InUse>,
+    /// Its lock, where there are no data: to be let go when the session is closed, and its servers are gone.
+    pub held: Option<Held>,
 }
 
 impl Had {
     fn nothing(session: Option<Session>, stop: Stop) -> Self {
-        Self { session, data: Err(stop), in_use: None }
+        Self { session, data: Err(stop), in_use: None, held: None }
     }
 }
 
@@ -42,6 +45,8 @@ pub(super) struct InUse {
 struct ToKeep {
     keeper: Keeper,
     kept: Kept,
+    /// The entry that the cluster is a copy of, and the copy as it was; none: everything is new.
+    added_to: Option<(Entry, Restored)>,
 }
 
 /// What became of the data.
@@ -80,6 +85,10 @@ pub(super) async fn have(order: &Order<'_>, say: Say<'_>) -> Had {
             Err(stop) => return Had::nothing(None, stop),
         };
         say(Event::Provisioned { versions: session.versions().into_iter().collect() });
+        let held = match source.hold() {
+            Ok(held) => held,
+            Err(e) => return Had::nothing(Some(session), environment(&e)),
+        };
         let prepared = tokio::select! {
             prepared = Box::pin(prepare(order, &session, source, say)) => prepared,
             signal = interrupted(order.interrupt.clone()) => {
@@ -88,7 +97,9 @@ pub(super) async fn have(order: &Order<'_>, say: Say<'_>) -> Had {
         };
         let Prepared { record, keep, in_use } = match prepared {
             Ok(prepared) => prepared,
-            Err(Trouble::Stop(stop)) => return Had::nothing(Some(session), stop),
+            Err(Trouble::Stop(stop)) => {
+                return Had { held, ..Had::nothing(Some(session), stop) };
+            }
             Err(Trouble::Wrong(why)) => {
                 say(Event::Notice { text: not_used(&why) });
                 match session.close().await {
@@ -101,7 +112,7 @@ pub(super) async fn have(order: &Order<'_>, say: Say<'_>) -> Had {
             return Had::nothing(Some(session), stop);
         }
         say(Event::DatasetReady { ms: record.prepare_ms });
-        return Had { session: Some(session), data: Ok(record), in_use };
+        return Had { session: Some(session), data: Ok(record), in_use, held: None };
     }
     let text = "the cached data were wrong twice: `--fresh` makes them anew".to_owned();
     Had::nothing(None, Stop::Environment(text))
@@ -165,7 +176,10 @@ async fn make(
     let stopped = postgres.stop().await;
     let made = made.map_err(|e| Stop::Provisioning(format!("{e:#}")))?;
     stopped?;
-    let keep = keeper.map(|keeper| ToKeep { keeper: *keeper, kept: made.kept(plan) });
+    let keep = keeper.map(|keeper| {
+        let kept = made.kept(plan);
+        ToKeep { keeper: *keeper, kept, added_to: None }
+    });
     // The key was made of what the files were; what was run is what they were a little later.
     let is_same = keep.as_ref().is_none_or(|k| k.keeper.ingredients.migrations == made.migrations);
     if !is_same {
@@ -185,7 +199,7 @@ async fn complete(
 ) -> Result<Prepared, Trouble> {
     let plan = order.plan;
     let addresses = addresses(&postgres);
-    let FromEntry { entry, keeper, place, ms } = from;
+    let FromEntry { entry, keeper, place, restored, ms } = from;
     let reused = dataset::reuse(&addresses, plan, entry.kept(), &mut |step| {
         say(Event::Dataset(step));
     })
@@ -219,7 +233,8 @@ async fn complete(
     Ok(if let Some(before) = before {
         Prepared { record, keep: None, in_use: Some(InUse { entry, kept, before }) }
     } else {
-        let keep = (built_sets > 0).then_some(ToKeep { keeper, kept });
+        let added_to = restored.map(|restored| (entry, restored));
+        let keep = (built_sets > 0).then_some(ToKeep { keeper, kept, added_to });
         Prepared { record, keep, in_use: None }
     })
 }
@@ -235,7 +250,7 @@ async fn keep_it(
     keep: Option<ToKeep>,
     say: Say<'_>,
 ) -> Result<(), Stop> {
-    let Some(ToKeep { keeper, kept }) = keep else { return Ok(()) };
+    let Some(ToKeep { keeper, kept, added_to }) = keep else { return Ok(()) };
     let start = Instant::now();
     let passwords = session.write_passwords().map_err(|e| stop_of(&e))?;
     let (data, ids) = (session.data_dir().to_path_buf(), session.server_ids());
@@ -243,7 +258,10 @@ async fn keep_it(
     let done = offload(order.interrupt, move |stop| {
         dataset::trim_log(&data)?;
         let Keeper { store, ingredients } = keeper;
-        store.keep((&ingredients, kept), (&data, ids), &passwords, stop)
+        match added_to {
+            Some((entry, restored)) => store.add((entry, kept), (&data, ids), &restored, stop),
+            None => store.keep((&ingredients, kept), (&data, ids), &passwords, stop),
+        }
     });
     let why_not = match done.await? {
         Ok(Keeping::Kept(gone)) => {

@@ -10,7 +10,9 @@ use super::offload::offload;
 use super::reads;
 use super::trial::millis;
 use super::watched::interrupted;
-use crate::dataset::{self, Cluster, Entry, Ingredients, Lookup, Place, Progress, Store};
+use crate::dataset::{
+    self, Cluster, Entry, Held, Ingredients, Lookup, Place, Progress, Restored, Store,
+};
 use crate::plan::Plan;
 use crate::spec::Spec;
 use crate::stack::{Furnished, Session, SessionOptions};
@@ -51,6 +53,16 @@ pub(super) enum Source {
     Entry(Box<FromEntry>),
 }
 
+impl Source {
+    /// The lock of the entry that servers work on, which must outlive them.
+    pub(super) fn hold(&self) -> anyhow::Result<Option<Held>> {
+        match self {
+            Self::Entry(from) => from.entry.hold().map(Some),
+            Self::Nowhere(_) => Ok(None),
+        }
+    }
+}
+
 /// Data from the cache.
 pub(super) struct FromEntry {
     /// Locked as long as it is needed.
@@ -59,6 +71,8 @@ pub(super) struct FromEntry {
     pub keeper: Keeper,
     /// Which files the servers have.
     pub place: Place,
+    /// The copy's files as they were made, if there is one.
+    pub restored: Option<Restored>,
     /// Time to look through them and to copy them.
     pub ms: u64,
 }
@@ -154,21 +168,24 @@ async fn look_up(
     let place = place(order, cache, furnished, &entry);
     let (to, ids) = (furnished.data_dir().to_path_buf(), furnished.server_ids());
     let ready = offload(order.interrupt, move |stop| {
-        match place {
-            Place::Copy => entry.restore(&to, ids, stop)?,
+        let restored = match place {
+            Place::Copy => Some(entry.restore(&to, ids, stop)?),
             // From here on until it is sealed again, its files are not what was noted of them.
-            Place::InPlace => entry.mark_unclean("a run uses it, or ended while it did")?,
-        }
-        Ok(entry)
+            Place::InPlace => {
+                entry.mark_unclean("a run uses it, or ended while it did")?;
+                None
+            }
+        };
+        Ok((entry, restored))
     });
     // A full disk would be full again after a load.
-    let entry = ready
+    let (entry, restored) = ready
         .await?
         .map_err(|e| Stop::Environment(format!("the cached data can't be had: {e:#}")))?;
     let ms = millis(start);
     let (name, bytes) = (entry.key().to_owned(), entry.bytes());
     say(Event::Dataset(Progress::Restored { entry: name, bytes, place, ms }));
-    Ok(Source::Entry(Box::new(FromEntry { entry: *entry, keeper, place, ms })))
+    Ok(Source::Entry(Box::new(FromEntry { entry: *entry, keeper, place, restored, ms })))
 }
 
 fn place(order: &Order<'_>, cache: &DataCache, furnished: &Furnished, entry: &Entry) -> Place {

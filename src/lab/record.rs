@@ -7,12 +7,12 @@ use super::done::Done;
 use super::event::Event;
 use super::manifest::Gathered;
 use super::proof::Plans;
-use crate::dataset::{self, Dataset};
+use crate::dataset::{self, Dataset, RowCost, WriteCost};
 use crate::load::{Recording, Slice};
 use crate::plan::{Plan, TrialPlan, captured_as};
 use crate::results::{
-    DataOrigin, DatasetRecord, IndexRecord, Outcome, Run, SliceRecord, TableRecord, TrialRecord,
-    UNSTEADY,
+    DataOrigin, DatasetRecord, IndexCostRecord, IndexRecord, Outcome, Run, SliceRecord,
+    TableRecord, TrialRecord, UNSTEADY,
 };
 
 /// The archive and whoever listens: what is said is also kept.
@@ -46,6 +46,7 @@ pub(super) fn dataset(plan: &Plan, made: Dataset, origin: DataOrigin) -> Dataset
         let uses = |set: usize| plan.index_sets.get(set).is_some_and(|s| s.database == database);
         plan.variants.iter().filter(|v| uses(v.index_set)).map(|v| v.name.clone()).collect()
     };
+    let index_costs = index_costs(&made.write_costs, variants_of);
     let tables = made.tables.into_iter().map(|t| TableRecord {
         name: t.name,
         rows: t.rows,
@@ -66,7 +67,38 @@ pub(super) fn dataset(plan: &Plan, made: Dataset, origin: DataOrigin) -> Dataset
         indexes: indexes.collect(),
         prepare_ms: made.prepare_ms,
         origin: Some(origin),
+        index_costs,
     }
+}
+
+/// The price of each set, beside that of a database without any declared index.
+fn index_costs(
+    costs: &[WriteCost],
+    variants_of: impl Fn(&str) -> Vec<String>,
+) -> Vec<IndexCostRecord> {
+    let us = |cost: &RowCost| cost.ns as f64 / 1e3;
+    let over = |cost: Option<RowCost>, bare: Option<RowCost>| {
+        let bare = bare.filter(|bare| bare.ns > 0)?;
+        Some(cost?.ns as f64 / bare.ns as f64)
+    };
+    let record = |cost: &WriteCost| {
+        let database = cost.database.clone()?;
+        let bare = costs.iter().find(|c| c.database.is_none() && c.table == cost.table);
+        let updated = (cost.updated > 0).then_some(cost.updated as f64);
+        Some(IndexCostRecord {
+            variants: variants_of(&database),
+            database,
+            table: cost.table.clone(),
+            insert_us: cost.insert.as_ref().map(us),
+            insert_slowdown: over(cost.insert, bare.and_then(|bare| bare.insert)),
+            insert_wal_bytes: cost.insert.map(|cost| cost.wal_bytes),
+            update_us: cost.update.as_ref().map(us),
+            update_slowdown: over(cost.update, bare.and_then(|bare| bare.update)),
+            update_wal_bytes: cost.update.map(|cost| cost.wal_bytes),
+            hot_update_ratio: updated.map(|updated| cost.hot as f64 / updated),
+        })
+    };
+    costs.iter().filter_map(record).collect()
 }
 
 /// A slice with the rate that a search tried at its middle.

@@ -179,7 +179,7 @@ async fn conduct(
     };
     keep_logs(session.logs_dir(), &recorder.archive.dir().join("logs"));
     let closed = session.close().await;
-    drop(left);
+    drop((left, had.held));
     if let (Some(in_use), Ok(())) = (in_use, &closed) {
         data::seal(&order, in_use, &mut |event| recorder.say(event)).await;
     }

@@ -66,6 +66,7 @@ pub async fn serve(
     };
     let Some(session) = had.session else { return outcome };
     let closed = session.close().await.map_err(|e| stop_of(&e));
+    drop(had.held);
     outcome.and(closed)
 }
 

@@ -157,6 +157,7 @@ fn plan(
         precision: design.precision.map(|share| share.0),
         cache_state: design.cache_state,
         samples: design.samples,
+        index_costs: design.index_costs,
     }
 }
 

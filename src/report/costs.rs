@@ -141,6 +141,47 @@ pub(super) fn index_table(results: &Results) -> String {
     )
 }
 
+/// Table of what each index set costs those who write; nothing where it was not measured.
+pub(super) fn write_table(results: &Results) -> String {
+    let costs = &results.manifest.dataset.index_costs;
+    let mut rows = Vec::new();
+    for variant in &results.plan.variants {
+        for cost in costs.iter().filter(|cost| cost.variants.contains(&variant.name)) {
+            let time = |us: Option<f64>| us.map(|us| latency_ns(us * 1e3)).unwrap_or_default();
+            let times = |x: Option<f64>| x.map(|x| format!("{}x", sig3(x))).unwrap_or_default();
+            let size = |n: Option<u64>| n.map(|n| bytes(n as f64)).unwrap_or_default();
+            rows.push(vec![
+                code(&variant.name),
+                code(&cost.table),
+                time(cost.insert_us),
+                times(cost.insert_slowdown),
+                size(cost.insert_wal_bytes),
+                time(cost.update_us),
+                times(cost.update_slowdown),
+                size(cost.update_wal_bytes),
+                cost.hot_update_ratio.map(crate::units::share).unwrap_or_default(),
+            ]);
+        }
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    table(
+        &[
+            ("variant", Align::Left),
+            ("table", Align::Left),
+            ("insert", Align::Right),
+            ("/ no index", Align::Right),
+            ("log", Align::Right),
+            ("update", Align::Right),
+            ("/ no index", Align::Right),
+            ("log", Align::Right),
+            ("HOT", Align::Right),
+        ],
+        &rows,
+    )
+}
+
 /// Table of heaps: what the rows themselves take.
 pub(super) fn heap_table(results: &Results) -> String {
     let rows: Vec<Vec<String>> = results

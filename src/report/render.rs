@@ -20,7 +20,7 @@ pub struct Report {
     /// `report.md`.
     pub markdown: String,
     /// `summary.csv`, `comparisons.csv`, `claims.csv`, `resources.csv`, `indexes.csv`, and
-    /// `breakdown.csv` where stages were clocked.
+    /// `breakdown.csv` where stages were clocked, `index_costs.csv` where writes were priced.
     pub tables: Vec<Table>,
     /// Thresholds that failed, a line each: exit code 10.
     pub thresholds_failed: Vec<String>,
@@ -63,6 +63,7 @@ pub fn render(results: &Results) -> anyhow::Result<Report> {
         ]
         .into_iter()
         .chain(tables_of_use::breakdown(results))
+        .chain(tables::index_costs(results))
         .collect(),
         thresholds_failed: limits
             .iter()

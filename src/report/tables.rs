@@ -294,6 +294,32 @@ pub(super) fn indexes(results: &Results) -> Table {
     table("indexes.csv", "variant database index build_time_ms index_bytes sql", rows)
 }
 
+/// `index_costs.csv`: a row for each variant and table; none where it was not measured.
+pub(super) fn index_costs(results: &Results) -> Option<Table> {
+    let costs = &results.manifest.dataset.index_costs;
+    let mut rows = Vec::new();
+    for variant in &results.plan.variants {
+        for cost in costs.iter().filter(|cost| cost.variants.contains(&variant.name)) {
+            let whole = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
+            rows.push(vec![
+                variant.name.clone(),
+                cost.database.clone(),
+                cost.table.clone(),
+                maybe(cost.insert_us),
+                maybe(cost.insert_slowdown),
+                whole(cost.insert_wal_bytes),
+                maybe(cost.update_us),
+                maybe(cost.update_slowdown),
+                whole(cost.update_wal_bytes),
+                maybe(cost.hot_update_ratio),
+            ]);
+        }
+    }
+    let header = "variant database table insert_us insert_slowdown insert_wal_bytes update_us update_slowdown \
+                  update_wal_bytes hot_update_ratio";
+    (!costs.is_empty()).then(|| table("index_costs.csv", header, rows))
+}
+
 #[cfg(test)]
 mod cells_of_numbers {
     use super::number;

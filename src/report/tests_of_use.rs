@@ -3,7 +3,7 @@
 use super::fixture::{results, with_blocks};
 use super::{Report, render};
 use crate::plan::StageSums;
-use crate::results::{PathSums, Results, Table};
+use crate::results::{IndexCostRecord, PathSums, Results, Table};
 use crate::spec::Metric;
 
 /// What a request of a variant spends, in microseconds: routing, pool wait, cache, query, serialisation.
@@ -169,4 +169,33 @@ fn the_metrics_of_parts_and_use_are_those_of_the_tables() {
     assert!(memory.is_some_and(|b| (b / f64::from(310 << 20) - 1.0).abs() < 1e-5), "{memory:?}");
     assert_eq!(unit, "bytes");
     assert_eq!(of(Metric::NetworkRate, "steady"), (Some(400_000.0), "bytes_per_s".into()));
+}
+
+#[test]
+fn the_price_of_writes_is_told_where_it_was_measured() {
+    let mut results = results();
+    let said = rendered(&results);
+    assert!(said.tables.iter().all(|table| table.file != "index_costs.csv"));
+    assert!(!said.markdown.contains("HOT"), "nothing was measured");
+    results.manifest.dataset.index_costs = vec![IndexCostRecord {
+        database: "ql_set_1".into(),
+        variants: vec!["btree".into(), "cached".into()],
+        table: "users".into(),
+        insert_us: Some(3.25),
+        insert_slowdown: Some(1.5),
+        insert_wal_bytes: Some(210),
+        hot_update_ratio: Some(0.125),
+        ..IndexCostRecord::default()
+    }];
+    let said = rendered(&results);
+    let costs = table_of(&said, "index_costs.csv");
+    assert_eq!(costs.rows.len(), 2, "a row for each variant that has the set");
+    assert_eq!(
+        costs.rows[0],
+        ["btree", "ql_set_1", "users", "3.25", "1.5", "210", "", "", "", "0.125"]
+    );
+    let line = said.markdown.lines().find(|line| line.contains("12.5%")).expect("a row");
+    for part in ["`btree`", "`users`", "3.25 µs", "1.50x", "210 B"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
 }

@@ -14,6 +14,9 @@ pub struct DatasetRecord {
     /// Where the data came from; not known in older results.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<DataOrigin>,
+    /// What each index set costs those who write, where the design asks for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub index_costs: Vec<IndexCostRecord>,
 }
 
 /// Whether the data were made for a run, or are those of an earlier one.
@@ -75,4 +78,29 @@ pub struct IndexRecord {
     pub build_ms: u64,
     /// Bytes.
     pub index_bytes: u64,
+}
+
+/// What it costs to write to one table with one index set; of one row, the median of some passes, without the commit.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct IndexCostRecord {
+    /// Database.
+    pub database: String,
+    /// Variants that use that database.
+    pub variants: Vec<String>,
+    /// Table.
+    pub table: String,
+    /// Microseconds for a row that is inserted.
+    pub insert_us: Option<f64>,
+    /// The same over what it takes without any declared index.
+    pub insert_slowdown: Option<f64>,
+    /// Bytes of the log for it.
+    pub insert_wal_bytes: Option<u64>,
+    /// Microseconds for a row that is changed, in nothing that an index holds.
+    pub update_us: Option<f64>,
+    /// The same over what it takes without any declared index.
+    pub update_slowdown: Option<f64>,
+    /// Bytes of the log for it.
+    pub update_wal_bytes: Option<u64>,
+    /// Share of the changed rows that needed no new entry in any index, 0 to 1.
+    pub hot_update_ratio: Option<f64>,
 }

@@ -16,7 +16,7 @@ mod trials_read;
 mod types;
 mod used;
 
-pub use data::{DataOrigin, DataPlace, DatasetRecord, IndexRecord, TableRecord};
+pub use data::{DataOrigin, DataPlace, DatasetRecord, IndexCostRecord, IndexRecord, TableRecord};
 pub use digest::sha256_hex;
 pub use files::{write_atomic, write_table};
 pub use outcome::{BROKEN_ACCOUNTS, Failure, FailureKind, Outcome, UNSTEADY};

@@ -97,6 +97,7 @@ pub(super) fn is_derived(file: &str) -> bool {
             | "resources.csv"
             | "breakdown.csv"
             | "indexes.csv"
+            | "index_costs.csv"
     )
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use querylab::dataset::{self, Addresses, CopyForm, Progress};
+use querylab::dataset::{self, Addresses, CopyForm, Progress, WriteCost};
 use querylab::plan::{self, Plan, PostgresAddress};
 use querylab::rows::Rows;
 use querylab::spec::{Layers, load_text};
@@ -143,6 +143,7 @@ rows = 0
 columns = { id = { generator = "sequence" } }
 [indexes]
 idx_days_at = "CREATE INDEX idx_days_at ON days (at)"
+idx_orders_title = "CREATE INDEX idx_orders_title ON orders (title)"
 "#;
 
 const REST: &str = r#"
@@ -162,7 +163,7 @@ users = 1
 duration = "1s"
 [variants.a]
 endpoint = "one"
-indexes = ["idx_days_at"]
+indexes = ["idx_days_at", "idx_orders_title"]
 [variants.b]
 endpoint = "one"
 services.postgres.settings.plan_cache_mode = "force_generic_plan"
@@ -170,10 +171,11 @@ services.postgres.settings.plan_cache_mode = "force_generic_plan"
 baseline = "a"
 loads = ["one"]
 blocks = 2
+index_costs = "measure"
 "#;
 
 /// The plan of the file above, in a folder with its migration.
-fn planned(folder: &Path, schema: &str, columns: &str) -> Plan {
+pub(crate) fn planned(folder: &Path, schema: &str, columns: &str) -> Plan {
     let migrations = folder.join("migrations/all");
     fs::create_dir_all(&migrations).unwrap();
     fs::create_dir(folder.join("experiments")).unwrap();
@@ -211,12 +213,12 @@ async fn differences(
     query.fetch_one(connection).await.unwrap_or_else(|e| panic!("{table}.{column}: {e}"))
 }
 
-fn addresses(servers: &servers::Servers) -> Addresses {
+pub(crate) fn addresses(servers: &servers::Servers) -> Addresses {
     let app = servers.launch(Vec::new()).postgres;
     Addresses { admin: PostgresAddress { user: "boss".into(), ..app.clone() }, app }
 }
 
-async fn connect(address: &PostgresAddress) -> PgConnection {
+pub(crate) async fn connect(address: &PostgresAddress) -> PgConnection {
     PgConnectOptions::new_without_pgpass()
         .socket(&address.socket_dir)
         .port(address.port)
@@ -272,6 +274,32 @@ const TRUTHS: &[&str] = &[
       (SELECT key, lag(key) OVER (ORDER BY n) AS before FROM users) AS x)",
 ];
 
+/// Writes are priced with and without the declared indexes, and more of them cost more log.
+fn price_is_told(costs: &[WriteCost]) {
+    let of = |database: Option<&str>, table: &str| {
+        let cost = costs.iter().find(|c| c.database.as_deref() == database && c.table == table);
+        cost.unwrap_or_else(|| panic!("{database:?} {table}: {costs:?}"))
+    };
+    assert_eq!(costs.len(), 6, "{costs:?}");
+    for database in [None, Some("ql_set_0"), Some("ql_set_1")] {
+        let orders = of(database, "orders");
+        assert!(orders.update.is_some_and(|cost| cost.ns > 0 && cost.wal_bytes > 0), "{orders:?}");
+        assert!(orders.updated > 0 && orders.hot <= orders.updated, "{orders:?}");
+        assert_eq!(
+            of(database, "days").update,
+            None,
+            "rows of partitions have no place of their own"
+        );
+    }
+    let log = |database, table| of(database, table).insert.expect("rows behind the last").wal_bytes;
+    for table in ["orders", "days"] {
+        let bare = log(None, table);
+        let same = log(Some("ql_set_1"), table).abs_diff(bare);
+        assert!(same <= 5, "no index, no difference: {costs:?}");
+        assert!(log(Some("ql_set_0"), table) > bare + 20, "an entry has its bytes: {costs:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_loaded_is_what_rows_says() {
     let Some(servers) = servers::start(false).await else { return };
@@ -285,7 +313,12 @@ async fn what_is_loaded_is_what_rows_says() {
             loaded.push((table, form, frozen, indexes));
         }
     };
+    // What limits requests is no limit of the load.
+    let limit = sqlx::raw_sql("ALTER ROLE api SET statement_timeout = '1ms'");
+    limit.execute(&mut servers.boss().await).await.unwrap();
     let made = dataset::prepare(&addresses, &migrations, &plan, &mut listen).await.unwrap();
+    let limit = sqlx::raw_sql("ALTER ROLE api RESET statement_timeout");
+    limit.execute(&mut servers.boss().await).await.unwrap();
     loaded.sort_by(|a, b| a.0.cmp(&b.0));
     let wanted = [
         // Nothing is put off in a table with partitions.
@@ -302,7 +335,8 @@ async fn what_is_loaded_is_what_rows_says() {
         assert!(table.table_bytes >= 8192 || table.rows == 0, "{table:?}");
     }
     // One index for two partitions, each with a page of its own.
-    assert_eq!(made.indexes.len(), 1, "{:?}", made.indexes);
+    assert_eq!(made.indexes.len(), 2, "{:?}", made.indexes);
+    price_is_told(&made.write_costs);
     assert!(made.indexes[0].index_bytes >= 2 * 8192, "{:?}", made.indexes);
 
     let mut connection = connect(&addresses.app_to("ql_template")).await;
@@ -328,57 +362,5 @@ async fn what_is_loaded_is_what_rows_says() {
             .await
             .unwrap();
         assert_eq!(held, Some(true), "{truth}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rows_that_break_a_rule_are_named_with_their_columns() {
-    let Some(servers) = servers::start(false).await else { return };
-    // Rules that no reader of the migrations could see.
-    let hidden = |rule: &str| format!("DO $$ BEGIN EXECUTE '{rule}'; END $$;");
-    let users = "CREATE TABLE users (id integer PRIMARY KEY);\n";
-    for (schema, column, says) in [
-        (
-            hidden("CREATE UNIQUE INDEX one_a ON orders (a)"),
-            r#"{ generator = "integer", min = 1, max = 5 }"#,
-            ["one_a", "dataset.tables.orders.columns", "is duplicated"],
-        ),
-        (
-            hidden("ALTER TABLE orders ALTER a SET NOT NULL"),
-            r#"{ generator = "integer", min = 1, max = 5, null_ratio = 0.5 }"#,
-            ["null value", "dataset.tables.orders.columns.a", "COPY orders, line"],
-        ),
-        (
-            format!("{users}ALTER TABLE orders ADD FOREIGN KEY (a) REFERENCES users;"),
-            r#"{ generator = "integer", min = 1, max = 5 }"#,
-            ["orders_a_fkey", "is not present", "table `orders`"],
-        ),
-        (
-            hidden("ALTER TABLE orders ALTER a TYPE smallint"),
-            r#"{ generator = "sequence", start = 32766 }"#,
-            ["row 3 of `orders.a`", "32768 does not fit smallint", "table `orders`"],
-        ),
-        (
-            hidden("ALTER TABLE orders ADD CHECK (a < 3)"),
-            r#"{ generator = "sequence" }"#,
-            ["orders_a_check", "COPY orders, line 3", "table `orders`"],
-        ),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let schema = format!("CREATE TABLE orders (n integer, a integer);\n{schema}");
-        let columns = format!(
-            "[dataset]\nmigrations = \"../migrations/all\"\n[dataset.tables.orders]\nrows = 100\n\
-             [dataset.tables.orders.columns]\nn = {{ generator = \"sequence\" }}\na = {column}\n\
-             [indexes]\nidx_days_at = \"CREATE INDEX idx_days_at ON orders (n)\"\n"
-        );
-        let plan = planned(folder.path(), &schema, &columns);
-        let addresses = addresses(&servers);
-        let migrations = folder.path().join("migrations/all");
-        let failed = dataset::prepare(&addresses, &migrations, &plan, &mut |_| {}).await;
-        let said = format!("{:#}", failed.unwrap_err());
-        assert!(says.iter().all(|part| said.contains(part)), "{said}");
-        let mut admin = connect(&addresses.admin).await;
-        let drop = "DROP DATABASE ql_template WITH (FORCE)";
-        sqlx::raw_sql(drop).execute(&mut admin).await.unwrap();
     }
 }

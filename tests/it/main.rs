@@ -17,6 +17,7 @@ mod house;
 mod init;
 mod lab;
 mod loads;
+mod refused_rows;
 mod run;
 mod sources;
 mod stack;

@@ -12,6 +12,7 @@ use super::files::{Ids, Listing};
 use super::key::Ingredients;
 use super::log::trim_log;
 use super::manifest::{Kept, Manifest};
+use super::update::Restored;
 
 /// The cluster's folder.
 pub(super) const DATA: &str = "data";
@@ -27,6 +28,12 @@ const UNCLEAN: &str = "unclean";
 pub struct Entry {
     pub(super) dir: PathBuf,
     pub(super) manifest: Manifest,
+    lock: File,
+}
+
+/// Keeps an entry locked as long as it lives.
+#[derive(Debug)]
+pub struct Held {
     _lock: File,
 }
 
@@ -78,7 +85,7 @@ impl Entry {
         if wanted.is_some_and(|wanted| *wanted != manifest.ingredients) {
             bail!("it was made of something else");
         }
-        let entry = Self { dir: dir.to_path_buf(), manifest, _lock: locked };
+        let entry = Self { dir: dir.to_path_buf(), manifest, lock: locked };
         entry.manifest.is_untouched(dir)?;
         if entry.why_unclean().is_some() {
             entry.verify(stop)?;
@@ -134,7 +141,7 @@ impl Entry {
     /// # Errors
     ///
     /// If a file can't be copied, is not as it was, or it was told to stop.
-    pub fn restore(&self, to: &Path, ids: Ids, stop: &AtomicBool) -> Result<()> {
+    pub fn restore(&self, to: &Path, ids: Ids, stop: &AtomicBool) -> Result<Restored> {
         self.manifest.listing.copy(&self.data(), to, ids, stop)?;
         // Nothing may still be on its way to the disk when measuring begins.
         rustix::fs::syncfs(File::open(to)?).context("cannot write the copy to disk")?;
@@ -142,8 +149,17 @@ impl Entry {
         let now = Listing::of(&self.data())?;
         match self.manifest.listing.differs(&now) {
             Some(difference) => bail!("it changed while it was copied: {difference}"),
-            None => Ok(()),
+            None => Ok(Restored(Listing::of(to)?)),
         }
+    }
+
+    /// Keeps it locked beyond its own life: servers may still work on it when nobody needs it any more.
+    ///
+    /// # Errors
+    ///
+    /// If the process may open no more files.
+    pub fn hold(&self) -> Result<Held> {
+        Ok(Held { _lock: self.lock.try_clone().context("the lock of cached data")? })
     }
 
     /// Says that its content must be looked at before it is used again. On disk when this returns.
@@ -161,9 +177,14 @@ impl Entry {
     /// # Errors
     ///
     /// If the cluster was not shut down, or it was told to stop; then the entry stays unclean.
-    pub fn seal(mut self, kept: Kept, stop: &AtomicBool) -> Result<()> {
+    pub fn seal(self, kept: Kept, stop: &AtomicBool) -> Result<()> {
+        trim_log(&self.data())?;
+        self.note(kept, stop)
+    }
+
+    /// Notes the files as they are now, digests of those that were changed included, and takes the mark away.
+    pub(super) fn note(mut self, kept: Kept, stop: &AtomicBool) -> Result<()> {
         let data = self.data();
-        trim_log(&data)?;
         let mut listing = Listing::of(&data)?;
         listing.digest(&data, &self.manifest.listing, stop)?;
         rustix::fs::syncfs(File::open(&data)?).context("cannot write it to disk")?;

@@ -47,11 +47,25 @@ pub(super) struct FileMark {
 /// All folders and files of a cluster, sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Listing {
-    folders: Vec<String>,
+    pub(super) folders: Vec<String>,
     pub(super) files: Vec<FileMark>,
 }
 
+impl FileMark {
+    /// Whether it is the same file by size and times.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        let marks = |file: &Self| (file.bytes, file.modified_ns, file.changed_ns);
+        marks(self) == marks(other)
+    }
+}
+
 impl Listing {
+    /// The file of a path.
+    pub(super) fn find(&self, path: &str) -> Option<&FileMark> {
+        let at = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
+        self.files.get(at)
+    }
+
     /// Lists what is there, without digests.
     pub(super) fn of(root: &Path) -> Result<Self> {
         let mut listing = Self::default();
@@ -112,11 +126,8 @@ impl Listing {
     /// Fills in the digests of those files for which `known` has none of the same times and size.
     pub(super) fn digest(&mut self, root: &Path, known: &Self, stop: &AtomicBool) -> Result<()> {
         let unchanged = |file: &FileMark| {
-            let at = known.files.binary_search_by(|k| k.path.cmp(&file.path)).ok()?;
-            let was = &known.files[at];
-            let same = was.bytes == file.bytes
-                && (was.modified_ns, was.changed_ns) == (file.modified_ns, file.changed_ns);
-            same.then(|| was.sha256.clone())
+            let was = known.find(&file.path)?;
+            was.is_as(file).then(|| was.sha256.clone())
         };
         let mut to_read = Vec::new();
         for (at, file) in self.files.iter_mut().enumerate() {
@@ -169,7 +180,13 @@ fn mark(path: String, meta: &fs::Metadata) -> FileMark {
     }
 }
 
-fn copy_file(from: &Path, to: &Path, (bytes, ids): (u64, Ids), stop: &AtomicBool) -> Result<()> {
+/// Copies a file of so many bytes to where there is none, sharing its blocks where the file system can.
+pub(super) fn copy_file(
+    from: &Path,
+    to: &Path,
+    (bytes, ids): (u64, Ids),
+    stop: &AtomicBool,
+) -> Result<()> {
     let source = OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(from)?;
     let mut target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
     target.set_permissions(Permissions::from_mode(0o600))?;
@@ -193,7 +210,8 @@ fn copy_file(from: &Path, to: &Path, (bytes, ids): (u64, Ids), stop: &AtomicBool
     Ok(())
 }
 
-fn go_on(stop: &AtomicBool) -> Result<()> {
+/// Whether nobody has said to stop.
+pub(super) fn go_on(stop: &AtomicBool) -> Result<()> {
     ensure!(!stop.load(Ordering::Relaxed), "interrupted");
     Ok(())
 }

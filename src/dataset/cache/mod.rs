@@ -10,14 +10,16 @@ mod manifest;
 mod store;
 #[cfg(test)]
 mod tests;
+mod update;
 mod upkeep;
 
-pub use entry::Entry;
+pub use entry::{Entry, Held};
 pub use files::Ids;
 pub use key::{Cluster, Ingredients, LOADER};
 pub use log::trim_log;
 pub use manifest::{Kept, KeptSet};
 pub use store::{Keeping, Lookup, Store};
+pub use update::Restored;
 pub use upkeep::{Listed, Verified};
 
 /// Bytes as hexadecimal digits.

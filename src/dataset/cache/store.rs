@@ -141,7 +141,7 @@ impl Store {
     ) -> Result<Keeping> {
         control(data)?;
         let source = Listing::of(data)?;
-        if let Some(why) = self.has_no_room(source.bytes())? {
+        if let Some(why) = self.has_no_room(source.bytes(), source.bytes())? {
             return Ok(Keeping::NotKept(why));
         }
         let (partial, lock) = self.begin()?;
@@ -172,8 +172,8 @@ impl Store {
         }
     }
 
-    /// Why so many bytes are not kept; none if they can be.
-    fn has_no_room(&self, bytes: u64) -> Result<Option<String>> {
+    /// Why so many bytes are not kept, of which some are yet to be copied; none if they can be.
+    pub(super) fn has_no_room(&self, bytes: u64, to_copy: u64) -> Result<Option<String>> {
         let shown = units::bytes(bytes as f64);
         if bytes > self.limit_bytes {
             let limit = units::bytes(self.limit_bytes as f64);
@@ -182,7 +182,7 @@ impl Store {
         let room = rustix::fs::statvfs(&self.root)?;
         let free = room.f_bavail.saturating_mul(room.f_frsize);
         // A run that follows may need as much again.
-        Ok((free / 2 < bytes).then(|| {
+        Ok((free / 2 < to_copy).then(|| {
             let free = units::bytes(free as f64);
             format!("{} has {free} free, too little for {shown}", self.root.display())
         }))
@@ -248,7 +248,8 @@ fn make(root: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn folder(path: &Path, mode: u32, ids: Ids) -> Result<()> {
+/// Makes a folder with this mode, whatever the umask.
+pub(super) fn folder(path: &Path, mode: u32, ids: Ids) -> Result<()> {
     DirBuilder::new().mode(0o700).create(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     if let Some((user, group)) = ids {

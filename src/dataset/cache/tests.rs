@@ -11,7 +11,7 @@ use super::entry::DATA;
 use super::files::Listing;
 use super::key::{FORMAT, Ingredients};
 use super::manifest::Manifest;
-use super::{Entry, Keeping, Kept, Lookup, Store, Verified};
+use super::{Entry, Keeping, Kept, Lookup, Restored, Store, Verified};
 use crate::dataset::LoadedTable;
 use crate::rows::{ColumnSpec, Generator, RowOrder, TableSpec};
 
@@ -262,7 +262,11 @@ fn an_entry_is_one_users_at_a_time() {
     assert_eq!(scene.store.verify(&what.key(), &GO).unwrap(), Verified::Busy);
     assert!(matches!(scene.keep(&what), Keeping::NotKept(_)));
     assert_eq!(scene.store.prune(0).unwrap(), [""; 0]);
+    // A run that was interrupted may still have servers on it.
+    let held = entry.hold().unwrap();
     drop(entry);
+    assert_eq!(scene.store.verify(&what.key(), &GO).unwrap(), Verified::Busy);
+    drop(held);
     assert_eq!(scene.keep(&what), Keeping::Kept(Vec::new()), "replaced");
     assert_eq!(scene.store.prune(0).unwrap(), [what.key()]);
     assert_eq!(scene.names(), [""; 0]);
@@ -325,5 +329,65 @@ fn an_interrupted_look_removes_nothing() {
     scene.keep(&what);
     scene.found(&what).mark_unclean("the run died").unwrap();
     assert!(scene.store.look_up(&what, &AtomicBool::new(true)).is_err());
+    drop(scene.found(&what));
+}
+
+/// A copy of the entry as a run leaves it: a file changed, one more in a folder of its own, one gone.
+fn worked_on(scene: &Scene, entry: &Entry) -> (PathBuf, Restored) {
+    let to = scene.folder.path().join("copy");
+    fs::create_dir(&to).unwrap();
+    let restored = entry.restore(&to, None, &GO).unwrap();
+    fs::write(to.join("base/5/16384"), vec![8_u8; 60_000]).unwrap();
+    fs::create_dir(to.join("base/6")).unwrap();
+    fs::write(to.join("base/6/1"), "more").unwrap();
+    fs::remove_dir_all(to.join("base/4")).unwrap();
+    (to, restored)
+}
+
+fn inode(file: &Path) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(&fs::metadata(file).unwrap())
+}
+
+#[test]
+fn what_a_run_adds_is_copied_and_nothing_else() {
+    let what = ingredients(1);
+    let scene = Scene::new();
+    fs::create_dir(scene.cluster().join("base/4")).unwrap();
+    fs::write(scene.cluster().join("base/4/1"), "old").unwrap();
+    fs::write(scene.cluster().join("base/5/1"), vec![1_u8; 9000]).unwrap();
+    scene.keep(&what);
+    let same = scene.entry(&what).join(DATA).join("base/5/1");
+    let inode_before = inode(&same);
+    let entry = scene.found(&what);
+    let (to, restored) = worked_on(&scene, &entry);
+    let later = Kept { prepare_ms: 77, ..kept() };
+    let added = scene.store.add((entry, later.clone()), (&to, None), &restored, &GO).unwrap();
+    assert_eq!(added, Keeping::Kept(Vec::new()));
+    assert_eq!(inode(&same), inode_before, "it was not copied again");
+    let entry = scene.found(&what);
+    assert_eq!(entry.kept(), &later);
+    entry.verify(&GO).unwrap();
+    assert_eq!(fs::read(entry.data().join("base/5/16384")).unwrap(), vec![8_u8; 60_000]);
+    assert_eq!(fs::read(entry.data().join("base/6/1")).unwrap(), b"more");
+    assert!(!entry.data().join("base/4").exists());
+    assert_eq!(fs::read_dir(scene.entry(&what)).unwrap().count(), 4, "nothing lies around");
+}
+
+#[test]
+fn an_addition_that_is_broken_off_leaves_the_entry_as_it_was() {
+    let what = ingredients(1);
+    let scene = Scene::new();
+    fs::create_dir(scene.cluster().join("base/4")).unwrap();
+    scene.keep(&what);
+    let entry = scene.found(&what);
+    let (to, restored) = worked_on(&scene, &entry);
+    let stop = AtomicBool::new(true);
+    assert!(scene.store.add((entry, kept()), (&to, None), &restored, &stop).is_err());
+    let entry = scene.found(&what);
+    entry.verify(&GO).unwrap();
+    assert_eq!(fs::read(entry.data().join("base/5/16384")).unwrap(), vec![7_u8; 50_000]);
+    // A cluster that was not shut down adds nothing.
+    fs::write(to.join("global/pg_control"), "none").unwrap();
+    assert!(scene.store.add((entry, kept()), (&to, None), &restored, &GO).is_err());
     drop(scene.found(&what));
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Better, CacheState, Metric, Samples};
+use crate::spec::{Better, CacheState, IndexCosts, Metric, Samples};
 
 /// The design, as the statistics need it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct DesignPlan {
     /// Whether each request of each window is kept as it was.
     #[serde(default, skip_serializing_if = "Samples::is_none")]
     pub samples: Samples,
+    /// Whether it is measured what each index set costs those who write.
+    #[serde(default, skip_serializing_if = "IndexCosts::is_none")]
+    pub index_costs: IndexCosts,
 }
 
 /// A claim.

@@ -45,6 +45,9 @@ pub struct Design {
     /// Whether each request of each window is kept as it was, beside its histograms, in the run's own folder.
     #[serde(default)]
     pub samples: Samples,
+    /// Whether it is measured what each index set costs those who write.
+    #[serde(default)]
+    pub index_costs: IndexCosts,
     /// Cells that are left out.
     #[serde(default)]
     pub exclude: Vec<Exclude>,
@@ -95,6 +98,24 @@ pub enum Samples {
 
 impl Samples {
     /// Whether none are kept.
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+/// The price of indexes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum IndexCosts {
+    /// Size and build time only.
+    #[default]
+    None,
+    /// Inserts and updates too, before the first trial.
+    Measure,
+}
+
+impl IndexCosts {
+    /// Whether nothing is measured.
     pub fn is_none(&self) -> bool {
         *self == Self::None
     }

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 pub use claim::{Claim, ClaimExpect, Regression, Threshold};
 pub use column::{Column, GeneratorKind, MomentOrder, NumberDistribution, PerParent, RowsLie};
 pub use dataset::{Dataset, Table};
-pub use design::{CacheState, Design, Exclude, Primary, Samples};
+pub use design::{CacheState, Design, Exclude, IndexCosts, Primary, Samples};
 pub use endpoint::{
     AnswerShape, Bind, Cache, CacheStrategy, Check, Distribution, DistributionKind, Endpoint,
     Param, ParamType,
