@@ -60,9 +60,7 @@ impl Failure {
                 internal("schema-changed", "the result's columns are no longer those of the start")
             }
             Self::TooLarge => internal("answer-too-large", "the answer is larger than 64 MiB"),
-            Self::NoRow => {
-                HttpProblem::new(StatusCode::NOT_FOUND, "no-row", "there is no such row")
-            }
+            Self::NoRow => HttpProblem::no_row(),
             Self::SeveralRows => {
                 internal("several-rows", "the query gave several rows where one is answered")
             }

@@ -9,7 +9,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use tokio::time::timeout;
 
-use super::cache::{Found, Key};
+use super::cache_key::Key;
+use super::caching;
 use super::counters::CacheUse;
 use super::failure::Failure;
 use super::intake::{self, Takes};
@@ -19,7 +20,7 @@ use super::param::Given;
 use super::params::Sent;
 use super::pool::NoConnection;
 use super::problem::HttpProblem;
-use super::start::{App, Caching, Endpoint};
+use super::start::{App, Endpoint};
 use super::statement::Answer;
 
 /// Answers one request; whatever happens, there is an answer, and it is counted and noted.
@@ -96,8 +97,8 @@ pub(super) fn no_route() -> HttpProblem {
 }
 
 async fn respond(
-    app: &App,
-    endpoint: &Endpoint,
+    app: &Arc<App>,
+    endpoint: &Arc<Endpoint>,
     sent: Sent<'_>,
     course: &mut Course,
 ) -> Result<Response, HttpProblem> {
@@ -107,52 +108,17 @@ async fn respond(
     let key = endpoint.cache.as_ref().and_then(|caching| {
         Some((caching, Key::new(&caching.plan, endpoint.statement.sql(), &given)?))
     });
-    if let Some((caching, key)) = key {
-        return cache_aside(app, endpoint, (caching, &key), &given, course).await;
+    if let Some(cached) = key {
+        return caching::answer(app, endpoint, cached, &given, course).await.map(json);
     }
-    app.counters.cache(CacheUse::Bypass);
+    course.settle(app, CacheUse::Bypass);
     let answer = ask_database(app, endpoint, &given, course).await?;
-    Ok(json(Body::from(answer.body), CacheUse::Bypass))
+    caching::written(app, endpoint, &given, &answer, course).await;
+    Ok(json(answer.body))
 }
 
-/// Redis, then Postgres, then Redis again. A request is counted once, when Redis' part in it is over.
-async fn cache_aside(
-    app: &App,
-    endpoint: &Endpoint,
-    (caching, key): (&Caching, &Key),
-    given: &[Given<'_>],
-    course: &mut Course,
-) -> Result<Response, HttpProblem> {
-    let found = caching.redis.find(key).await;
-    course.laps.lap(Stage::Cache);
-    let (mut part, reachable) = match found {
-        Found::Hit(body) => {
-            app.counters.cache(CacheUse::Hit);
-            course.cache = CacheUse::Hit;
-            return Ok(json(Body::from(body), CacheUse::Hit));
-        }
-        Found::Nothing => (CacheUse::Miss, true),
-        Found::Unusable => (CacheUse::Error, true),
-        Found::Unreachable => (CacheUse::Error, false),
-    };
-    let answer = ask_database(app, endpoint, given, course).await;
-    if let Ok(answer) = &answer {
-        // An answer without rows is not stored: the row may be written the next moment.
-        let worth = reachable && answer.rows > 0;
-        if worth {
-            if !caching.redis.store(key, &answer.body, caching.ttl).await {
-                part = CacheUse::Error;
-            }
-            course.laps.lap(Stage::Cache);
-        }
-    }
-    app.counters.cache(part);
-    course.cache = part;
-    Ok(json(Body::from(answer?.body), part))
-}
-
-/// Leases a connection for one statement. Should the request go away meanwhile, dropping the lease closes the connection.
-async fn ask_database(
+/// Leases a connection for one statement, and counts it. Should the request go away meanwhile, dropping the lease closes the connection.
+pub(super) async fn ask_database(
     app: &App,
     endpoint: &Endpoint,
     given: &[Given<'_>],
@@ -160,12 +126,11 @@ async fn ask_database(
 ) -> Result<Answer, HttpProblem> {
     let lease = app.connections.lease().await;
     course.laps.lap(Stage::PoolWait);
-    let mut lease = lease.map_err(|why| no_connection(app, &why))?;
+    let mut lease = lease.map_err(|why| no_connection(app, &why, course))?;
     let Some(connection) = lease.connection() else {
-        return Err(no_connection(app, &NoConnection::Closed));
+        return Err(no_connection(app, &NoConnection::Closed, course));
     };
-    app.counters.statement();
-    course.statements += 1;
+    course.statement(app);
     let run = endpoint.statement.run(connection, given, &mut course.laps);
     let result = timeout(app.statement_deadline, run).await.unwrap_or(Err(Failure::Deadline));
     match result {
@@ -183,8 +148,10 @@ async fn ask_database(
     }
 }
 
-fn no_connection(app: &App, why: &NoConnection) -> HttpProblem {
-    app.counters.unconnected(why.kind());
+fn no_connection(app: &App, why: &NoConnection, course: &Course) -> HttpProblem {
+    if course.is_request() {
+        app.counters.unconnected(why.kind());
+    }
     let (kind, detail) = match why {
         NoConnection::Timeout => ("pool-timeout", "no database connection came free in time"),
         NoConnection::Full => ("pool-full", "too many requests wait for a database connection"),
@@ -199,10 +166,9 @@ fn no_connection(app: &App, why: &NoConnection) -> HttpProblem {
     HttpProblem::new(StatusCode::SERVICE_UNAVAILABLE, kind, detail)
 }
 
-fn json(body: Body, cache: CacheUse) -> Response {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("x-cache", HeaderValue::from_static(cache.name()));
+fn json(body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    let kind = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }

@@ -9,11 +9,14 @@
 
 mod array;
 mod cache;
+mod cache_key;
+mod caching;
 mod catalog;
 mod counted;
 mod counters;
 mod docs_page;
 mod failure;
+mod flights;
 mod handler;
 mod health;
 mod histogram;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::HttpBody as _;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::response::Response;
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -17,17 +17,29 @@ use super::start::{App, Endpoint};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+
 /// The stages as `Server-Timing` calls them.
 const STAGE_NAMES: [&str; STAGES] = ["routing", "pool", "cache", "query", "serialise"];
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A request is answered.
+    Request,
+    /// An entry of the cache is renewed; nobody waits for it.
+    Renewal,
+}
 
 /// A request on its way: what is known of it at its end.
 pub(super) struct Course {
     /// Where its time went.
     pub(super) laps: Laps,
     /// The cache's part in it.
-    pub(super) cache: CacheUse,
+    cache: CacheUse,
     /// Statements sent for it.
-    pub(super) statements: u32,
+    statements: u32,
+    kind: Kind,
     id: RequestId,
     arrived: Instant,
 }
@@ -36,13 +48,36 @@ impl Course {
     /// Begins when the request's head was there.
     pub(super) fn of(app: &App, request: &Parts) -> Self {
         let laps = Laps::since(request.extensions.get().copied());
-        Self {
-            arrived: laps.began(),
-            laps,
-            cache: CacheUse::Bypass,
-            statements: 0,
-            id: app.ids.name(&request.headers),
+        Self::begin(Kind::Request, laps, app.ids.name(&request.headers))
+    }
+
+    /// Begins now, behind the back of the request that found the entry.
+    pub(super) fn renewal(app: &App) -> Self {
+        Self::begin(Kind::Renewal, Laps::since(None), app.ids.name(&HeaderMap::new()))
+    }
+
+    fn begin(kind: Kind, laps: Laps, id: RequestId) -> Self {
+        Self { arrived: laps.began(), laps, cache: CacheUse::Bypass, statements: 0, kind, id }
+    }
+
+    /// Whether somebody waits for it.
+    pub(super) fn is_request(&self) -> bool {
+        self.kind == Kind::Request
+    }
+
+    /// A statement is about to be sent.
+    pub(super) fn statement(&mut self, app: &App) {
+        self.statements += 1;
+        app.counters.statement();
+        if self.kind == Kind::Renewal {
+            app.counters.renewal();
         }
+    }
+
+    /// The cache's part is settled.
+    pub(super) fn settle(&mut self, app: &App, part: CacheUse) {
+        app.counters.cache(part);
+        self.cache = part;
     }
 
     /// Notes the request and has its answer tell about itself.
@@ -61,6 +96,9 @@ impl Course {
         let headers = response.headers_mut();
         headers.insert(request_id::FIELD, self.id.header());
         headers.insert(SERVER_TIMING, server_timing(&spent));
+        if endpoint.is_some() {
+            headers.insert(X_CACHE, HeaderValue::from_static(self.cache.name()));
+        }
         if let Some(log) = &app.log {
             let needs_path = endpoint.is_none_or(|endpoint| !endpoint.path_params.is_empty());
             log.push(Entry {

@@ -53,6 +53,16 @@ pub(super) struct Given<'a> {
     pub(super) value: Value<'a>,
 }
 
+impl Given<'_> {
+    /// The same, without anything that belongs to a request.
+    pub(super) fn owned(&self) -> Given<'static> {
+        Given {
+            raw: Cow::Owned(self.raw.clone().into_owned()),
+            value: self.value.clone().into_owned(),
+        }
+    }
+}
+
 impl Param {
     /// From the plan; `segment` is its place in the path, if it has one.
     ///

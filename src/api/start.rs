@@ -10,6 +10,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::{Instant, timeout};
 
 use super::cache::Cache;
+use super::caching::{Caching, Written};
 use super::counters::Counters;
 use super::intake::Takes;
 use super::metrics::Times;
@@ -19,9 +20,9 @@ use super::request_id::Ids;
 use super::request_log::RequestLog;
 use super::statement::{Statement, Texts};
 use crate::plan::{
-    ApiLaunch, CachePlan, EndpointPlan, KeyPiece, PGOPTIONS_IS_SET, PostgresAddress,
+    ApiLaunch, EndpointPlan, KeyPiece, PGOPTIONS_IS_SET, PostgresAddress,
 };
-use crate::spec::BindStyle;
+use crate::spec::{BindStyle, CacheStrategy};
 
 /// Connecting, preparing and looking up types: everything before readiness.
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -43,14 +44,9 @@ pub(super) struct Endpoint {
     pub(super) takes: Takes,
     pub(super) times: Times,
     pub(super) statement: Statement,
-    pub(super) cache: Option<Caching>,
-}
-
-/// One route's share in the cache.
-pub(super) struct Caching {
-    pub(super) redis: Arc<Cache>,
-    pub(super) plan: CachePlan,
-    pub(super) ttl: Duration,
+    pub(super) cache: Option<Arc<Caching>>,
+    /// Entries of other endpoints that it makes wrong.
+    pub(super) writes: Vec<Written>,
 }
 
 /// What all routes share.
@@ -110,8 +106,14 @@ async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<En
         let endpoint = endpoint(&mut connection, plan, sql, redis.as_ref())
             .await
             .with_context(|| format!("endpoint `{}`", plan.name))?;
-        endpoints.push(Arc::new(endpoint));
+        endpoints.push(endpoint);
     }
+    for (place, plan) in plan.endpoints.iter().enumerate() {
+        let writes = writes(&endpoints, place, plan)
+            .with_context(|| format!("endpoint `{}`", plan.name))?;
+        endpoints[place].writes = writes;
+    }
+    let endpoints = endpoints.into_iter().map(Arc::new).collect();
     connection.close().await.context("closing the first connection")?;
     let app = App {
         connections: Connections::new(&plan.pool, options, Arc::clone(&counters))?,
@@ -182,8 +184,7 @@ async fn endpoint(
                     ensure!(*place < plan.params.len(), "its cache key names parameter {place}");
                 }
             }
-            let ttl = Duration::from_nanos(cache.ttl_ns);
-            Some(Caching { redis: Arc::clone(redis), plan: cache.clone(), ttl })
+            Some(Arc::new(Caching::new(Arc::clone(redis), cache.clone())))
         }
     };
     let params = Params::new(&plan.path, &plan.params)?;
@@ -200,5 +201,34 @@ async fn endpoint(
         times: Times::default(),
         statement: Statement::prepare(connection, plan, sql).await?,
         cache,
+        writes: Vec::new(),
     })
+}
+
+/// The entries that an endpoint makes wrong: who reads them, and under which of its parameters.
+fn writes(
+    endpoints: &[Endpoint],
+    place: usize,
+    plan: &EndpointPlan,
+) -> anyhow::Result<Vec<Written>> {
+    let mut all = Vec::new();
+    for writes in &plan.writes {
+        let name = &writes.endpoint;
+        let reader = endpoints.iter().find(|endpoint| endpoint.name == *name);
+        let reader = reader.with_context(|| format!("it writes to `{name}`, which is not served"))?;
+        let cache = reader.cache.as_ref();
+        let cache = cache.with_context(|| format!("it writes to `{name}`, which has no cache"))?;
+        let (own, theirs) = (plan.params.len(), reader.params.list().len());
+        let fit = writes.params.len() == theirs && writes.params.iter().all(|place| *place < own);
+        ensure!(fit, "its parameters are not those of `{name}`");
+        let is_through = cache.plan.strategy == CacheStrategy::WriteThrough;
+        let alike = endpoints[place].statement.answers_like(&reader.statement);
+        ensure!(
+            !is_through || alike,
+            "it writes through to `{name}` and answers otherwise: let it return the same columns"
+        );
+        let sql = Arc::clone(reader.statement.sql());
+        all.push(Written { reader: Arc::clone(cache), sql, params: writes.params.clone() });
+    }
+    Ok(all)
 }

@@ -121,8 +121,17 @@ impl Statement {
     }
 
     /// The text.
-    pub(super) fn sql(&self) -> &str {
+    pub(super) fn sql(&self) -> &Arc<str> {
         &self.sql
+    }
+
+    /// Whether the answers of both look alike: the same columns of the same types, in the same shape.
+    pub(super) fn answers_like(&self, other: &Self) -> bool {
+        let columns = |statement: &'_ Self| -> Vec<(String, Codec)> {
+            let all = statement.columns.iter();
+            all.map(|column| (column.name.clone(), column.codec.clone())).collect()
+        };
+        self.shape == other.shape && columns(self) == columns(other)
     }
 
     /// What it answers, as JSON Schema.
@@ -306,6 +315,7 @@ mod tests {
             params: vec![],
             answer: AnswerShape::Rows,
             bind_style: BindStyle::Prepared,
+            writes: vec![],
             cache: None,
         }
     }

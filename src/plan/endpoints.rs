@@ -46,6 +46,7 @@ pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>, name: &str) -> Opt
     check_body(notes, view, name, &route, &names);
     let cache = caches::resolve(notes, view, name, endpoint, &names);
     let check = check(notes, view, name, endpoint, &names);
+    let writes = caches::writes(notes, view, name, endpoint, &names);
     let endpoint = EndpointPlan {
         name: name.to_owned(),
         method: route.method,
@@ -55,6 +56,7 @@ pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>, name: &str) -> Opt
         params,
         answer: endpoint.answer,
         bind_style: view.document.services.api.bind_style,
+        writes,
         cache,
     };
     Some(Resolved { endpoint, check })

@@ -117,6 +117,15 @@ pub struct ApiCounters {
     pub cache_errors: u64,
     /// Requests that went past the cache: their endpoint has none, or their key is too long.
     pub cache_bypasses: u64,
+    /// Those of the misses that got the answer of another request, and so made no statement.
+    #[serde(default)]
+    pub coalesced: u64,
+    /// Those of the statements that renewed an entry of the cache, and so answered no request.
+    #[serde(default)]
+    pub renewals: u64,
+    /// Writes and renewals that Redis did not hear of.
+    #[serde(default)]
+    pub cache_write_failures: u64,
     /// Answers of 500 and above.
     pub server_errors: u64,
     /// Database connections opened.

@@ -7,7 +7,7 @@ mod launch;
 
 pub use cell::{
     ApiPlan, BindPlan, CachePlan, CellPlan, EndpointPlan, ExpectPlan, KeyPiece, ParamPlace,
-    ParamPlan, PlanNode, PoolPlan, ServerPlan, StackPlan,
+    ParamPlan, PlanNode, PoolPlan, ServerPlan, StackPlan, WritesPlan,
 };
 pub use drive::{
     CheckPlan, DistributionPlan, DrawPlan, DrawSource, FieldCheck, FileValues, FillPlan, LoadPlan,

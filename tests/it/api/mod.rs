@@ -12,4 +12,5 @@ mod requests;
 pub(crate) mod servers;
 mod stages;
 mod start;
+mod strategies;
 mod values;

@@ -22,7 +22,7 @@ async fn each_request_has_a_name_its_times_and_one_line_in_the_log() {
     let params = vec![param("id", ParamType::Integer), param("q", ParamType::Text)];
     let mut cached = endpoint("/slow/{id}", slow, params);
     let key = vec![KeyPiece::Param(0), KeyPiece::Text(":".to_owned()), KeyPiece::Param(1)];
-    cached.cache = Some(CachePlan { key, ttl_ns: 60_000_000_000 });
+    cached.cache = Some(CachePlan::aside(key, 60_000_000_000));
     let api = Api::start(servers.launch(vec![cached])).await;
     let named = |path: &str, name: &str| {
         format!(
