@@ -23,6 +23,8 @@ pub(super) enum Failure {
     NoRow,
     /// The only row was asked for, and there are several.
     SeveralRows,
+    /// The client went away in the middle of its answer.
+    Gone,
     /// The server did not even keep its own statement timeout.
     Deadline,
 }
@@ -64,6 +66,7 @@ impl Failure {
             Self::SeveralRows => {
                 internal("several-rows", "the query gave several rows where one is answered")
             }
+            Self::Gone => internal("client-gone", "the client went away"),
             Self::Deadline => timed_out(),
         }
     }

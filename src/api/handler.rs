@@ -18,10 +18,12 @@ use super::laps::Stage;
 use super::observe::Course;
 use super::param::Given;
 use super::params::Sent;
-use super::pool::NoConnection;
+use super::pool::{Lease, NoConnection};
 use super::problem::HttpProblem;
 use super::start::{App, Endpoint};
 use super::statement::Answer;
+use super::streaming;
+use crate::spec::AnswerShape;
 
 /// Answers one request; whatever happens, there is an answer, and it is counted and noted.
 pub(super) async fn answer(app: Arc<App>, endpoint: Arc<Endpoint>, request: Request) -> Response {
@@ -70,7 +72,7 @@ fn failed(app: &App, endpoint: &Endpoint, problem: HttpProblem) -> Response {
 }
 
 /// Answers a request that no endpoint is for, unless it is refused for what it is.
-pub(super) fn stray(app: &App, request: Request, problem: HttpProblem) -> Response {
+pub(super) fn stray(app: &Arc<App>, request: Request, problem: HttpProblem) -> Response {
     let (head, body) = request.into_parts();
     let course = Course::of(app, &head);
     let answer = intake::refusal(&head, &body, Takes::Nothing);
@@ -112,6 +114,9 @@ async fn respond(
         return caching::answer(app, endpoint, cached, &given, course).await.map(json);
     }
     course.settle(app, CacheUse::Bypass);
+    if endpoint.statement.shape() == AnswerShape::Lines {
+        return streaming::answer(app, endpoint, &given, course).await;
+    }
     let answer = ask_database(app, endpoint, &given, course).await?;
     caching::written(app, endpoint, &given, &answer, course).await;
     Ok(json(answer.body))
@@ -124,9 +129,7 @@ pub(super) async fn ask_database(
     given: &[Given<'_>],
     course: &mut Course,
 ) -> Result<Answer, HttpProblem> {
-    let lease = app.connections.lease().await;
-    course.laps.lap(Stage::PoolWait);
-    let mut lease = lease.map_err(|why| no_connection(app, &why, course))?;
+    let mut lease = lease(app, course).await?;
     let Some(connection) = lease.connection() else {
         return Err(no_connection(app, &NoConnection::Closed, course));
     };
@@ -146,6 +149,13 @@ pub(super) async fn ask_database(
             Err(failure.problem())
         }
     }
+}
+
+/// A connection from the pool.
+pub(super) async fn lease(app: &App, course: &mut Course) -> Result<Lease, HttpProblem> {
+    let lease = app.connections.lease().await;
+    course.laps.lap(Stage::PoolWait);
+    lease.map_err(|why| no_connection(app, &why, course))
 }
 
 fn no_connection(app: &App, why: &NoConnection, course: &Course) -> HttpProblem {

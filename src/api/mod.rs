@@ -41,6 +41,7 @@ mod run;
 mod serve;
 mod start;
 mod statement;
+mod streaming;
 mod value;
 
 pub use run::main_with;

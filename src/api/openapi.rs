@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::param::{Param, Place};
 use super::start::Endpoint;
+use super::streaming::LINES;
 use super::value::Kind;
-use crate::spec::ParamType;
+use crate::spec::{AnswerShape, ParamType};
 
 /// The document.
 pub(super) fn document(endpoints: &[Arc<Endpoint>]) -> Value {
@@ -72,6 +73,8 @@ fn operation(endpoint: &Endpoint) -> Value {
     let problem = json!({ "$ref": "#/components/responses/Problem" });
     let (in_body, elsewhere): (Vec<&Param>, Vec<&Param>) =
         endpoint.params.list().iter().partition(|param| param.place == Place::Body);
+    let is_lines = endpoint.statement.shape() == AnswerShape::Lines;
+    let kind = if is_lines { LINES } else { "application/json" };
     let mut operation = json!({
         "operationId": endpoint.name,
         "parameters": elsewhere.into_iter().map(parameter).collect::<Vec<_>>(),
@@ -79,7 +82,7 @@ fn operation(endpoint: &Endpoint) -> Value {
             "200": {
                 "description": "The answer.",
                 "headers": headers,
-                "content": { "application/json": { "schema": endpoint.statement.schema() } },
+                "content": { kind: { "schema": endpoint.statement.schema() } },
             },
             "4XX": problem,
             "5XX": problem,

@@ -61,6 +61,11 @@ impl HttpProblem {
         self
     }
 
+    /// What it says to people.
+    pub(super) fn detail(&self) -> &'static str {
+        self.detail
+    }
+
     /// Its status.
     pub(super) fn status(&self) -> StatusCode {
         self.status

@@ -22,7 +22,7 @@ use super::statement::{Statement, Texts};
 use crate::plan::{
     ApiLaunch, EndpointPlan, KeyPiece, PGOPTIONS_IS_SET, PostgresAddress,
 };
-use crate::spec::{BindStyle, CacheStrategy};
+use crate::spec::{AnswerShape, BindStyle, CacheStrategy};
 
 /// Connecting, preparing and looking up types: everything before readiness.
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -184,6 +184,7 @@ async fn endpoint(
                     ensure!(*place < plan.params.len(), "its cache key names parameter {place}");
                 }
             }
+            ensure!(plan.answer != AnswerShape::Lines, "an answer in lines is not cached");
             Some(Arc::new(Caching::new(Arc::clone(redis), cache.clone())))
         }
     };

@@ -26,6 +26,12 @@ use crate::spec::{AnswerShape, BindStyle};
 /// An answer beyond this is a query without LIMIT, not something to serve.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
+/// Lines that are sent together, in bytes.
+const CHUNK: usize = 32 * 1024;
+
+/// A query with its values.
+type Bound = sqlx::query::Query<'static, sqlx::Postgres, PgArguments>;
+
 /// A statement that the server has seen and whose result we can write.
 #[derive(Debug)]
 pub(super) struct Statement {
@@ -152,8 +158,13 @@ impl Statement {
         let row = json!({ "type": "object", "properties": properties, "required": names });
         match self.shape {
             AnswerShape::Rows => json!({ "type": "array", "items": row }),
-            AnswerShape::Row => row,
+            AnswerShape::Row | AnswerShape::Lines => row,
         }
+    }
+
+    /// How its rows are answered.
+    pub(super) fn shape(&self) -> AnswerShape {
+        self.shape
     }
 
     /// Executes it for these parameters and writes the result; `laps` are told what is waiting and what is writing.
@@ -167,17 +178,7 @@ impl Statement {
         given: &[Given<'_>],
         laps: &mut Laps,
     ) -> Result<Answer, Failure> {
-        let values = self.values(given)?;
-        let mut arguments = PgArguments::default();
-        let query = if let Some(literal) = &self.literal {
-            let sql = literal.fill(&values).ok_or(Failure::Changed)?;
-            sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false)
-        } else {
-            for value in values {
-                value.bind(&mut arguments).map_err(|_| Failure::Binding)?;
-            }
-            sqlx::query_with(AssertSqlSafe(Arc::clone(&self.sql)), arguments)
-        };
+        let query = self.query(given)?;
         let mut results = connection.fetch_many(query);
         let mut answer = Answer { body: Vec::with_capacity(512), rows: 0 };
         let mut affected = 0;
@@ -203,9 +204,52 @@ impl Statement {
             AnswerShape::Rows => answer.body.push(b']'),
             AnswerShape::Row if answer.rows == 0 => return Err(Failure::NoRow),
             AnswerShape::Row if answer.rows > 1 => return Err(Failure::SeveralRows),
-            AnswerShape::Row => {}
+            AnswerShape::Row | AnswerShape::Lines => {}
         }
         Ok(answer)
+    }
+
+    /// Executes it for these parameters and gives its rows in chunks of lines, each of which is taken before the next one is
+    /// begun.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::run`], or whatever `take` says.
+    pub(super) async fn lines<T: Future<Output = Result<(), Failure>>>(
+        &self,
+        connection: &mut PgConnection,
+        given: &[Given<'_>],
+        take: impl Fn(Vec<u8>) -> T,
+    ) -> Result<(), Failure> {
+        let mut results = connection.fetch_many(self.query(given)?);
+        let mut chunk = Vec::new();
+        let mut is_first = true;
+        while let Some(result) = results.next().await {
+            let Either::Right(row) = result.map_err(Failure::Database)? else { continue };
+            if std::mem::take(&mut is_first) {
+                self.same_columns(&row)?;
+            }
+            self.object(&row, &mut chunk)?;
+            chunk.push(b'\n');
+            if chunk.len() >= CHUNK {
+                take(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK + CHUNK / 4))).await?;
+            }
+        }
+        if chunk.is_empty() { Ok(()) } else { take(chunk).await }
+    }
+
+    /// The query with its values.
+    fn query(&self, given: &[Given<'_>]) -> Result<Bound, Failure> {
+        let values = self.values(given)?;
+        let mut arguments = PgArguments::default();
+        if let Some(literal) = &self.literal {
+            let sql = literal.fill(&values).ok_or(Failure::Changed)?;
+            return Ok(sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false));
+        }
+        for value in values {
+            value.bind(&mut arguments).map_err(|_| Failure::Binding)?;
+        }
+        Ok(sqlx::query_with(AssertSqlSafe(Arc::clone(&self.sql)), arguments))
     }
 
     /// What stands for each placeholder, in order.
@@ -223,20 +267,26 @@ impl Statement {
         } else {
             answer.body.push(b',');
         }
+        self.object(row, &mut answer.body)?;
+        answer.rows += 1;
+        if answer.body.len() > LARGEST_ANSWER { Err(Failure::TooLarge) } else { Ok(()) }
+    }
+
+    /// One row as an object.
+    fn object(&self, row: &PgRow, body: &mut Vec<u8>) -> Result<(), Failure> {
         for (place, column) in self.columns.iter().enumerate() {
-            answer.body.extend_from_slice(&column.key);
+            body.extend_from_slice(&column.key);
             let value = row.try_get_raw(place).map_err(Failure::Database)?;
             let bytes = if value.is_null() {
                 None
             } else {
                 Some(value.as_bytes().map_err(|_| Failure::Malformed)?)
             };
-            let written = column.codec.write_nullable(bytes, &mut answer.body);
+            let written = column.codec.write_nullable(bytes, body);
             written.map_err(|Malformed| Failure::Malformed)?;
         }
-        answer.body.push(b'}');
-        answer.rows += 1;
-        if answer.body.len() > LARGEST_ANSWER { Err(Failure::TooLarge) } else { Ok(()) }
+        body.push(b'}');
+        Ok(())
     }
 
     /// A table may be altered under us; a new connection would then describe other columns than those of the start.

@@ -4,7 +4,7 @@ use super::notes::Notes;
 use super::types::{CachePlan, KeyPiece, WritesPlan};
 use super::view::View;
 use super::{codes, sql};
-use crate::spec::{Bind, CacheStrategy, Endpoint};
+use crate::spec::{AnswerShape, Bind, CacheStrategy, Endpoint};
 
 /// Where the file does not say: renewed in the last fifth of its life.
 const REFRESH: f64 = 0.2;
@@ -26,6 +26,11 @@ pub(super) fn resolve(
         let path = notes.path_of(view.name, &["endpoints", name, "cache"]);
         let what = format!("endpoint `{name}` writes, and a cached write happens only once");
         notes.error(codes::CACHE, &path, what, "cache only GET endpoints that read");
+    }
+    if endpoint.answer == AnswerShape::Lines {
+        let path = notes.path_of(view.name, &["endpoints", name, "answer"]);
+        let what = format!("endpoint `{name}` is cached, and answers in lines");
+        notes.error(codes::CACHE, &path, what, "answer with `rows`, or without a cache");
     }
     let pieces = key(notes, view, name, &cache.key, names);
     let refresh = (cache.strategy == CacheStrategy::RefreshAhead)

@@ -22,8 +22,10 @@ pub(super) fn kind(endpoint: &Endpoint) -> Kind {
     let cache = endpoint.cache.as_ref();
     let cache = cache.map(cache_level);
     let mut query = statement(&endpoint.query);
-    if endpoint.answer == AnswerShape::Row {
-        query.push_str(" (one row)");
+    match endpoint.answer {
+        AnswerShape::Rows => {}
+        AnswerShape::Row => query.push_str(" (one row)"),
+        AnswerShape::Lines => query.push_str(" (lines)"),
     }
     [query, or_none(bound.join(", ")), cache.unwrap_or_else(|| "none".into())]
 }

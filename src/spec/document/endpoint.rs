@@ -204,6 +204,8 @@ pub enum AnswerShape {
     Rows,
     /// The only row, as an object; 404 where there is none.
     Row,
+    /// An object a line (NDJSON), sent while rows come.
+    Lines,
 }
 
 impl AnswerShape {

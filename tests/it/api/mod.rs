@@ -13,4 +13,5 @@ pub(crate) mod servers;
 mod stages;
 mod start;
 mod strategies;
+mod streaming;
 mod values;
