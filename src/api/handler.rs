@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::cache_key::Key;
@@ -24,6 +25,8 @@ use super::start::{App, Endpoint};
 use super::statement::Answer;
 use super::streaming;
 use crate::spec::AnswerShape;
+
+const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 
 /// Answers one request; whatever happens, there is an answer, and it is counted and noted.
 pub(super) async fn answer(app: Arc<App>, endpoint: Arc<Endpoint>, request: Request) -> Response {
@@ -111,7 +114,8 @@ async fn respond(
         Some((caching, Key::new(&caching.plan, endpoint.statement.sql(), &given)?))
     });
     if let Some(cached) = key {
-        return caching::answer(app, endpoint, cached, &given, course).await.map(json);
+        let body = caching::answer(app, endpoint, cached, &given, course).await?;
+        return Ok(page(endpoint, sent, body));
     }
     course.settle(app, CacheUse::Bypass);
     if endpoint.statement.shape() == AnswerShape::Lines {
@@ -119,7 +123,7 @@ async fn respond(
     }
     let answer = ask_database(app, endpoint, &given, course).await?;
     caching::written(app, endpoint, &given, &answer, course).await;
-    Ok(json(answer.body))
+    Ok(page(endpoint, sent, answer.body.into()))
 }
 
 /// Leases a connection for one statement, and counts it. Should the request go away meanwhile, dropping the lease closes the connection.
@@ -176,9 +180,26 @@ fn no_connection(app: &App, why: &NoConnection, course: &Course) -> HttpProblem 
     HttpProblem::new(StatusCode::SERVICE_UNAVAILABLE, kind, detail)
 }
 
-fn json(body: impl Into<Body>) -> Response {
-    let mut response = Response::new(body.into());
-    let kind = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+/// An answer, and where the next page begins if it is one of several.
+fn page(endpoint: &Endpoint, sent: Sent<'_>, body: Bytes) -> Response {
+    let next = endpoint.params.cursor().and_then(|cursor| cursor.next(&body));
+    let mut response = Response::new(Body::from(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let Some(next) = next else { return response };
+    let pairs = sent.query.unwrap_or_default().split('&');
+    let others = pairs.filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    let query: Vec<&str> = others.collect();
+    let separator = if query.is_empty() { "" } else { "&" };
+    let link = format!(
+        "<{}?{}{separator}cursor={next}>; rel=\"next\"",
+        sent.path,
+        query.join("&")
+    );
+    // What came as a URI and hexadecimal digits are always a value.
+    if let (Ok(link), Ok(next)) = (HeaderValue::from_str(&link), HeaderValue::from_str(&next)) {
+        headers.insert(header::LINK, link);
+        headers.insert(NEXT_CURSOR, next);
+    }
     response
 }

@@ -14,6 +14,7 @@ mod caching;
 mod catalog;
 mod counted;
 mod counters;
+mod cursor;
 mod docs_page;
 mod failure;
 mod flights;
@@ -42,6 +43,7 @@ mod serve;
 mod start;
 mod statement;
 mod streaming;
+mod texts;
 mod value;
 
 pub use run::main_with;

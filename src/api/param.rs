@@ -26,6 +26,8 @@ pub(super) enum Place {
     Query,
     /// A member of the JSON object in the body.
     Body,
+    /// The signed cursor.
+    Cursor,
 }
 
 /// One declared parameter.
@@ -74,6 +76,7 @@ impl Param {
             (Some(place), _) => Place::Segment(place),
             (None, ParamPlace::Query) => Place::Query,
             (None, ParamPlace::Body) => Place::Body,
+            (None, ParamPlace::Cursor) => Place::Cursor,
         };
         let length = |length: Option<u32>| length.and_then(|length| usize::try_from(length).ok());
         let param = Self {

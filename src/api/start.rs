@@ -12,13 +12,16 @@ use tokio::time::{Instant, timeout};
 use super::cache::Cache;
 use super::caching::{Caching, Written};
 use super::counters::Counters;
+use super::cursor::Cursor;
 use super::intake::Takes;
 use super::metrics::Times;
+use super::param::Place;
 use super::params::Params;
 use super::pool::Connections;
-use super::request_id::Ids;
+use super::request_id::{Ids, random};
 use super::request_log::RequestLog;
-use super::statement::{Statement, Texts};
+use super::statement::Statement;
+use super::texts::Texts;
 use crate::plan::{
     ApiLaunch, EndpointPlan, KeyPiece, PGOPTIONS_IS_SET, PostgresAddress,
 };
@@ -99,11 +102,15 @@ async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<En
     };
     let mut connection = options.connect().await.context("connecting to Postgres")?;
     refuse_superuser(&mut connection).await?;
+    let secret = match &launch.cursor_secret {
+        Some(shared) => shared.clone().into_bytes(),
+        None => random::<32>()?.to_vec(),
+    };
     let mut endpoints = Vec::new();
     let mut texts = Texts::default();
     for plan in &plan.endpoints {
         let sql = texts.distinct(plan);
-        let endpoint = endpoint(&mut connection, plan, sql, redis.as_ref())
+        let endpoint = endpoint(&mut connection, plan, sql, (redis.as_ref(), &secret))
             .await
             .with_context(|| format!("endpoint `{}`", plan.name))?;
         endpoints.push(endpoint);
@@ -173,7 +180,7 @@ async fn endpoint(
     connection: &mut PgConnection,
     plan: &EndpointPlan,
     sql: Arc<str>,
-    redis: Option<&Arc<Cache>>,
+    (redis, secret): (Option<&Arc<Cache>>, &[u8]),
 ) -> anyhow::Result<Endpoint> {
     let cache = match (&plan.cache, redis) {
         (None, _) => None,
@@ -188,7 +195,16 @@ async fn endpoint(
             Some(Arc::new(Caching::new(Arc::clone(redis), cache.clone())))
         }
     };
-    let params = Params::new(&plan.path, &plan.params)?;
+    let mut params = Params::new(&plan.path, &plan.params)?;
+    if !plan.cursor.is_empty() {
+        let keys: Vec<(usize, String)> =
+            plan.cursor.iter().map(|key| (key.param, key.column.clone())).collect();
+        let in_cursor = |(place, _): &(usize, String)| {
+            params.list().get(*place).is_some_and(|param| param.place == Place::Cursor)
+        };
+        ensure!(keys.iter().all(in_cursor), "its cursor stands for what is no parameter of it");
+        params = params.with_cursor(Cursor::new(secret, &plan.name, keys)?)?;
+    }
     let takes = if params.in_body() { Takes::Json } else { Takes::Nothing };
     let has_body = ["POST", "PUT", "PATCH"].contains(&plan.method.as_str());
     ensure!(takes == Takes::Nothing || has_body, "{} has no body", plan.method);

@@ -1,6 +1,5 @@
 //! One endpoint's statement: prepared and understood at start, then bound, executed and written as JSON.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
@@ -19,6 +18,7 @@ use super::json::{Codec, Malformed, write_string};
 use super::laps::{Laps, Stage};
 use super::literal::Literal;
 use super::param::Given;
+use super::texts::bind_types;
 use super::value::{Kind, Value as Typed};
 use crate::plan::{BindPlan, EndpointPlan};
 use crate::spec::{AnswerShape, BindStyle};
@@ -69,7 +69,7 @@ pub(super) struct Answer {
 
 impl Statement {
     /// Has the server prepare it and finds a codec for every column. `sql` is the plan's query, made distinct by
-    /// [`Texts::distinct`].
+    /// `Texts::distinct`.
     ///
     /// # Errors
     ///
@@ -300,38 +300,6 @@ impl Statement {
     }
 }
 
-/// The types that the endpoint's query is prepared with; those of unknown parameters are refused elsewhere.
-fn bind_types(plan: &EndpointPlan) -> Vec<Kind> {
-    let param = |place: &usize| plan.params.get(*place).map(Kind::of);
-    plan.bind
-        .iter()
-        .filter_map(|bind| match bind {
-            BindPlan::Value { r#type, .. } => Some(Kind::One(*r#type)),
-            BindPlan::Param(place) => param(place),
-        })
-        .collect()
-}
-
-/// The queries seen so far, with the types that each was prepared with.
-///
-/// sqlx keeps prepared statements by their text alone: two endpoints with one text and different types would get each
-/// other's statement.
-#[derive(Debug, Default)]
-pub(super) struct Texts(BTreeMap<String, Vec<Vec<Kind>>>);
-
-impl Texts {
-    /// The endpoint's query, with a line break at its end for each other list of types that the same text came with before.
-    pub(super) fn distinct(&mut self, plan: &EndpointPlan) -> Arc<str> {
-        let seen = self.0.entry(plan.query.clone()).or_default();
-        let types = bind_types(plan);
-        let place = seen.iter().position(|other| *other == types).unwrap_or_else(|| {
-            seen.push(types);
-            seen.len() - 1
-        });
-        Arc::from(plan.query.clone() + &"\n".repeat(place))
-    }
-}
-
 fn resolved(bind: &BindPlan, plan: &EndpointPlan) -> anyhow::Result<Bind> {
     match bind {
         BindPlan::Param(place) => {
@@ -348,11 +316,12 @@ fn resolved(bind: &BindPlan, plan: &EndpointPlan) -> anyhow::Result<Bind> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::spec::ParamType;
 
-    fn endpoint(query: &str, types: &[ParamType]) -> EndpointPlan {
+    /// An endpoint with bound values of these types.
+    pub(in crate::api) fn endpoint(query: &str, types: &[ParamType]) -> EndpointPlan {
         EndpointPlan {
             name: "one".to_owned(),
             method: "GET".to_owned(),
@@ -365,20 +334,10 @@ mod tests {
             params: vec![],
             answer: AnswerShape::Rows,
             bind_style: BindStyle::Prepared,
+            cursor: vec![],
             writes: vec![],
             cache: None,
         }
-    }
-
-    #[test]
-    fn one_text_with_other_types_is_another_statement() {
-        let mut texts = Texts::default();
-        let mut text = |query, types: &[ParamType]| texts.distinct(&endpoint(query, types));
-        assert_eq!(&*text("SELECT $1", &[ParamType::Text]), "SELECT $1");
-        assert_eq!(&*text("SELECT $1", &[ParamType::Integer]), "SELECT $1\n");
-        assert_eq!(&*text("SELECT $1", &[ParamType::Text]), "SELECT $1");
-        assert_eq!(&*text("SELECT $1", &[ParamType::Bool]), "SELECT $1\n\n");
-        assert_eq!(&*text("SELECT 1", &[]), "SELECT 1");
     }
 
     #[test]

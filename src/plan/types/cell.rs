@@ -100,11 +100,23 @@ pub struct EndpointPlan {
     /// How values come into the statement; the same for all endpoints of a cell.
     #[serde(default, skip_serializing_if = "BindStyle::is_usual")]
     pub bind_style: BindStyle,
+    /// Parameters that come in a signed cursor, and the columns that they continue.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cursor: Vec<CursorPlan>,
     /// Entries of other endpoints that it makes wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<WritesPlan>,
     /// Redis.
     pub cache: Option<CachePlan>,
+}
+
+/// A parameter that comes in a signed cursor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CursorPlan {
+    /// The parameter, by position in `EndpointPlan::params`.
+    pub param: usize,
+    /// The column of the last row whose value it is.
+    pub column: String,
 }
 
 /// An entry of a cached endpoint that a write makes wrong.
@@ -195,6 +207,8 @@ pub enum ParamPlace {
     Query,
     /// A member of the JSON object in its body.
     Body,
+    /// In the signed cursor.
+    Cursor,
 }
 
 impl ParamPlace {

@@ -16,6 +16,9 @@ pub struct ApiLaunch {
     /// File to which the API appends a line for each request; none: it writes none.
     #[serde(default)]
     pub request_log: Option<std::path::PathBuf>,
+    /// What cursors are signed with, the same for all processes of a run; none: each has its own.
+    #[serde(default)]
+    pub cursor_secret: Option<String>,
     /// What to serve.
     pub api: ApiPlan,
 }

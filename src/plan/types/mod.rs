@@ -6,7 +6,7 @@ mod judge;
 mod launch;
 
 pub use cell::{
-    ApiPlan, BindPlan, CachePlan, CellPlan, EndpointPlan, ExpectPlan, KeyPiece, ParamPlace,
+    ApiPlan, BindPlan, CachePlan, CellPlan, CursorPlan, EndpointPlan, ExpectPlan, KeyPiece, ParamPlace,
     ParamPlan, PlanNode, PoolPlan, ServerPlan, StackPlan, WritesPlan,
 };
 pub use drive::{

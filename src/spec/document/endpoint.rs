@@ -181,6 +181,9 @@ pub struct Endpoint {
     /// Names of params that the request carries as members of a JSON object in its body.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub body: Vec<String>,
+    /// Pages by key: params that are taken from the signed cursor of the page before, and the columns that they continue.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cursor: BTreeMap<String, String>,
     /// How rows are answered.
     #[serde(default, skip_serializing_if = "AnswerShape::is_usual")]
     pub answer: AnswerShape,

@@ -6,6 +6,7 @@ mod cache;
 mod client;
 mod observed;
 mod openapi;
+mod pages;
 mod pool;
 mod refusals;
 mod requests;
