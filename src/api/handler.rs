@@ -126,7 +126,8 @@ async fn respond(
     Ok(page(endpoint, sent, answer.body.into()))
 }
 
-/// Leases a connection for one statement, and counts it. Should the request go away meanwhile, dropping the lease closes the connection.
+/// Leases a connection for one statement, and counts it. Should the request go away meanwhile, dropping the lease closes the
+/// connection.
 pub(super) async fn ask_database(
     app: &App,
     endpoint: &Endpoint,

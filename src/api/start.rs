@@ -110,7 +110,7 @@ async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<En
     let mut texts = Texts::default();
     for plan in &plan.endpoints {
         let sql = texts.distinct(plan);
-        let endpoint = endpoint(&mut connection, plan, sql, (redis.as_ref(), &secret))
+        let endpoint = endpoint(&mut connection, plan, sql, (redis.as_ref(), secret.as_slice()))
             .await
             .with_context(|| format!("endpoint `{}`", plan.name))?;
         endpoints.push(endpoint);

@@ -110,6 +110,8 @@ fn promtool_takes(metrics: &str) {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut tool) = tool else {
+        let required = std::env::var_os("QUERYLAB_REQUIRE_PROMETHEUS").is_some();
+        assert!(!required, "QUERYLAB_REQUIRE_PROMETHEUS is set, but promtool is not found");
         eprintln!("SKIPPED: promtool (Debian's package `prometheus`) is not installed");
         return;
     };
