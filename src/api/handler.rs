@@ -11,7 +11,6 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::cache_key::Key;
-use super::caching;
 use super::counters::CacheUse;
 use super::failure::Failure;
 use super::intake::{self, Takes};
@@ -23,7 +22,7 @@ use super::pool::{Lease, NoConnection};
 use super::problem::HttpProblem;
 use super::start::{App, Endpoint};
 use super::statement::Answer;
-use super::streaming;
+use super::{caching, streaming};
 use crate::spec::AnswerShape;
 
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
@@ -192,11 +191,7 @@ fn page(endpoint: &Endpoint, sent: Sent<'_>, body: Bytes) -> Response {
     let others = pairs.filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
     let query: Vec<&str> = others.collect();
     let separator = if query.is_empty() { "" } else { "&" };
-    let link = format!(
-        "<{}?{}{separator}cursor={next}>; rel=\"next\"",
-        sent.path,
-        query.join("&")
-    );
+    let link = format!("<{}?{}{separator}cursor={next}>; rel=\"next\"", sent.path, query.join("&"));
     // What came as a URI and hexadecimal digits are always a value.
     if let (Ok(link), Ok(next)) = (HeaderValue::from_str(&link), HeaderValue::from_str(&next)) {
         headers.insert(header::LINK, link);

@@ -22,9 +22,7 @@ use super::request_id::{Ids, random};
 use super::request_log::RequestLog;
 use super::statement::Statement;
 use super::texts::Texts;
-use crate::plan::{
-    ApiLaunch, EndpointPlan, KeyPiece, PGOPTIONS_IS_SET, PostgresAddress,
-};
+use crate::plan::{ApiLaunch, EndpointPlan, KeyPiece, PGOPTIONS_IS_SET, PostgresAddress};
 use crate::spec::{AnswerShape, BindStyle, CacheStrategy};
 
 /// Connecting, preparing and looking up types: everything before readiness.
@@ -116,8 +114,8 @@ async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<En
         endpoints.push(endpoint);
     }
     for (place, plan) in plan.endpoints.iter().enumerate() {
-        let writes = writes(&endpoints, place, plan)
-            .with_context(|| format!("endpoint `{}`", plan.name))?;
+        let writes =
+            writes(&endpoints, place, plan).with_context(|| format!("endpoint `{}`", plan.name))?;
         endpoints[place].writes = writes;
     }
     let endpoints = endpoints.into_iter().map(Arc::new).collect();
@@ -232,7 +230,8 @@ fn writes(
     for writes in &plan.writes {
         let name = &writes.endpoint;
         let reader = endpoints.iter().find(|endpoint| endpoint.name == *name);
-        let reader = reader.with_context(|| format!("it writes to `{name}`, which is not served"))?;
+        let reader =
+            reader.with_context(|| format!("it writes to `{name}`, which is not served"))?;
         let cache = reader.cache.as_ref();
         let cache = cache.with_context(|| format!("it writes to `{name}`, which has no cache"))?;
         let (own, theirs) = (plan.params.len(), reader.params.list().len());

@@ -67,12 +67,14 @@ pub(super) fn broken_identities(
     }
     let Beside { coalesced, renewals } = beside;
     if differ(statements + unconnected + coalesced, bypasses + misses + errors + renewals) {
-        let mut sentence = format!(
-            "{bypasses} requests past the cache + {misses} misses + {errors} errors, but {statements} statements + {unconnected} without a connection"
+        let apart = if beside == Beside::default() {
+            String::new()
+        } else {
+            format!(" ({renewals} renewals, and {coalesced} misses that shared one)")
+        };
+        let sentence = format!(
+            "{bypasses} requests past the cache + {misses} misses + {errors} errors, but {statements} statements + {unconnected} without a connection{apart}"
         );
-        if beside != Beside::default() {
-            sentence += &format!(" ({renewals} renewals, and {coalesced} misses that shared one)");
-        }
         broken.push(sentence);
     }
     if let Some(theirs) = witness.postgres_statements.filter(|theirs| differ(*theirs, statements)) {
@@ -170,12 +172,8 @@ mod tests {
 
     #[test]
     fn shared_answers_and_renewals_are_accounted_for() {
-        let cached = Witness {
-            api_cache_hits: 80,
-            api_cache_misses: 20,
-            api_statements: 15,
-            ..witness()
-        };
+        let cached =
+            Witness { api_cache_hits: 80, api_cache_misses: 20, api_statements: 15, ..witness() };
         let beside = Beside { coalesced: 12, renewals: 7 };
         assert_eq!(super::broken_identities(&window(), &cached, 0, beside), Vec::<String>::new());
         let more = Beside { renewals: 8, ..beside };

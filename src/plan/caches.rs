@@ -61,7 +61,12 @@ pub(super) fn writes(
     let mut writes = Vec::new();
     for read in &endpoint.writes {
         let Some(reader) = view.document.endpoints.get(read) else {
-            notes.unknown(&path, "endpoint", read, view.document.endpoints.keys().map(String::as_str));
+            notes.unknown(
+                &path,
+                "endpoint",
+                read,
+                view.document.endpoints.keys().map(String::as_str),
+            );
             continue;
         };
         if reader.cache.is_none() {

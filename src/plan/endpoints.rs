@@ -267,7 +267,8 @@ fn cursor(
         let sourced =
             p.from.is_some() || p.values.is_some() || p.from_csv.is_some() || p.from_log.is_some();
         if p.required != Some(false) || sourced {
-            let what = format!("`{param}` comes in the cursor of `{name}`, which the first page has not");
+            let what =
+                format!("`{param}` comes in the cursor of `{name}`, which the first page has not");
             let help = "write `required = false`, and no values to ask for";
             notes.error(codes::PARAM, &path, what, help);
         } else if route.params.contains(param) || endpoint.body.contains(param) {

@@ -49,7 +49,7 @@ async fn every_row_is_seen_once_however_the_table_changes_before_it() {
     let offset = endpoint("/paged", query, paged);
     let api = Api::start(servers.launch(vec![by_key(), offset])).await;
 
-    let mut seen = Vec::new();
+    let mut seen: Vec<i64> = Vec::new();
     let mut path = "/orders?kind=a+b%26c&limit=20".to_owned();
     for page in 0.. {
         let answer = api.get(&path).await;
@@ -64,7 +64,8 @@ async fn every_row_is_seen_once_however_the_table_changes_before_it() {
         path = next.expect("a link").to_owned();
         assert!(path.ends_with(&format!("&cursor={}", answer.headers["x-next-cursor"])));
         // What comes before the page that was seen moves nothing.
-        execute(&mut boss, &format!("INSERT INTO orders VALUES (-{page}, '2023-01-01', 'a b&c')")).await;
+        execute(&mut boss, &format!("INSERT INTO orders VALUES (-{page}, '2023-01-01', 'a b&c')"))
+            .await;
     }
     assert_eq!(seen, (1..=95).collect::<Vec<i64>>());
 

@@ -21,7 +21,7 @@ fn things(cache: CachePlan, shape: AnswerShape) -> Vec<EndpointPlan> {
     read.answer = shape;
     let update = "UPDATE things SET n = $2 WHERE id = $1 RETURNING id, n";
     let mut write = endpoint("/change", update, vec![id(), param("n", ParamType::Integer)]);
-    write.method = "POST".to_owned();
+    "POST".clone_into(&mut write.method);
     write.answer = shape;
     write.writes = vec![WritesPlan { endpoint: "thing".to_owned(), params: vec![0] }];
     vec![read, write]

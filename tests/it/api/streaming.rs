@@ -47,7 +47,10 @@ async fn lines_are_rows_and_a_failure_is_never_a_whole_answer() {
     let three = api.get("/numbers?rows=3").await;
     assert_eq!(three.headers["content-type"], "application/x-ndjson");
     let text = unchunked(&three.body).expect("whole");
-    assert_eq!(text, "{\"n\":1,\"text\":\"row 1\"}\n{\"n\":2,\"text\":\"row 2\"}\n{\"n\":3,\"text\":\"row 3\"}\n");
+    assert_eq!(
+        text,
+        "{\"n\":1,\"text\":\"row 1\"}\n{\"n\":2,\"text\":\"row 2\"}\n{\"n\":3,\"text\":\"row 3\"}\n"
+    );
     let none = api.get("/numbers?rows=0").await;
     assert_eq!((none.status, unchunked(&none.body).as_deref()), (200, Some("")));
     let many = unchunked(&api.get("/numbers?rows=20000").await.body).expect("whole");
@@ -155,12 +158,12 @@ async fn a_million_rows_take_less_than_64_mb() {
             if length == 0 {
                 return (rows, last);
             }
-            rows += piece[..length].iter().filter(|byte| **byte == b'}').count();
+            rows += piece[..length].split(|byte| *byte == b'}').count() - 1;
             last.extend_from_slice(&piece[..length]);
             last.drain(..last.len().saturating_sub(7));
         }
     };
-    let (rows, last) = timeout(Duration::from_secs(120), count).await.expect("all rows come");
+    let (rows, last) = timeout(Duration::from_mins(2), count).await.expect("all rows come");
     assert_eq!(rows, 1_000_000);
     assert!(last.ends_with(b"0\r\n\r\n"), "the answer is whole");
     let peak = process.peak_kib();
