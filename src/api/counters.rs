@@ -46,6 +46,9 @@ pub(super) struct Counters {
     cache_misses: AtomicU64,
     cache_errors: AtomicU64,
     cache_bypasses: AtomicU64,
+    coalesced: AtomicU64,
+    renewals: AtomicU64,
+    cache_write_failures: AtomicU64,
     server_errors: AtomicU64,
     connections_opened: AtomicU64,
     pool_wait: Histogram,
@@ -95,6 +98,21 @@ impl Counters {
             CacheUse::Miss => one_more(&self.cache_misses),
             CacheUse::Error => one_more(&self.cache_errors),
         }
+    }
+
+    /// A request that missed got the answer of another one.
+    pub(super) fn coalesced(&self) {
+        one_more(&self.coalesced);
+    }
+
+    /// A statement is sent to renew an entry.
+    pub(super) fn renewal(&self) {
+        one_more(&self.renewals);
+    }
+
+    /// Redis did not take what a write or a renewal had to tell it.
+    pub(super) fn cache_write_failed(&self) {
+        one_more(&self.cache_write_failures);
     }
 
     /// An answer of 500 or above goes out.
@@ -156,6 +174,9 @@ impl Counters {
             cache_misses: now(&self.cache_misses),
             cache_errors: now(&self.cache_errors),
             cache_bypasses: now(&self.cache_bypasses),
+            coalesced: now(&self.coalesced),
+            renewals: now(&self.renewals),
+            cache_write_failures: now(&self.cache_write_failures),
             server_errors: now(&self.server_errors),
             connections_opened: now(&self.connections_opened),
             pool_wait_total_ns: self.pool_wait.sum_ns(),

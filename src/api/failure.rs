@@ -23,6 +23,8 @@ pub(super) enum Failure {
     NoRow,
     /// The only row was asked for, and there are several.
     SeveralRows,
+    /// The client went away in the middle of its answer.
+    Gone,
     /// The server did not even keep its own statement timeout.
     Deadline,
 }
@@ -60,12 +62,11 @@ impl Failure {
                 internal("schema-changed", "the result's columns are no longer those of the start")
             }
             Self::TooLarge => internal("answer-too-large", "the answer is larger than 64 MiB"),
-            Self::NoRow => {
-                HttpProblem::new(StatusCode::NOT_FOUND, "no-row", "there is no such row")
-            }
+            Self::NoRow => HttpProblem::no_row(),
             Self::SeveralRows => {
                 internal("several-rows", "the query gave several rows where one is answered")
             }
+            Self::Gone => internal("client-gone", "the client went away"),
             Self::Deadline => timed_out(),
         }
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::cache::{Found, Key};
+use super::cache_key::Key;
 use super::counters::CacheUse;
 use super::failure::Failure;
 use super::intake::{self, Takes};
@@ -17,10 +18,14 @@ use super::laps::Stage;
 use super::observe::Course;
 use super::param::Given;
 use super::params::Sent;
-use super::pool::NoConnection;
+use super::pool::{Lease, NoConnection};
 use super::problem::HttpProblem;
-use super::start::{App, Caching, Endpoint};
+use super::start::{App, Endpoint};
 use super::statement::Answer;
+use super::{caching, streaming};
+use crate::spec::AnswerShape;
+
+const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 
 /// Answers one request; whatever happens, there is an answer, and it is counted and noted.
 pub(super) async fn answer(app: Arc<App>, endpoint: Arc<Endpoint>, request: Request) -> Response {
@@ -69,7 +74,7 @@ fn failed(app: &App, endpoint: &Endpoint, problem: HttpProblem) -> Response {
 }
 
 /// Answers a request that no endpoint is for, unless it is refused for what it is.
-pub(super) fn stray(app: &App, request: Request, problem: HttpProblem) -> Response {
+pub(super) fn stray(app: &Arc<App>, request: Request, problem: HttpProblem) -> Response {
     let (head, body) = request.into_parts();
     let course = Course::of(app, &head);
     let answer = intake::refusal(&head, &body, Takes::Nothing);
@@ -96,8 +101,8 @@ pub(super) fn no_route() -> HttpProblem {
 }
 
 async fn respond(
-    app: &App,
-    endpoint: &Endpoint,
+    app: &Arc<App>,
+    endpoint: &Arc<Endpoint>,
     sent: Sent<'_>,
     course: &mut Course,
 ) -> Result<Response, HttpProblem> {
@@ -107,65 +112,32 @@ async fn respond(
     let key = endpoint.cache.as_ref().and_then(|caching| {
         Some((caching, Key::new(&caching.plan, endpoint.statement.sql(), &given)?))
     });
-    if let Some((caching, key)) = key {
-        return cache_aside(app, endpoint, (caching, &key), &given, course).await;
+    if let Some(cached) = key {
+        let body = caching::answer(app, endpoint, cached, &given, course).await?;
+        return Ok(page(endpoint, sent, body));
     }
-    app.counters.cache(CacheUse::Bypass);
+    course.settle(app, CacheUse::Bypass);
+    if endpoint.statement.shape() == AnswerShape::Lines {
+        return streaming::answer(app, endpoint, &given, course).await;
+    }
     let answer = ask_database(app, endpoint, &given, course).await?;
-    Ok(json(Body::from(answer.body), CacheUse::Bypass))
+    caching::written(app, endpoint, &given, &answer, course).await;
+    Ok(page(endpoint, sent, answer.body.into()))
 }
 
-/// Redis, then Postgres, then Redis again. A request is counted once, when Redis' part in it is over.
-async fn cache_aside(
-    app: &App,
-    endpoint: &Endpoint,
-    (caching, key): (&Caching, &Key),
-    given: &[Given<'_>],
-    course: &mut Course,
-) -> Result<Response, HttpProblem> {
-    let found = caching.redis.find(key).await;
-    course.laps.lap(Stage::Cache);
-    let (mut part, reachable) = match found {
-        Found::Hit(body) => {
-            app.counters.cache(CacheUse::Hit);
-            course.cache = CacheUse::Hit;
-            return Ok(json(Body::from(body), CacheUse::Hit));
-        }
-        Found::Nothing => (CacheUse::Miss, true),
-        Found::Unusable => (CacheUse::Error, true),
-        Found::Unreachable => (CacheUse::Error, false),
-    };
-    let answer = ask_database(app, endpoint, given, course).await;
-    if let Ok(answer) = &answer {
-        // An answer without rows is not stored: the row may be written the next moment.
-        let worth = reachable && answer.rows > 0;
-        if worth {
-            if !caching.redis.store(key, &answer.body, caching.ttl).await {
-                part = CacheUse::Error;
-            }
-            course.laps.lap(Stage::Cache);
-        }
-    }
-    app.counters.cache(part);
-    course.cache = part;
-    Ok(json(Body::from(answer?.body), part))
-}
-
-/// Leases a connection for one statement. Should the request go away meanwhile, dropping the lease closes the connection.
-async fn ask_database(
+/// Leases a connection for one statement, and counts it. Should the request go away meanwhile, dropping the lease closes the
+/// connection.
+pub(super) async fn ask_database(
     app: &App,
     endpoint: &Endpoint,
     given: &[Given<'_>],
     course: &mut Course,
 ) -> Result<Answer, HttpProblem> {
-    let lease = app.connections.lease().await;
-    course.laps.lap(Stage::PoolWait);
-    let mut lease = lease.map_err(|why| no_connection(app, &why))?;
+    let mut lease = lease(app, course).await?;
     let Some(connection) = lease.connection() else {
-        return Err(no_connection(app, &NoConnection::Closed));
+        return Err(no_connection(app, &NoConnection::Closed, course));
     };
-    app.counters.statement();
-    course.statements += 1;
+    course.statement(app);
     let run = endpoint.statement.run(connection, given, &mut course.laps);
     let result = timeout(app.statement_deadline, run).await.unwrap_or(Err(Failure::Deadline));
     match result {
@@ -183,8 +155,17 @@ async fn ask_database(
     }
 }
 
-fn no_connection(app: &App, why: &NoConnection) -> HttpProblem {
-    app.counters.unconnected(why.kind());
+/// A connection from the pool.
+pub(super) async fn lease(app: &App, course: &mut Course) -> Result<Lease, HttpProblem> {
+    let lease = app.connections.lease().await;
+    course.laps.lap(Stage::PoolWait);
+    lease.map_err(|why| no_connection(app, &why, course))
+}
+
+fn no_connection(app: &App, why: &NoConnection, course: &Course) -> HttpProblem {
+    if course.is_request() {
+        app.counters.unconnected(why.kind());
+    }
     let (kind, detail) = match why {
         NoConnection::Timeout => ("pool-timeout", "no database connection came free in time"),
         NoConnection::Full => ("pool-full", "too many requests wait for a database connection"),
@@ -199,10 +180,22 @@ fn no_connection(app: &App, why: &NoConnection) -> HttpProblem {
     HttpProblem::new(StatusCode::SERVICE_UNAVAILABLE, kind, detail)
 }
 
-fn json(body: Body, cache: CacheUse) -> Response {
-    let mut response = Response::new(body);
+/// An answer, and where the next page begins if it is one of several.
+fn page(endpoint: &Endpoint, sent: Sent<'_>, body: Bytes) -> Response {
+    let next = endpoint.params.cursor().and_then(|cursor| cursor.next(&body));
+    let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("x-cache", HeaderValue::from_static(cache.name()));
+    let Some(next) = next else { return response };
+    let pairs = sent.query.unwrap_or_default().split('&');
+    let others = pairs.filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    let query: Vec<&str> = others.collect();
+    let separator = if query.is_empty() { "" } else { "&" };
+    let link = format!("<{}?{}{separator}cursor={next}>; rel=\"next\"", sent.path, query.join("&"));
+    // What came as a URI and hexadecimal digits are always a value.
+    if let (Ok(link), Ok(next)) = (HeaderValue::from_str(&link), HeaderValue::from_str(&next)) {
+        headers.insert(header::LINK, link);
+        headers.insert(NEXT_CURSOR, next);
+    }
     response
 }

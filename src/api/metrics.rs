@@ -102,6 +102,16 @@ fn outcomes(app: &App, out: &mut String) {
     );
     counter(
         out,
+        "querylab_cache_events_total",
+        "Misses that got another request's answer, entries renewed before their end, and writes that Redis did not hear of.",
+        &[
+            ("kind=\"coalesced\"", now.coalesced),
+            ("kind=\"renewed\"", now.renewals),
+            ("kind=\"write_failed\"", now.cache_write_failures),
+        ],
+    );
+    counter(
+        out,
         "querylab_db_statements_total",
         "Statements sent for requests.",
         &[("", now.statements)],

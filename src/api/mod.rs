@@ -9,11 +9,15 @@
 
 mod array;
 mod cache;
+mod cache_key;
+mod caching;
 mod catalog;
 mod counted;
 mod counters;
+mod cursor;
 mod docs_page;
 mod failure;
+mod flights;
 mod handler;
 mod health;
 mod histogram;
@@ -38,6 +42,8 @@ mod run;
 mod serve;
 mod start;
 mod statement;
+mod streaming;
+mod texts;
 mod value;
 
 pub use run::main_with;

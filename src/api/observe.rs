@@ -1,12 +1,15 @@
 //! What is noted of every request, and what its answer tells about itself: name, times, a line in the log.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use axum::body::HttpBody as _;
+use axum::body::{Body, HttpBody};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::response::Response;
 use bytes::Bytes;
+use hyper::body::Frame;
 use tokio::time::Instant;
 
 use super::counters::CacheUse;
@@ -17,17 +20,29 @@ use super::start::{App, Endpoint};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+
 /// The stages as `Server-Timing` calls them.
 const STAGE_NAMES: [&str; STAGES] = ["routing", "pool", "cache", "query", "serialise"];
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A request is answered.
+    Request,
+    /// An entry of the cache is renewed; nobody waits for it.
+    Renewal,
+}
 
 /// A request on its way: what is known of it at its end.
 pub(super) struct Course {
     /// Where its time went.
     pub(super) laps: Laps,
     /// The cache's part in it.
-    pub(super) cache: CacheUse,
+    cache: CacheUse,
     /// Statements sent for it.
-    pub(super) statements: u32,
+    statements: u32,
+    kind: Kind,
     id: RequestId,
     arrived: Instant,
 }
@@ -36,19 +51,42 @@ impl Course {
     /// Begins when the request's head was there.
     pub(super) fn of(app: &App, request: &Parts) -> Self {
         let laps = Laps::since(request.extensions.get().copied());
-        Self {
-            arrived: laps.began(),
-            laps,
-            cache: CacheUse::Bypass,
-            statements: 0,
-            id: app.ids.name(&request.headers),
+        Self::begin(Kind::Request, laps, app.ids.name(&request.headers))
+    }
+
+    /// Begins now, behind the back of the request that found the entry.
+    pub(super) fn renewal(app: &App) -> Self {
+        Self::begin(Kind::Renewal, Laps::since(None), app.ids.name(&HeaderMap::new()))
+    }
+
+    fn begin(kind: Kind, laps: Laps, id: RequestId) -> Self {
+        Self { arrived: laps.began(), laps, cache: CacheUse::Bypass, statements: 0, kind, id }
+    }
+
+    /// Whether somebody waits for it.
+    pub(super) fn is_request(&self) -> bool {
+        self.kind == Kind::Request
+    }
+
+    /// A statement is about to be sent.
+    pub(super) fn statement(&mut self, app: &App) {
+        self.statements += 1;
+        app.counters.statement();
+        if self.kind == Kind::Renewal {
+            app.counters.renewal();
         }
+    }
+
+    /// The cache's part is settled.
+    pub(super) fn settle(&mut self, app: &App, part: CacheUse) {
+        app.counters.cache(part);
+        self.cache = part;
     }
 
     /// Notes the request and has its answer tell about itself.
     pub(super) fn end(
         mut self,
-        app: &App,
+        app: &Arc<App>,
         endpoint: Option<&Arc<Endpoint>>,
         (method, uri): (&Method, &Uri),
         mut response: Response,
@@ -56,28 +94,81 @@ impl Course {
         self.laps.lap(Stage::Serialise);
         let spent = self.laps.spent_ns();
         let status = response.status().as_u16();
-        let times = endpoint.map_or(&app.strays, |endpoint| &endpoint.times);
-        times.record(status, spent.iter().sum());
         let headers = response.headers_mut();
         headers.insert(request_id::FIELD, self.id.header());
         headers.insert(SERVER_TIMING, server_timing(&spent));
-        if let Some(log) = &app.log {
-            let needs_path = endpoint.is_none_or(|endpoint| !endpoint.path_params.is_empty());
-            log.push(Entry {
-                arrived: self.arrived,
-                id: self.id,
-                endpoint: endpoint.cloned(),
-                method: method.clone(),
-                path: needs_path.then(|| uri.path().into()),
-                query: uri.query().map(Into::into),
-                query_ns: spent[Stage::Query as usize],
-                cache: self.cache,
-                statements: self.statements,
-                status,
-                bytes: response.body().size_hint().lower(),
-            });
+        if endpoint.is_some() {
+            headers.insert(X_CACHE, HeaderValue::from_static(self.cache.name()));
         }
+        let needs_path = endpoint.is_none_or(|endpoint| !endpoint.path_params.is_empty());
+        let entry = Entry {
+            arrived: self.arrived,
+            id: self.id,
+            endpoint: endpoint.cloned(),
+            method: method.clone(),
+            path: needs_path.then(|| uri.path().into()),
+            query: uri.query().map(Into::into),
+            query_ns: spent[Stage::Query as usize],
+            cache: self.cache,
+            statements: self.statements,
+            status,
+            bytes: 0,
+        };
+        let size = response.body().size_hint();
+        if let Some(bytes) = size.exact() {
+            note(app, Entry { bytes, ..entry }, spent.iter().sum());
+            return response;
+        }
+        // An answer that is still being made is noted when it has been sent.
+        let body = std::mem::take(response.body_mut());
+        let noted = Noted { body, app: Arc::clone(app), entry: Some(entry), bytes: 0 };
+        *response.body_mut() = Body::new(noted);
         response
+    }
+}
+
+/// The request is over: it counts, and gets its line.
+fn note(app: &App, entry: Entry, ns: u64) {
+    let times = entry.endpoint.as_ref().map_or(&app.strays, |endpoint| &endpoint.times);
+    times.record(entry.status, ns);
+    if let Some(log) = &app.log {
+        log.push(entry);
+    }
+}
+
+/// A body that is noted at its end, however that comes.
+struct Noted {
+    body: Body,
+    app: Arc<App>,
+    entry: Option<Entry>,
+    bytes: u64,
+}
+
+impl HttpBody for Noted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.bytes += data.len() as u64;
+        }
+        frame
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            // The statement ran for as long as its rows were sent.
+            let ns = u64::try_from(entry.arrived.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            note(&self.app, Entry { bytes: self.bytes, query_ns: ns, ..entry }, ns);
+        }
     }
 }
 

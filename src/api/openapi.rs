@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::cursor;
 use super::param::{Param, Place};
 use super::start::Endpoint;
+use super::streaming::LINES;
 use super::value::Kind;
-use crate::spec::ParamType;
+use crate::spec::{AnswerShape, ParamType};
 
 /// The document.
 pub(super) fn document(endpoints: &[Arc<Endpoint>]) -> Value {
@@ -70,8 +72,14 @@ fn operation(endpoint: &Endpoint) -> Value {
         "X-Cache": { "schema": { "enum": ["hit", "miss", "error", "bypass"] } },
     });
     let problem = json!({ "$ref": "#/components/responses/Problem" });
-    let (in_body, elsewhere): (Vec<&Param>, Vec<&Param>) =
-        endpoint.params.list().iter().partition(|param| param.place == Place::Body);
+    let (in_body, elsewhere): (Vec<&Param>, Vec<&Param>) = endpoint
+        .params
+        .list()
+        .iter()
+        .filter(|param| param.place != Place::Cursor)
+        .partition(|param| param.place == Place::Body);
+    let is_lines = endpoint.statement.shape() == AnswerShape::Lines;
+    let kind = if is_lines { LINES } else { "application/json" };
     let mut operation = json!({
         "operationId": endpoint.name,
         "parameters": elsewhere.into_iter().map(parameter).collect::<Vec<_>>(),
@@ -79,12 +87,24 @@ fn operation(endpoint: &Endpoint) -> Value {
             "200": {
                 "description": "The answer.",
                 "headers": headers,
-                "content": { "application/json": { "schema": endpoint.statement.schema() } },
+                "content": { kind: { "schema": endpoint.statement.schema() } },
             },
             "4XX": problem,
             "5XX": problem,
         },
     });
+    if endpoint.params.cursor().is_some() {
+        let cursor = json!({
+            "name": cursor::NAME,
+            "in": "query",
+            "required": false,
+            "description": "Where this page begins: X-Next-Cursor of the page before.",
+            "schema": { "type": "string", "pattern": "^[0-9a-f]+$" },
+        });
+        if let Some(parameters) = operation["parameters"].as_array_mut() {
+            parameters.push(cursor);
+        }
+    }
     if !in_body.is_empty() {
         operation["requestBody"] = body(&in_body);
     }

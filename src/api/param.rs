@@ -26,6 +26,8 @@ pub(super) enum Place {
     Query,
     /// A member of the JSON object in the body.
     Body,
+    /// The signed cursor.
+    Cursor,
 }
 
 /// One declared parameter.
@@ -53,6 +55,16 @@ pub(super) struct Given<'a> {
     pub(super) value: Value<'a>,
 }
 
+impl Given<'_> {
+    /// The same, without anything that belongs to a request.
+    pub(super) fn owned(&self) -> Given<'static> {
+        Given {
+            raw: Cow::Owned(self.raw.clone().into_owned()),
+            value: self.value.clone().into_owned(),
+        }
+    }
+}
+
 impl Param {
     /// From the plan; `segment` is its place in the path, if it has one.
     ///
@@ -64,6 +76,7 @@ impl Param {
             (Some(place), _) => Place::Segment(place),
             (None, ParamPlace::Query) => Place::Query,
             (None, ParamPlace::Body) => Place::Body,
+            (None, ParamPlace::Cursor) => Place::Cursor,
         };
         let length = |length: Option<u32>| length.and_then(|length| usize::try_from(length).ok());
         let param = Self {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use anyhow::{Context as _, bail, ensure};
 use axum::http::StatusCode;
 
+use super::cursor::{self, Cursor};
 use super::json_body::{Items, unquoted};
 use super::param::{Given, Param, Place};
 use super::percent::{Plus, decode};
@@ -13,7 +14,10 @@ use crate::plan::ParamPlan;
 
 /// All parameters of an endpoint.
 #[derive(Debug, Clone)]
-pub(super) struct Params(Vec<Param>);
+pub(super) struct Params {
+    list: Vec<Param>,
+    cursor: Option<Cursor>,
+}
 
 /// What of a request carries parameters.
 #[derive(Debug, Clone, Copy)]
@@ -51,26 +55,43 @@ impl Params {
             let segment = segments.iter().position(|name| *name == Some(plan.name.as_str()));
             Param::new(plan, segment).with_context(|| format!("parameter `{}`", plan.name))
         });
-        params.collect::<anyhow::Result<_>>().map(Self)
+        let list = params.collect::<anyhow::Result<_>>()?;
+        Ok(Self { list, cursor: None })
+    }
+
+    /// With those that come in a cursor.
+    ///
+    /// # Errors
+    ///
+    /// If another parameter has the cursor's own name.
+    pub(super) fn with_cursor(self, cursor: Cursor) -> anyhow::Result<Self> {
+        let clash = self.list.iter().any(|param| param.name == cursor::NAME);
+        ensure!(!clash, "a parameter is named `{}`, and so is the cursor", cursor::NAME);
+        Ok(Self { cursor: Some(cursor), ..self })
+    }
+
+    /// Where the next page begins.
+    pub(super) fn cursor(&self) -> Option<&Cursor> {
+        self.cursor.as_ref()
     }
 
     /// Each of them.
     pub(super) fn list(&self) -> &[Param] {
-        &self.0
+        &self.list
     }
 
     /// Whether a request carries some of them in its body.
     pub(super) fn in_body(&self) -> bool {
-        self.0.iter().any(|param| param.place == Place::Body)
+        self.list.iter().any(|param| param.place == Place::Body)
     }
 
     /// Their names and the segments of the path that they are, of those that are in the path.
     pub(super) fn in_path(&self) -> Vec<(String, usize)> {
         let segment = |param: &Param| match param.place {
             Place::Segment(place) => Some((param.name.clone(), place)),
-            Place::Query | Place::Body => None,
+            Place::Query | Place::Body | Place::Cursor => None,
         };
-        self.0.iter().filter_map(segment).collect()
+        self.list.iter().filter_map(segment).collect()
     }
 
     /// Reads and checks all of them, in the order of the plan.
@@ -79,8 +100,8 @@ impl Params {
     ///
     /// The answer to give, if anything is missing, given twice, not declared, not decodable or not of its type.
     pub(super) fn read<'a>(&'a self, sent: Sent<'a>) -> Result<Vec<Given<'a>>, HttpProblem> {
-        let mut raw: Vec<Option<Cow<'a, str>>> = vec![None; self.0.len()];
-        for (param, slot) in self.0.iter().zip(&mut raw) {
+        let mut raw: Vec<Option<Cow<'a, str>>> = vec![None; self.list.len()];
+        for (param, slot) in self.list.iter().zip(&mut raw) {
             if let Place::Segment(place) = param.place {
                 let segment = sent.path.split('/').nth(place).unwrap_or_default();
                 *slot = Some(decode(segment, Plus::Itself).map_err(|why| param.unreadable(why))?);
@@ -90,8 +111,12 @@ impl Params {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decode(name, Plus::Space)
                 .map_err(|_| HttpProblem::parameter("", "a parameter's name is not UTF-8 text"))?;
+            if let Some(cursor) = self.cursor.as_ref().filter(|_| name == cursor::NAME) {
+                read_cursor(cursor, value, &mut raw)?;
+                continue;
+            }
             let place = self.declared(Place::Query, &name)?;
-            let param = &self.0[place];
+            let param = &self.list[place];
             let value = decode(value, Plus::Space).map_err(|why| param.unreadable(why))?;
             if raw[place].replace(value).is_some() {
                 return Err(HttpProblem::parameter(&param.name, "is given more than once"));
@@ -100,7 +125,7 @@ impl Params {
         if self.in_body() {
             self.read_body(sent.body, &mut raw)?;
         }
-        self.0.iter().zip(raw).map(|(param, raw)| param.check(raw)).collect()
+        self.list.iter().zip(raw).map(|(param, raw)| param.check(raw)).collect()
     }
 
     fn read_body<'a>(
@@ -117,7 +142,7 @@ impl Params {
             let name =
                 unquoted(name).map_err(|_| bad("a member's name in the body is not text"))?;
             let place = self.declared(Place::Body, &name)?;
-            let param = &self.0[place];
+            let param = &self.list[place];
             if std::mem::replace(&mut seen[place], true) {
                 return Err(HttpProblem::parameter(&param.name, "is given more than once"));
             }
@@ -127,9 +152,25 @@ impl Params {
     }
 
     fn declared(&self, place: Place, name: &str) -> Result<usize, HttpProblem> {
-        let found = self.0.iter().position(|param| param.place == place && param.name == name);
+        let found = self.list.iter().position(|param| param.place == place && param.name == name);
         found.ok_or_else(|| HttpProblem::parameter(name, "is not a parameter of this endpoint"))
     }
+}
+
+/// Puts the values of a cursor where their parameters are.
+fn read_cursor(
+    cursor: &Cursor,
+    text: &str,
+    raw: &mut [Option<Cow<'_, str>>],
+) -> Result<(), HttpProblem> {
+    let wrong = |detail| HttpProblem::parameter(cursor::NAME, detail);
+    for (place, value) in cursor.read(text).map_err(wrong)? {
+        let slot = raw.get_mut(place).ok_or_else(|| wrong("has no such parameter"))?;
+        if slot.replace(Cow::Owned(value)).is_some() {
+            return Err(wrong("is given more than once"));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
 
+const NO_ROW: &str = "no-row";
+
 /// A refusal or a failure, to be answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HttpProblem {
@@ -43,10 +45,25 @@ impl HttpProblem {
         problem
     }
 
+    /// The only row was asked for, and there is none.
+    pub(super) fn no_row() -> Self {
+        Self::new(StatusCode::NOT_FOUND, NO_ROW, "there is no such row")
+    }
+
+    /// Whether it is that.
+    pub(super) fn is_no_row(&self) -> bool {
+        self.kind == NO_ROW
+    }
+
     /// With the five characters by which Postgres classifies the error.
     pub(super) fn sqlstate(mut self, code: &str) -> Self {
         self.sqlstate = Some(code.into());
         self
+    }
+
+    /// What it says to people.
+    pub(super) fn detail(&self) -> &'static str {
+        self.detail
     }
 
     /// Its status.

@@ -70,12 +70,8 @@ impl Ids {
     ///
     /// If the system has no randomness to give.
     pub(super) fn new() -> anyhow::Result<Self> {
-        let mut bytes = [[0; 8]; 2];
-        let mut source = File::open("/dev/urandom").context("opening /dev/urandom")?;
-        for seed in &mut bytes {
-            source.read_exact(seed).context("reading /dev/urandom")?;
-        }
-        Ok(Self { seeds: bytes.map(u64::from_le_bytes), next: AtomicU64::new(0) })
+        let seeds = [random()?, random()?].map(u64::from_le_bytes);
+        Ok(Self { seeds, next: AtomicU64::new(0) })
     }
 
     /// The request's own name, or a new one.
@@ -94,8 +90,20 @@ impl Ids {
     }
 }
 
+/// Random bytes of the kernel. What is to stay secret comes from here: from a request's name one can tell the next.
+///
+/// # Errors
+///
+/// If the system has no randomness to give.
+pub(super) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    let mut source = File::open("/dev/urandom").context("opening /dev/urandom")?;
+    source.read_exact(&mut bytes).context("reading /dev/urandom")?;
+    Ok(bytes)
+}
+
 /// The finisher of `SplitMix64`: different numbers stay different.
-fn mixed(number: u64) -> u64 {
+pub(super) fn mixed(number: u64) -> u64 {
     let mut z = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

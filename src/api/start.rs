@@ -10,18 +10,20 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::{Instant, timeout};
 
 use super::cache::Cache;
+use super::caching::{Caching, Written};
 use super::counters::Counters;
+use super::cursor::Cursor;
 use super::intake::Takes;
 use super::metrics::Times;
+use super::param::Place;
 use super::params::Params;
 use super::pool::Connections;
-use super::request_id::Ids;
+use super::request_id::{Ids, random};
 use super::request_log::RequestLog;
-use super::statement::{Statement, Texts};
-use crate::plan::{
-    ApiLaunch, CachePlan, EndpointPlan, KeyPiece, PGOPTIONS_IS_SET, PostgresAddress,
-};
-use crate::spec::BindStyle;
+use super::statement::Statement;
+use super::texts::Texts;
+use crate::plan::{ApiLaunch, EndpointPlan, KeyPiece, PGOPTIONS_IS_SET, PostgresAddress};
+use crate::spec::{AnswerShape, BindStyle, CacheStrategy};
 
 /// Connecting, preparing and looking up types: everything before readiness.
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -43,14 +45,9 @@ pub(super) struct Endpoint {
     pub(super) takes: Takes,
     pub(super) times: Times,
     pub(super) statement: Statement,
-    pub(super) cache: Option<Caching>,
-}
-
-/// One route's share in the cache.
-pub(super) struct Caching {
-    pub(super) redis: Arc<Cache>,
-    pub(super) plan: CachePlan,
-    pub(super) ttl: Duration,
+    pub(super) cache: Option<Arc<Caching>>,
+    /// Entries of other endpoints that it makes wrong.
+    pub(super) writes: Vec<Written>,
 }
 
 /// What all routes share.
@@ -103,15 +100,25 @@ async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<En
     };
     let mut connection = options.connect().await.context("connecting to Postgres")?;
     refuse_superuser(&mut connection).await?;
+    let secret = match &launch.cursor_secret {
+        Some(shared) => shared.clone().into_bytes(),
+        None => random::<32>()?.to_vec(),
+    };
     let mut endpoints = Vec::new();
     let mut texts = Texts::default();
     for plan in &plan.endpoints {
         let sql = texts.distinct(plan);
-        let endpoint = endpoint(&mut connection, plan, sql, redis.as_ref())
+        let endpoint = endpoint(&mut connection, plan, sql, (redis.as_ref(), secret.as_slice()))
             .await
             .with_context(|| format!("endpoint `{}`", plan.name))?;
-        endpoints.push(Arc::new(endpoint));
+        endpoints.push(endpoint);
     }
+    for (place, plan) in plan.endpoints.iter().enumerate() {
+        let writes =
+            writes(&endpoints, place, plan).with_context(|| format!("endpoint `{}`", plan.name))?;
+        endpoints[place].writes = writes;
+    }
+    let endpoints = endpoints.into_iter().map(Arc::new).collect();
     connection.close().await.context("closing the first connection")?;
     let app = App {
         connections: Connections::new(&plan.pool, options, Arc::clone(&counters))?,
@@ -171,7 +178,7 @@ async fn endpoint(
     connection: &mut PgConnection,
     plan: &EndpointPlan,
     sql: Arc<str>,
-    redis: Option<&Arc<Cache>>,
+    (redis, secret): (Option<&Arc<Cache>>, &[u8]),
 ) -> anyhow::Result<Endpoint> {
     let cache = match (&plan.cache, redis) {
         (None, _) => None,
@@ -182,11 +189,20 @@ async fn endpoint(
                     ensure!(*place < plan.params.len(), "its cache key names parameter {place}");
                 }
             }
-            let ttl = Duration::from_nanos(cache.ttl_ns);
-            Some(Caching { redis: Arc::clone(redis), plan: cache.clone(), ttl })
+            ensure!(plan.answer != AnswerShape::Lines, "an answer in lines is not cached");
+            Some(Arc::new(Caching::new(Arc::clone(redis), cache.clone())))
         }
     };
-    let params = Params::new(&plan.path, &plan.params)?;
+    let mut params = Params::new(&plan.path, &plan.params)?;
+    if !plan.cursor.is_empty() {
+        let keys: Vec<(usize, String)> =
+            plan.cursor.iter().map(|key| (key.param, key.column.clone())).collect();
+        let in_cursor = |(place, _): &(usize, String)| {
+            params.list().get(*place).is_some_and(|param| param.place == Place::Cursor)
+        };
+        ensure!(keys.iter().all(in_cursor), "its cursor stands for what is no parameter of it");
+        params = params.with_cursor(Cursor::new(secret, &plan.name, keys)?)?;
+    }
     let takes = if params.in_body() { Takes::Json } else { Takes::Nothing };
     let has_body = ["POST", "PUT", "PATCH"].contains(&plan.method.as_str());
     ensure!(takes == Takes::Nothing || has_body, "{} has no body", plan.method);
@@ -200,5 +216,35 @@ async fn endpoint(
         times: Times::default(),
         statement: Statement::prepare(connection, plan, sql).await?,
         cache,
+        writes: Vec::new(),
     })
+}
+
+/// The entries that an endpoint makes wrong: who reads them, and under which of its parameters.
+fn writes(
+    endpoints: &[Endpoint],
+    place: usize,
+    plan: &EndpointPlan,
+) -> anyhow::Result<Vec<Written>> {
+    let mut all = Vec::new();
+    for writes in &plan.writes {
+        let name = &writes.endpoint;
+        let reader = endpoints.iter().find(|endpoint| endpoint.name == *name);
+        let reader =
+            reader.with_context(|| format!("it writes to `{name}`, which is not served"))?;
+        let cache = reader.cache.as_ref();
+        let cache = cache.with_context(|| format!("it writes to `{name}`, which has no cache"))?;
+        let (own, theirs) = (plan.params.len(), reader.params.list().len());
+        let fit = writes.params.len() == theirs && writes.params.iter().all(|place| *place < own);
+        ensure!(fit, "its parameters are not those of `{name}`");
+        let is_through = cache.plan.strategy == CacheStrategy::WriteThrough;
+        let alike = endpoints[place].statement.answers_like(&reader.statement);
+        ensure!(
+            !is_through || alike,
+            "it writes through to `{name}` and answers otherwise: let it return the same columns"
+        );
+        let sql = Arc::clone(reader.statement.sql());
+        all.push(Written { reader: Arc::clone(cache), sql, params: writes.params.clone() });
+    }
+    Ok(all)
 }

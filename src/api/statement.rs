@@ -1,6 +1,5 @@
 //! One endpoint's statement: prepared and understood at start, then bound, executed and written as JSON.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
@@ -19,12 +18,19 @@ use super::json::{Codec, Malformed, write_string};
 use super::laps::{Laps, Stage};
 use super::literal::Literal;
 use super::param::Given;
+use super::texts::bind_types;
 use super::value::{Kind, Value as Typed};
 use crate::plan::{BindPlan, EndpointPlan};
 use crate::spec::{AnswerShape, BindStyle};
 
 /// An answer beyond this is a query without LIMIT, not something to serve.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// Lines that are sent together, in bytes.
+const CHUNK: usize = 32 * 1024;
+
+/// A query with its values.
+type Bound = sqlx::query::Query<'static, sqlx::Postgres, PgArguments>;
 
 /// A statement that the server has seen and whose result we can write.
 #[derive(Debug)]
@@ -63,7 +69,7 @@ pub(super) struct Answer {
 
 impl Statement {
     /// Has the server prepare it and finds a codec for every column. `sql` is the plan's query, made distinct by
-    /// [`Texts::distinct`].
+    /// `Texts::distinct`.
     ///
     /// # Errors
     ///
@@ -121,8 +127,17 @@ impl Statement {
     }
 
     /// The text.
-    pub(super) fn sql(&self) -> &str {
+    pub(super) fn sql(&self) -> &Arc<str> {
         &self.sql
+    }
+
+    /// Whether the answers of both look alike: the same columns of the same types, in the same shape.
+    pub(super) fn answers_like(&self, other: &Self) -> bool {
+        let columns = |statement: &'_ Self| -> Vec<(String, Codec)> {
+            let all = statement.columns.iter();
+            all.map(|column| (column.name.clone(), column.codec.clone())).collect()
+        };
+        self.shape == other.shape && columns(self) == columns(other)
     }
 
     /// What it answers, as JSON Schema.
@@ -143,8 +158,13 @@ impl Statement {
         let row = json!({ "type": "object", "properties": properties, "required": names });
         match self.shape {
             AnswerShape::Rows => json!({ "type": "array", "items": row }),
-            AnswerShape::Row => row,
+            AnswerShape::Row | AnswerShape::Lines => row,
         }
+    }
+
+    /// How its rows are answered.
+    pub(super) fn shape(&self) -> AnswerShape {
+        self.shape
     }
 
     /// Executes it for these parameters and writes the result; `laps` are told what is waiting and what is writing.
@@ -158,17 +178,7 @@ impl Statement {
         given: &[Given<'_>],
         laps: &mut Laps,
     ) -> Result<Answer, Failure> {
-        let values = self.values(given)?;
-        let mut arguments = PgArguments::default();
-        let query = if let Some(literal) = &self.literal {
-            let sql = literal.fill(&values).ok_or(Failure::Changed)?;
-            sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false)
-        } else {
-            for value in values {
-                value.bind(&mut arguments).map_err(|_| Failure::Binding)?;
-            }
-            sqlx::query_with(AssertSqlSafe(Arc::clone(&self.sql)), arguments)
-        };
+        let query = self.query(given)?;
         let mut results = connection.fetch_many(query);
         let mut answer = Answer { body: Vec::with_capacity(512), rows: 0 };
         let mut affected = 0;
@@ -194,9 +204,52 @@ impl Statement {
             AnswerShape::Rows => answer.body.push(b']'),
             AnswerShape::Row if answer.rows == 0 => return Err(Failure::NoRow),
             AnswerShape::Row if answer.rows > 1 => return Err(Failure::SeveralRows),
-            AnswerShape::Row => {}
+            AnswerShape::Row | AnswerShape::Lines => {}
         }
         Ok(answer)
+    }
+
+    /// Executes it for these parameters and gives its rows in chunks of lines, each of which is taken before the next one is
+    /// begun.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::run`], or whatever `take` says.
+    pub(super) async fn lines<T: Future<Output = Result<(), Failure>>>(
+        &self,
+        connection: &mut PgConnection,
+        given: &[Given<'_>],
+        take: impl Fn(Vec<u8>) -> T,
+    ) -> Result<(), Failure> {
+        let mut results = connection.fetch_many(self.query(given)?);
+        let mut chunk = Vec::new();
+        let mut is_first = true;
+        while let Some(result) = results.next().await {
+            let Either::Right(row) = result.map_err(Failure::Database)? else { continue };
+            if std::mem::take(&mut is_first) {
+                self.same_columns(&row)?;
+            }
+            self.object(&row, &mut chunk)?;
+            chunk.push(b'\n');
+            if chunk.len() >= CHUNK {
+                take(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK + CHUNK / 4))).await?;
+            }
+        }
+        if chunk.is_empty() { Ok(()) } else { take(chunk).await }
+    }
+
+    /// The query with its values.
+    fn query(&self, given: &[Given<'_>]) -> Result<Bound, Failure> {
+        let values = self.values(given)?;
+        let mut arguments = PgArguments::default();
+        if let Some(literal) = &self.literal {
+            let sql = literal.fill(&values).ok_or(Failure::Changed)?;
+            return Ok(sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false));
+        }
+        for value in values {
+            value.bind(&mut arguments).map_err(|_| Failure::Binding)?;
+        }
+        Ok(sqlx::query_with(AssertSqlSafe(Arc::clone(&self.sql)), arguments))
     }
 
     /// What stands for each placeholder, in order.
@@ -214,20 +267,26 @@ impl Statement {
         } else {
             answer.body.push(b',');
         }
+        self.object(row, &mut answer.body)?;
+        answer.rows += 1;
+        if answer.body.len() > LARGEST_ANSWER { Err(Failure::TooLarge) } else { Ok(()) }
+    }
+
+    /// One row as an object.
+    fn object(&self, row: &PgRow, body: &mut Vec<u8>) -> Result<(), Failure> {
         for (place, column) in self.columns.iter().enumerate() {
-            answer.body.extend_from_slice(&column.key);
+            body.extend_from_slice(&column.key);
             let value = row.try_get_raw(place).map_err(Failure::Database)?;
             let bytes = if value.is_null() {
                 None
             } else {
                 Some(value.as_bytes().map_err(|_| Failure::Malformed)?)
             };
-            let written = column.codec.write_nullable(bytes, &mut answer.body);
+            let written = column.codec.write_nullable(bytes, body);
             written.map_err(|Malformed| Failure::Malformed)?;
         }
-        answer.body.push(b'}');
-        answer.rows += 1;
-        if answer.body.len() > LARGEST_ANSWER { Err(Failure::TooLarge) } else { Ok(()) }
+        body.push(b'}');
+        Ok(())
     }
 
     /// A table may be altered under us; a new connection would then describe other columns than those of the start.
@@ -238,38 +297,6 @@ impl Statement {
         } else {
             Err(Failure::Changed)
         }
-    }
-}
-
-/// The types that the endpoint's query is prepared with; those of unknown parameters are refused elsewhere.
-fn bind_types(plan: &EndpointPlan) -> Vec<Kind> {
-    let param = |place: &usize| plan.params.get(*place).map(Kind::of);
-    plan.bind
-        .iter()
-        .filter_map(|bind| match bind {
-            BindPlan::Value { r#type, .. } => Some(Kind::One(*r#type)),
-            BindPlan::Param(place) => param(place),
-        })
-        .collect()
-}
-
-/// The queries seen so far, with the types that each was prepared with.
-///
-/// sqlx keeps prepared statements by their text alone: two endpoints with one text and different types would get each
-/// other's statement.
-#[derive(Debug, Default)]
-pub(super) struct Texts(BTreeMap<String, Vec<Vec<Kind>>>);
-
-impl Texts {
-    /// The endpoint's query, with a line break at its end for each other list of types that the same text came with before.
-    pub(super) fn distinct(&mut self, plan: &EndpointPlan) -> Arc<str> {
-        let seen = self.0.entry(plan.query.clone()).or_default();
-        let types = bind_types(plan);
-        let place = seen.iter().position(|other| *other == types).unwrap_or_else(|| {
-            seen.push(types);
-            seen.len() - 1
-        });
-        Arc::from(plan.query.clone() + &"\n".repeat(place))
     }
 }
 
@@ -289,11 +316,12 @@ fn resolved(bind: &BindPlan, plan: &EndpointPlan) -> anyhow::Result<Bind> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::spec::ParamType;
 
-    fn endpoint(query: &str, types: &[ParamType]) -> EndpointPlan {
+    /// An endpoint with bound values of these types.
+    pub(in crate::api) fn endpoint(query: &str, types: &[ParamType]) -> EndpointPlan {
         EndpointPlan {
             name: "one".to_owned(),
             method: "GET".to_owned(),
@@ -306,19 +334,10 @@ mod tests {
             params: vec![],
             answer: AnswerShape::Rows,
             bind_style: BindStyle::Prepared,
+            cursor: vec![],
+            writes: vec![],
             cache: None,
         }
-    }
-
-    #[test]
-    fn one_text_with_other_types_is_another_statement() {
-        let mut texts = Texts::default();
-        let mut text = |query, types: &[ParamType]| texts.distinct(&endpoint(query, types));
-        assert_eq!(&*text("SELECT $1", &[ParamType::Text]), "SELECT $1");
-        assert_eq!(&*text("SELECT $1", &[ParamType::Integer]), "SELECT $1\n");
-        assert_eq!(&*text("SELECT $1", &[ParamType::Text]), "SELECT $1");
-        assert_eq!(&*text("SELECT $1", &[ParamType::Bool]), "SELECT $1\n\n");
-        assert_eq!(&*text("SELECT 1", &[]), "SELECT 1");
     }
 
     #[test]

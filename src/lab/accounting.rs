@@ -5,8 +5,22 @@
 use crate::plan::ExpectPlan;
 use crate::results::{Window, Witness};
 
+/// What a cache does beside answering requests one by one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Beside {
+    /// Misses that got the answer of another request, and made no statement.
+    pub(super) coalesced: u64,
+    /// Statements that renewed an entry, for no request.
+    pub(super) renewals: u64,
+}
+
 /// Checks the identities of one trial; each broken one is a sentence.
-pub(super) fn broken_identities(window: &Window, witness: &Witness, failed: u64) -> Vec<String> {
+pub(super) fn broken_identities(
+    window: &Window,
+    witness: &Witness,
+    failed: u64,
+    beside: Beside,
+) -> Vec<String> {
     let mut broken = Vec::new();
     if window.due != window.sent + window.dropped {
         broken.push(format!(
@@ -51,10 +65,17 @@ pub(super) fn broken_identities(window: &Window, witness: &Witness, failed: u64)
             "{requests} requests, but {refused} refused + {bypasses} past the cache + {hits} hits + {misses} misses + {errors} errors"
         ));
     }
-    if differ(statements + unconnected, bypasses + misses + errors) {
-        broken.push(format!(
-            "{bypasses} requests past the cache + {misses} misses + {errors} errors, but {statements} statements + {unconnected} without a connection"
-        ));
+    let Beside { coalesced, renewals } = beside;
+    if differ(statements + unconnected + coalesced, bypasses + misses + errors + renewals) {
+        let apart = if beside == Beside::default() {
+            String::new()
+        } else {
+            format!(" ({renewals} renewals, and {coalesced} misses that shared one)")
+        };
+        let sentence = format!(
+            "{bypasses} requests past the cache + {misses} misses + {errors} errors, but {statements} statements + {unconnected} without a connection{apart}"
+        );
+        broken.push(sentence);
     }
     if let Some(theirs) = witness.postgres_statements.filter(|theirs| differ(*theirs, statements)) {
         broken
@@ -144,6 +165,20 @@ mod tests {
 
     use super::*;
     use crate::plan::PlanNode;
+
+    fn broken_identities(window: &Window, witness: &Witness, failed: u64) -> Vec<String> {
+        super::broken_identities(window, witness, failed, Beside::default())
+    }
+
+    #[test]
+    fn shared_answers_and_renewals_are_accounted_for() {
+        let cached =
+            Witness { api_cache_hits: 80, api_cache_misses: 20, api_statements: 15, ..witness() };
+        let beside = Beside { coalesced: 12, renewals: 7 };
+        assert_eq!(super::broken_identities(&window(), &cached, 0, beside), Vec::<String>::new());
+        let more = Beside { renewals: 8, ..beside };
+        assert_eq!(super::broken_identities(&window(), &cached, 0, more).len(), 1);
+    }
 
     fn window() -> Window {
         Window { due: 100, sent: 100, answered: 100, ..Window::default() }

@@ -191,7 +191,8 @@ async fn attend(
     witness.page_cache_share = page_cache_share;
     let executed = executed(stack, cell).await?.zip(executed_before);
     witness.postgres_statements = executed.map(|(now, then)| now.saturating_sub(then));
-    witness::judge_sums(cell, sums.failed(&recording), &window, &witness, done);
+    let failed = sums.failed(&recording);
+    witness::judge_sums(cell, failed, &window, (&witness, sums.beside()), done);
     done.window = Some(window);
     done.witness = Some(witness);
     done.recording = Some(recording);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 
-use super::accounting;
+use super::accounting::{self, Beside};
 use super::breakdown::{self, Between, Edge};
 use super::done::Done;
 use super::validity::Weight;
@@ -91,6 +91,11 @@ impl Sums {
     pub(super) fn failed(&self, recording: &Recording) -> u64 {
         let fault = self.paths.as_ref().and_then(|paths| paths.fault.as_ref());
         recording.failed_total + u64::from(fault.is_some())
+    }
+
+    /// What the cache did beside answering requests.
+    pub(super) fn beside(&self) -> Beside {
+        Beside { coalesced: self.counters.coalesced, renewals: self.counters.renewals }
     }
 
     /// All witnesses together.
@@ -192,10 +197,10 @@ pub(super) fn judge_sums(
     cell: &CellPlan,
     failed: u64,
     window: &Window,
-    witness: &Witness,
+    (witness, beside): (&Witness, Beside),
     done: &mut Done,
 ) {
-    for broken in accounting::broken_identities(window, witness, failed) {
+    for broken in accounting::broken_identities(window, witness, failed, beside) {
         done.fail(FailureKind::Correctness, format!("{BROKEN_ACCOUNTS}{broken}"));
     }
     for unmet in accounting::unmet_expectations(&cell.expect, window, witness, failed) {

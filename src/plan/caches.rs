@@ -1,10 +1,13 @@
 //! Caches: a key must tell apart all requests whose answers differ.
 
 use super::notes::Notes;
-use super::types::{CachePlan, KeyPiece};
+use super::types::{CachePlan, KeyPiece, WritesPlan};
 use super::view::View;
 use super::{codes, sql};
-use crate::spec::Endpoint;
+use crate::spec::{AnswerShape, Bind, CacheStrategy, Endpoint};
+
+/// Where the file does not say: renewed in the last fifth of its life.
+const REFRESH: f64 = 0.2;
 
 /// The cache of an endpoint whose params are `names`.
 pub(super) fn resolve(
@@ -24,8 +27,74 @@ pub(super) fn resolve(
         let what = format!("endpoint `{name}` writes, and a cached write happens only once");
         notes.error(codes::CACHE, &path, what, "cache only GET endpoints that read");
     }
+    if endpoint.answer == AnswerShape::Lines {
+        let path = notes.path_of(view.name, &["endpoints", name, "answer"]);
+        let what = format!("endpoint `{name}` is cached, and answers in lines");
+        notes.error(codes::CACHE, &path, what, "answer with `rows`, or without a cache");
+    }
     let pieces = key(notes, view, name, &cache.key, names);
-    Some(CachePlan { key: pieces, ttl_ns: cache.ttl.0 })
+    let refresh = (cache.strategy == CacheStrategy::RefreshAhead)
+        .then(|| cache.refresh.map_or(REFRESH, |share| share.0));
+    Some(CachePlan {
+        strategy: cache.strategy,
+        jitter: cache.jitter.map(|share| share.0),
+        negative_ttl_ns: cache.negative_ttl.map(|span| span.0),
+        single_flight: cache.single_flight,
+        refresh,
+        ..CachePlan::aside(pieces, cache.ttl.0)
+    })
+}
+
+/// The entries that an endpoint whose params are `names` makes wrong, of the endpoints that the variant drives with it.
+pub(super) fn writes(
+    notes: &mut Notes<'_>,
+    view: &View<'_>,
+    name: &str,
+    endpoint: &Endpoint,
+    names: &[&str],
+) -> Vec<WritesPlan> {
+    let path = notes.path_of(view.name, &["endpoints", name, "writes"]);
+    if !endpoint.writes.is_empty() && endpoint.route.starts_with("GET ") {
+        let what = format!("endpoint `{name}` writes with GET, which is for reading");
+        notes.error(codes::CACHE, &path, what, "use POST, PUT, PATCH or DELETE");
+    }
+    let mut writes = Vec::new();
+    for read in &endpoint.writes {
+        let Some(reader) = view.document.endpoints.get(read) else {
+            notes.unknown(
+                &path,
+                "endpoint",
+                read,
+                view.document.endpoints.keys().map(String::as_str),
+            );
+            continue;
+        };
+        if reader.cache.is_none() {
+            let what = format!("`{name}` writes to the cache of `{read}`, which has none");
+            notes.error(codes::CACHE, &path, what, "name endpoints that have a `cache`");
+            continue;
+        }
+        let mut asked: Vec<&str> = Vec::new();
+        for bind in &reader.bind {
+            if let Bind::Param(param) = bind
+                && !asked.contains(&param.as_str())
+            {
+                asked.push(param);
+            }
+        }
+        let places: Option<Vec<usize>> =
+            asked.iter().map(|param| names.iter().position(|name| name == param)).collect();
+        let Some(params) = places else {
+            let list = asked.join("`, `");
+            let what = format!("`{name}` cannot tell which entry of `{read}` it changes");
+            notes.error(codes::CACHE, &path, what, format!("bind `{list}` in `{name}` too"));
+            continue;
+        };
+        if view.driven().iter().any(|(driven, _)| *driven == read.as_str()) {
+            writes.push(WritesPlan { endpoint: read.clone(), params });
+        }
+    }
+    writes
 }
 
 fn key(

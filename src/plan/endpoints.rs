@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use super::notes::Notes;
 use super::routes::{self, Route};
 use super::sql::{self, Kind, Scan};
-use super::types::{BindPlan, CheckPlan, EndpointPlan, FieldCheck, ParamPlace, ParamPlan};
+use super::types::{
+    BindPlan, CheckPlan, CursorPlan, EndpointPlan, FieldCheck, ParamPlace, ParamPlan,
+};
 use super::view::View;
 use super::{accepts, caches, codes, params};
-use crate::spec::{Bind, Endpoint, ParamType, Scalar};
+use crate::spec::{AnswerShape, Bind, Endpoint, ParamType, Scalar};
 
 /// Postgres' own limit.
 const MOST_PLACEHOLDERS: u32 = 65_535;
@@ -38,14 +40,21 @@ pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>, name: &str) -> Opt
     let params: Vec<ParamPlan> = names
         .iter()
         .filter_map(|p| {
-            let carried = endpoint.body.iter().any(|name| name == p);
-            let place = if carried { ParamPlace::Body } else { ParamPlace::Query };
+            let place = if endpoint.cursor.contains_key(*p) {
+                ParamPlace::Cursor
+            } else if endpoint.body.iter().any(|name| name == p) {
+                ParamPlace::Body
+            } else {
+                ParamPlace::Query
+            };
             Some(params::checked(notes, view, p, view.document.params.get(*p)?, place))
         })
         .collect();
     check_body(notes, view, name, &route, &names);
+    let cursor = cursor(notes, view, name, &route, &names);
     let cache = caches::resolve(notes, view, name, endpoint, &names);
     let check = check(notes, view, name, endpoint, &names);
+    let writes = caches::writes(notes, view, name, endpoint, &names);
     let endpoint = EndpointPlan {
         name: name.to_owned(),
         method: route.method,
@@ -54,7 +63,9 @@ pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>, name: &str) -> Opt
         bind,
         params,
         answer: endpoint.answer,
+        cursor,
         bind_style: view.document.services.api.bind_style,
+        writes,
         cache,
     };
     Some(Resolved { endpoint, check })
@@ -229,6 +240,44 @@ fn check_body(notes: &mut Notes<'_>, view: &View<'_>, name: &str, route: &Route,
             notes.unknown(&path, &kind, param, bound.iter().copied());
         }
     }
+}
+
+/// Params that come in a cursor: bound, nowhere else, and NULL for the first page.
+fn cursor(
+    notes: &mut Notes<'_>,
+    view: &View<'_>,
+    name: &str,
+    route: &Route,
+    bound: &[&str],
+) -> Vec<CursorPlan> {
+    let Some(endpoint) = view.document.endpoints.get(name) else { return Vec::new() };
+    let path = notes.path_of(view.name, &["endpoints", name, "cursor"]);
+    if !endpoint.cursor.is_empty() && endpoint.answer != AnswerShape::Rows {
+        let what = format!("endpoint `{name}` has a cursor, and answers no array of rows");
+        notes.error(codes::ROUTE, &path, what, "write `answer = \"rows\"`");
+    }
+    let mut plans = Vec::new();
+    for (param, column) in &endpoint.cursor {
+        let Some(position) = bound.iter().position(|name| name == param) else {
+            let kind = format!("bound param of endpoint `{name}`");
+            notes.unknown(&path, &kind, param, bound.iter().copied());
+            continue;
+        };
+        let Some(p) = view.document.params.get(param) else { continue };
+        let sourced =
+            p.from.is_some() || p.values.is_some() || p.from_csv.is_some() || p.from_log.is_some();
+        if p.required != Some(false) || sourced {
+            let what =
+                format!("`{param}` comes in the cursor of `{name}`, which the first page has not");
+            let help = "write `required = false`, and no values to ask for";
+            notes.error(codes::PARAM, &path, what, help);
+        } else if route.params.contains(param) || endpoint.body.contains(param) {
+            let what = format!("`{param}` of `{name}` is in the cursor and elsewhere");
+            notes.error(codes::ROUTE, &path, what, "take it out of the path or the body");
+        }
+        plans.push(CursorPlan { param: position, column: column.clone() });
+    }
+    plans
 }
 
 fn check(

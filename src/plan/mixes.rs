@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::deltas::{or_none, statement};
 use super::view::View;
-use crate::spec::{AnswerShape, Endpoint};
+use crate::spec::{AnswerShape, Cache, Endpoint};
 use crate::units::Share;
 
 /// A factor with the levels of the baseline and of the variant.
@@ -20,12 +20,32 @@ const OF_KINDS: [&str; 3] = ["query", "bind", "cache"];
 pub(super) fn kind(endpoint: &Endpoint) -> Kind {
     let bound: Vec<String> = endpoint.bind.iter().map(super::deltas::bind).collect();
     let cache = endpoint.cache.as_ref();
-    let cache = cache.map(|c| format!("cache-aside {} for {}", c.key, c.ttl));
+    let cache = cache.map(cache_level);
     let mut query = statement(&endpoint.query);
-    if endpoint.answer == AnswerShape::Row {
-        query.push_str(" (one row)");
+    match endpoint.answer {
+        AnswerShape::Rows => {}
+        AnswerShape::Row => query.push_str(" (one row)"),
+        AnswerShape::Lines => query.push_str(" (lines)"),
     }
     [query, or_none(bound.join(", ")), cache.unwrap_or_else(|| "none".into())]
+}
+
+/// Strategy, key and life, and what is not usual about them.
+fn cache_level(cache: &Cache) -> String {
+    let mut level = format!("{} {} for {}", cache.strategy.name(), cache.key, cache.ttl);
+    let percent = |share: Share| format!("{}%", share.0 * 100.0);
+    let extras = [
+        ("jitter", cache.jitter.map(percent)),
+        ("negative", cache.negative_ttl.map(|span| span.to_string())),
+        ("refresh", cache.refresh.map(percent)),
+        ("single flight", cache.single_flight.then(String::new)),
+    ];
+    for (word, value) in extras {
+        if let Some(value) = value {
+            level.push_str(format!(", {word} {value}").trim_end());
+        }
+    }
+    level
 }
 
 /// Settles what differs between two variants of which one or both drive a mix.

@@ -8,7 +8,7 @@ use super::services::{self, Servers};
 use super::types::{ApiPlan, CellPlan, ExpectPlan, LoadPlan, PlanNode, StackPlan, TargetPlan};
 use super::view::View;
 use super::{caches, codes, endpoints, loads, params, routes};
-use crate::spec::{Expect, Variant};
+use crate::spec::{AnswerShape, Expect, Variant};
 
 /// Failed requests that a trial may have where the file states no limit.
 const ERROR_RATIO: f64 = 0.001;
@@ -157,9 +157,14 @@ fn check_driven(notes: &mut Notes<'_>, view: &View<'_>, variant: &Variant) {
     }
     // The load generator sends no bodies yet; the API takes them, and `serve` shows it.
     for (name, _) in view.driven() {
-        if view.document.endpoints.get(name).is_some_and(|endpoint| !endpoint.body.is_empty()) {
+        let Some(endpoint) = view.document.endpoints.get(name) else { continue };
+        if !endpoint.body.is_empty() {
             let path = notes.path_of(view.name, &["endpoints", name, "body"]);
             notes.not_yet(&path, &format!("driving `{name}` with a body"));
+        }
+        if endpoint.answer == AnswerShape::Lines {
+            let path = notes.path_of(view.name, &["endpoints", name, "answer"]);
+            notes.not_yet(&path, &format!("driving `{name}`, which answers in lines,"));
         }
     }
     let Some(mix) = &variant.mix else { return };

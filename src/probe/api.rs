@@ -31,6 +31,11 @@ pub async fn counters(sockets: &[std::path::PathBuf]) -> Result<ApiCounters> {
         sum.cache_misses += one.cache_misses;
         sum.cache_errors += one.cache_errors;
         sum.cache_bypasses += one.cache_bypasses;
+        sum.pool_timeouts += one.pool_timeouts;
+        sum.pool_full += one.pool_full;
+        sum.coalesced += one.coalesced;
+        sum.renewals += one.renewals;
+        sum.cache_write_failures += one.cache_write_failures;
         sum.server_errors += one.server_errors;
         sum.connections_opened += one.connections_opened;
         sum.pool_wait_total_ns += one.pool_wait_total_ns;

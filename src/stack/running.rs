@@ -11,7 +11,7 @@ use super::nginx::{self, Nginx};
 use super::postgres::{self, Postgres, Role};
 use super::protocol::{Program, StopStep};
 use super::redis::{self, Redis, forget_socket};
-use super::scratch::check_socket;
+use super::scratch::{check_socket, random_hex};
 use super::shared::{Place, Running, Server, Shared};
 use super::{http, identity};
 use crate::plan::{ApiLaunch, ApiPlan, PostgresAddress, RedisAddress, StackPlan};
@@ -187,6 +187,7 @@ async fn start_all(
         postgres: postgres.address(Role::App, database),
         redis: redis.as_ref().map(|_| redis::address(shared)),
         request_log: None,
+        cursor_secret: Some(random_hex(32)?),
         api: api.clone(),
     };
     let mut apis = Vec::new();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::LoadPlan;
-use crate::spec::{AnswerShape, BindStyle, ParamType};
+use crate::spec::{AnswerShape, BindStyle, CacheStrategy, ParamType};
 
 /// One variant under one load: everything that a trial of it needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,8 +100,32 @@ pub struct EndpointPlan {
     /// How values come into the statement; the same for all endpoints of a cell.
     #[serde(default, skip_serializing_if = "BindStyle::is_usual")]
     pub bind_style: BindStyle,
+    /// Parameters that come in a signed cursor, and the columns that they continue.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cursor: Vec<CursorPlan>,
+    /// Entries of other endpoints that it makes wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<WritesPlan>,
     /// Redis.
     pub cache: Option<CachePlan>,
+}
+
+/// A parameter that comes in a signed cursor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CursorPlan {
+    /// The parameter, by position in `EndpointPlan::params`.
+    pub param: usize,
+    /// The column of the last row whose value it is.
+    pub column: String,
+}
+
+/// An entry of a cached endpoint that a write makes wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WritesPlan {
+    /// The endpoint that reads it, by name.
+    pub endpoint: String,
+    /// Where each of its parameters is in the `params` of the endpoint that writes.
+    pub params: Vec<usize>,
 }
 
 /// What a placeholder is bound to.
@@ -183,6 +207,8 @@ pub enum ParamPlace {
     Query,
     /// A member of the JSON object in its body.
     Body,
+    /// In the signed cursor.
+    Cursor,
 }
 
 impl ParamPlace {
@@ -192,13 +218,43 @@ impl ParamPlace {
     }
 }
 
-/// Cache-aside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// How an endpoint uses its cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CachePlan {
     /// Key as pieces: text, and parameters by position.
     pub key: Vec<KeyPiece>,
     /// Time to live.
     pub ttl_ns: u64,
+    /// What writes and ends of lives mean to it.
+    #[serde(default, skip_serializing_if = "CacheStrategy::is_usual")]
+    pub strategy: CacheStrategy,
+    /// A random part of this share of its life is taken from an entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<f64>,
+    /// How long it is remembered that there are no rows; none: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negative_ttl_ns: Option<u64>,
+    /// Whether only one of the requests that miss at the same time asks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub single_flight: bool,
+    /// An entry with less than this share of its life left is renewed when it is asked for; none: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<f64>,
+}
+
+impl CachePlan {
+    /// Plain cache-aside.
+    pub fn aside(key: Vec<KeyPiece>, ttl_ns: u64) -> Self {
+        Self {
+            key,
+            ttl_ns,
+            strategy: CacheStrategy::CacheAside,
+            jitter: None,
+            negative_ttl_ns: None,
+            single_flight: false,
+            refresh: None,
+        }
+    }
 }
 
 /// A piece of a cache key.

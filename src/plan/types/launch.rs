@@ -16,6 +16,9 @@ pub struct ApiLaunch {
     /// File to which the API appends a line for each request; none: it writes none.
     #[serde(default)]
     pub request_log: Option<std::path::PathBuf>,
+    /// What cursors are signed with, the same for all processes of a run; none: each has its own.
+    #[serde(default)]
+    pub cursor_secret: Option<String>,
     /// What to serve.
     pub api: ApiPlan,
 }
@@ -117,6 +120,15 @@ pub struct ApiCounters {
     pub cache_errors: u64,
     /// Requests that went past the cache: their endpoint has none, or their key is too long.
     pub cache_bypasses: u64,
+    /// Those of the misses that got the answer of another request, and so made no statement.
+    #[serde(default)]
+    pub coalesced: u64,
+    /// Those of the statements that renewed an entry of the cache, and so answered no request.
+    #[serde(default)]
+    pub renewals: u64,
+    /// Writes and renewals that Redis did not hear of.
+    #[serde(default)]
+    pub cache_write_failures: u64,
     /// Answers of 500 and above.
     pub server_errors: u64,
     /// Database connections opened.

@@ -6,8 +6,8 @@ mod judge;
 mod launch;
 
 pub use cell::{
-    ApiPlan, BindPlan, CachePlan, CellPlan, EndpointPlan, ExpectPlan, KeyPiece, ParamPlace,
-    ParamPlan, PlanNode, PoolPlan, ServerPlan, StackPlan,
+    ApiPlan, BindPlan, CachePlan, CellPlan, CursorPlan, EndpointPlan, ExpectPlan, KeyPiece,
+    ParamPlace, ParamPlan, PlanNode, PoolPlan, ServerPlan, StackPlan, WritesPlan,
 };
 pub use drive::{
     CheckPlan, DistributionPlan, DrawPlan, DrawSource, FieldCheck, FileValues, FillPlan, LoadPlan,

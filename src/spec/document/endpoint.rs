@@ -181,9 +181,15 @@ pub struct Endpoint {
     /// Names of params that the request carries as members of a JSON object in its body.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub body: Vec<String>,
+    /// Pages by key: params that are taken from the signed cursor of the page before, and the columns that they continue.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cursor: BTreeMap<String, String>,
     /// How rows are answered.
     #[serde(default, skip_serializing_if = "AnswerShape::is_usual")]
     pub answer: AnswerShape,
+    /// Cached endpoints whose entries this one makes wrong: their entries of the same params go, or become its answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<String>,
     /// Answer from Redis where possible.
     #[serde(default)]
     pub cache: Option<Cache>,
@@ -201,6 +207,8 @@ pub enum AnswerShape {
     Rows,
     /// The only row, as an object; 404 where there is none.
     Row,
+    /// An object a line (NDJSON), sent while rows come.
+    Lines,
 }
 
 impl AnswerShape {
@@ -277,20 +285,50 @@ pub struct Cache {
     pub key: String,
     /// Time to live.
     pub ttl: Span,
+    /// Up to this share less than `ttl`, at random, so that entries do not end together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<Share>,
+    /// How long it is remembered that there are no rows; left out, such answers are not stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negative_ttl: Option<Span>,
+    /// Whether only one of the requests that miss an entry at the same time asks the database.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub single_flight: bool,
+    /// `refresh-ahead`: renewed when less than this share of its life is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<Share>,
 }
 
-/// Caching strategies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Caching strategies. With all of them the API looks first, and fills on a miss.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CacheStrategy {
-    /// The API looks first, and fills on a miss.
+    /// Nothing else; a write removes the entry.
+    #[default]
     CacheAside,
-    /// Writes go to the cache too.
+    /// A write stores its answer as the entry.
     WriteThrough,
     /// Writes go to the cache, and to the database later.
     WriteBehind,
-    /// Entries are renewed before they end.
+    /// Entries that are asked for are renewed before they end; a write removes the entry.
     RefreshAhead,
+}
+
+impl CacheStrategy {
+    /// Whether it is the plain one.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::CacheAside
+    }
+
+    /// As the file writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CacheAside => "cache-aside",
+            Self::WriteThrough => "write-through",
+            Self::WriteBehind => "write-behind",
+            Self::RefreshAhead => "refresh-ahead",
+        }
+    }
 }
 
 /// `check = { … }`: one response is right. An answer that differs is exit code 6.

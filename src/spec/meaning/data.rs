@@ -15,6 +15,9 @@ pub(super) fn check(look: &mut Look<'_>) {
     for path in look.both(&["params", "*"]) {
         param(look, &path);
     }
+    for path in look.both(&["endpoints", "*", "cache"]) {
+        refresh(look, &path);
+    }
     for path in look.both(&["endpoints", "*", "cache", "key"]) {
         let help = "write it like `\"user:email:{email}\"`; braces hold the name of a param";
         braces(look, &path, help, |name| patterns::check(patterns::NAME, name) == Some(Ok(())));
@@ -22,6 +25,22 @@ pub(super) fn check(look: &mut Look<'_>) {
     for path in look.both(&["endpoints", "*", "route"]) {
         let help = "write it like `\"GET /users/{id}\"`; braces hold the name of a param";
         braces(look, &path, help, |name| patterns::check(patterns::NAME, name) == Some(Ok(())));
+    }
+}
+
+/// Only what is renewed ahead has a share of its life left for that; shares of a life are above 0 and below 1.
+fn refresh(look: &mut Look<'_>, path: &Path) {
+    let strategy = look.text(path, "strategy");
+    if strategy.is_some_and(|s| s != "refresh-ahead") && look.of(path, "refresh").is_some() {
+        let why = "belongs to the strategy `refresh-ahead`";
+        look.excludes(path, "refresh", &child(path, "strategy"), why);
+    }
+    for key in ["refresh", "jitter"] {
+        let share = look.text(path, key).and_then(|text| text.parse::<Share>().ok());
+        if share.is_some_and(|share| share.0 <= 0.0 || share.0 >= 1.0) {
+            let what = "must be more than 0% and less than 100%";
+            look.bad(codes::OUT_OF_RANGE, &child(path, key), what, "write like `\"20%\"`");
+        }
     }
 }
 

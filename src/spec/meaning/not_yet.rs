@@ -14,9 +14,8 @@ pub(super) fn check(look: &mut Look<'_>) {
         }
     }
     for path in look.both(&["endpoints", "*", "cache", "strategy"]) {
-        let others = ["write-through", "write-behind", "refresh-ahead"];
-        if look.get(&path).and_then(|v| v.as_str()).is_some_and(|s| others.contains(&s)) {
-            let help = "use `strategy = \"cache-aside\"`";
+        if look.get(&path).is_some_and(|v| v == "write-behind") {
+            let help = "a write that is only in the cache is lost with it: use `write-through`";
             look.bad(codes::NOT_YET, &path, "is a strategy that is not supported yet", help);
         }
     }

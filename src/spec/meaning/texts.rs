@@ -21,6 +21,7 @@ const MOST: &[(&[&str], usize)] = &[
     (&["params", "*", "values"], 10_000),
     (&["params", "*", "one_of"], 1000),
     (&["endpoints", "*", "body"], 256),
+    (&["endpoints", "*", "writes"], 16),
 ];
 
 pub(super) fn check(look: &mut Look<'_>) {

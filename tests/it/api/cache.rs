@@ -15,7 +15,7 @@ fn cached() -> EndpointPlan {
     let query = "SELECT n, n * 2 AS twice FROM generate_series(1, 9) n WHERE n = $1";
     let mut endpoint = endpoint("/cached", query, vec![param("n", ParamType::Integer)]);
     let key = vec![KeyPiece::Text("n:".to_owned()), KeyPiece::Param(0)];
-    endpoint.cache = Some(CachePlan { key, ttl_ns: 60_000_000_000 });
+    endpoint.cache = Some(CachePlan::aside(key, 60_000_000_000));
     endpoint
 }
 

@@ -116,6 +116,8 @@ pub(super) fn endpoint(path: &str, query: &str, params: Vec<ParamPlan>) -> Endpo
         params,
         answer: AnswerShape::Rows,
         bind_style: BindStyle::Prepared,
+        cursor: Vec::new(),
+        writes: Vec::new(),
         cache: None,
     }
 }

@@ -22,7 +22,7 @@ async fn each_request_has_a_name_its_times_and_one_line_in_the_log() {
     let params = vec![param("id", ParamType::Integer), param("q", ParamType::Text)];
     let mut cached = endpoint("/slow/{id}", slow, params);
     let key = vec![KeyPiece::Param(0), KeyPiece::Text(":".to_owned()), KeyPiece::Param(1)];
-    cached.cache = Some(CachePlan { key, ttl_ns: 60_000_000_000 });
+    cached.cache = Some(CachePlan::aside(key, 60_000_000_000));
     let api = Api::start(servers.launch(vec![cached])).await;
     let named = |path: &str, name: &str| {
         format!(
@@ -110,6 +110,8 @@ fn promtool_takes(metrics: &str) {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut tool) = tool else {
+        let required = std::env::var_os("QUERYLAB_REQUIRE_PROMETHEUS").is_some();
+        assert!(!required, "QUERYLAB_REQUIRE_PROMETHEUS is set, but promtool is not found");
         eprintln!("SKIPPED: promtool (Debian's package `prometheus`) is not installed");
         return;
     };

@@ -227,6 +227,7 @@ impl Servers {
                 socket: self.folder.path().join("redis.sock"),
                 password: PASSWORD.to_owned(),
             }),
+            cursor_secret: None,
             request_log: Some(self.folder.path().join("requests.jsonl")),
             api: ApiPlan {
                 pool: PoolPlan {

@@ -24,7 +24,7 @@ async fn a_slow_query_is_time_in_the_query_and_all_times_fit_into_the_answers() 
     let many = "SELECT n, repeat('\"é', 20) AS t FROM generate_series(1, $1::int) n";
     let many = endpoint("/many", many, vec![param("n", ParamType::Integer)]);
     let mut cached = endpoint("/cached", "SELECT 1 AS one FROM pg_sleep(0.02)", vec![]);
-    cached.cache = Some(CachePlan { key: vec![KeyPiece::Text("k".into())], ttl_ns: 60_000 * MS });
+    cached.cache = Some(CachePlan::aside(vec![KeyPiece::Text("k".into())], 60_000 * MS));
     let broken = endpoint("/broken", "SELECT 1 / (pg_sleep(0.02) IS NULL)::int AS n", vec![]);
     let api = Api::start(servers.launch(vec![slow, many, cached, broken])).await;
     let timed = async |paths: &[&str]| -> (StageSums, u64) {

@@ -16,7 +16,7 @@ async fn a_superuser_a_wrong_password_and_a_missing_redis_are_refused_at_start()
     let mut stranger = servers.launch(one());
     stranger.postgres.password = "wrong-canary".to_owned();
     let mut cached = one();
-    cached[0].cache = Some(querylab::plan::CachePlan { key: vec![], ttl_ns: 1 });
+    cached[0].cache = Some(querylab::plan::CachePlan::aside(vec![], 1));
     let mut twice = one();
     twice.extend(one());
     for (launch, wanted) in [
