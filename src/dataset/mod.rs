@@ -15,6 +15,7 @@ mod migrate;
 mod orders;
 mod prepare;
 mod reuse;
+mod sources;
 mod writes;
 
 pub use cache::{

@@ -1,6 +1,6 @@
 //! From an empty cluster to databases that are ready to be measured.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +12,8 @@ use super::connect::{answer, connect, execute, quote_ident};
 use super::copy::{advance_sequences, copy_table, millis};
 use super::made::{Dataset, LoadedTable};
 use super::orders::{Addresses, Progress, TEMPLATE};
-use super::{index_sets, migrate};
+use super::sources::{Order, order};
+use super::{index_sets, migrate, sources};
 use crate::plan::Plan;
 use crate::rows::{Rows, TableSpec, checksum};
 
@@ -38,8 +39,17 @@ pub async fn prepare(
         let mut app = connect(&addresses.app_to(TEMPLATE)).await?;
         record.migrations = migrate::migrate(&mut app, migrations).await?;
         progress(Progress::Migrated { migrations: record.migrations.len() });
+        let folder = folder_of(migrations, &plan.dataset.migrations);
+        let Order { before, after: late } =
+            order(&mut app, &plan.dataset.sources, &plan.dataset.tables).await?;
+        for source in before {
+            record.tables.push(sources::load(&mut app, &folder, source, progress).await?);
+        }
         for table in in_foreign_key_order(&mut app, &plan.dataset.tables).await? {
             record.tables.push(load(&mut app, plan.dataset.data_seed, table, progress).await?);
+        }
+        for source in late {
+            record.tables.push(sources::load(&mut app, &folder, source, progress).await?);
         }
         let after = Instant::now();
         for sql in &plan.dataset.after_load {
@@ -58,6 +68,16 @@ pub async fn prepare(
     execute(&mut admin, "CHECKPOINT", Duration::from_mins(30)).await?;
     record.prepare_ms = millis(start);
     Ok(record)
+}
+
+/// The experiment's folder, below which all files are named: that of the migrations without their own name.
+fn folder_of(migrations: &Path, told: &str) -> PathBuf {
+    let mut folder = migrations.to_path_buf();
+    let named = Path::new(told).components().filter(|part| *part != Component::CurDir);
+    for _ in named {
+        folder.pop();
+    }
+    folder
 }
 
 async fn load(
@@ -136,6 +156,14 @@ mod tests {
         let references: Vec<(String, String)> =
             references.iter().map(|(from, to)| ((*from).into(), (*to).into())).collect();
         Ok(sort_by_references(&tables, &references)?.iter().map(|t| t.name.clone()).collect())
+    }
+
+    #[test]
+    fn files_are_beside_the_experiment_wherever_its_migrations_are() {
+        for (told, wanted) in [("../migrations/x", "/a/experiments"), ("./m", "/a/experiments")] {
+            let migrations = Path::new("/a/experiments").join(told);
+            assert_eq!(folder_of(&migrations, told), Path::new(wanted), "{told}");
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use querylab::dataset::{self, Addresses};
 use querylab::plan::{self, Plan, PostgresAddress};
 use querylab::rows::Rows;
 use querylab::spec::{Layers, load_text};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions as _};
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
 
 use crate::api::servers;
 
@@ -186,18 +186,6 @@ async fn differences(
     query.fetch_one(connection).await.unwrap_or_else(|e| panic!("{table}.{column}: {e}"))
 }
 
-async fn connect(address: &PostgresAddress) -> PgConnection {
-    PgConnectOptions::new_without_pgpass()
-        .socket(&address.socket_dir)
-        .port(address.port)
-        .username(&address.user)
-        .password(&address.password)
-        .database(&address.database)
-        .connect()
-        .await
-        .unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_loaded_is_what_rows_says() {
     let Some(servers) = servers::start(false).await else { return };
@@ -210,7 +198,7 @@ async fn what_is_loaded_is_what_rows_says() {
     let made = dataset::prepare(&addresses, &migrations, &plan, &mut |_| {}).await.unwrap();
     assert_eq!(made.tables.len(), 3);
 
-    let mut connection = connect(&addresses.app_to("ql_template")).await;
+    let mut connection = servers::connect_to(&addresses.app_to("ql_template")).await;
     let mut compared = 0;
     // Names of makers may be alike: that table has no key to compare its rows by, but to refer to.
     for table in plan.dataset.tables.iter().filter(|table| table.name != "makers") {

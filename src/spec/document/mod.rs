@@ -9,6 +9,7 @@ mod dataset;
 mod design;
 mod endpoint;
 mod load;
+mod rows_from;
 mod scalar;
 mod services;
 mod values;
@@ -24,6 +25,7 @@ pub use endpoint::{
     Bind, Cache, CacheStrategy, Check, Distribution, DistributionKind, Endpoint, Param, ParamType,
 };
 pub use load::{Arrival, Fill, Load, LoadModel, Search, Stage, Warmup};
+pub use rows_from::RowsFrom;
 pub use scalar::Scalar;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
