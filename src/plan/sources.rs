@@ -88,7 +88,7 @@ fn of_csv(
             header,
             delimiter: char::from(delimiter),
             quote: char::from(quote),
-            null: from.null.clone().unwrap_or_default(),
+            null: from.null_as.clone().unwrap_or_default(),
         },
     })
 }

@@ -29,7 +29,7 @@ seed = 1
 [dataset]
 migrations = "../migrations/all"
 [dataset.tables.countries]
-from = { csv = "data/countries.csv", null = "-" }
+from = { csv = "data/countries.csv", null_as = "-" }
 [dataset.tables.people]
 rows = 40
 columns.id = { generator = "sequence" }
@@ -74,10 +74,10 @@ fn files(folder: &Path, changes: &[(&str, &str)]) {
         ("experiments/data/dump.sql", DUMP),
         ("experiments/data/notes.sql", NOTES),
     ] {
-        let changed = changes.iter().find(|(name, _)| file.ends_with(name)).map(|(_, text)| *text);
+        let other = changes.iter().find(|(name, _)| file.ends_with(name)).map(|(_, text)| *text);
         let path = folder.join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, changed.unwrap_or(text)).unwrap();
+        fs::write(path, other.unwrap_or(text)).unwrap();
     }
 }
 
@@ -159,17 +159,17 @@ fn what_no_file_and_no_query_can_give_is_refused_with_its_line() {
     refused("data/countries.csv", "data/none.csv", "can't be read");
     refused("data/countries.csv", "/etc/passwd", "is not a relative path");
     refused(
-        "null = \"-\"",
+        "null_as = \"-\"",
         "columns = [\"code\"]",
         "names the columns, as the file's first line does",
     );
     refused(
-        "null = \"-\"",
+        "null_as = \"-\"",
         "header = false",
         "`dataset.tables.countries.from.columns` is required",
     );
-    refused("null = \"-\"", "sql = \"x\"", "is a second source beside `csv`");
-    refused("null = \"-\"", "delimiter = \",,\"", "is no delimiter");
+    refused("null_as = \"-\"", "sql = \"x\"", "is a second source beside `csv`");
+    refused("null_as = \"-\"", "delimiter = \",,\"", "is no delimiter");
     refused(
         "sql = \"data/notes.sql\"",
         "sql = \"data/notes.sql\", quote = \"'\"",

@@ -25,7 +25,7 @@ pub struct RowsFrom {
     /// `csv`: what stands without quotes for NULL, nothing if left out.
     #[serde(default)]
     #[schemars(length(max = 100))]
-    pub null: Option<String>,
+    pub null_as: Option<String>,
     /// A file of SQL statements that fill the table, relative to this one.
     #[serde(default)]
     #[schemars(length(min = 1, max = 1000))]

@@ -9,7 +9,7 @@ use crate::spec::parse::Path;
 /// Where rows may come from; one of them.
 const KINDS: [&str; 4] = ["csv", "sql", "dump", "query"];
 /// How a CSV file is written.
-const DIALECT: [&str; 4] = ["header", "delimiter", "quote", "null"];
+const DIALECT: [&str; 4] = ["header", "delimiter", "quote", "null_as"];
 
 pub(super) fn check(look: &mut Look<'_>) {
     for path in look.each(&["dataset", "tables", "*"]) {
