@@ -51,10 +51,13 @@ bind = ["code"]
 model = "closed"
 users = 1
 duration = "1s"
-[variants.only]
+[variants.one]
 endpoint = "find"
+[variants.two]
+endpoint = "find"
+services.postgres.settings.jit = "off"
 [design]
-baseline = "only"
+baseline = "one"
 loads = ["one"]
 blocks = 2
 "#;
