@@ -20,6 +20,11 @@ pub(super) fn plan(plan: &Plan) -> String {
         for table in &plan.dataset.tables {
             writeln!(page, "table        {}: {} rows", table.name, units::count(table.rows))?;
         }
+        for source in &plan.dataset.sources {
+            let rows = source.rows.map_or_else(String::new, |rows| units::count(rows) + " ");
+            let from = source.from.file().map_or("a query", |(file, _)| file);
+            writeln!(page, "table        {}: {rows}rows from {from}", source.table)?;
+        }
         writeln!(
             page,
             "trials       {} = {}{} blocks × {} per block",

@@ -17,6 +17,7 @@ mod migrate;
 mod orders;
 mod prepare;
 mod reuse;
+mod sources;
 mod wire;
 mod writes;
 

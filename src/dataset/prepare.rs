@@ -1,6 +1,6 @@
 //! From an empty cluster to databases that are ready to be measured.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use super::connect::{answer, connect, execute, quote_ident};
 use super::copy::{Copied, advance_sequences, copy_table, millis};
 use super::made::{Dataset, LoadedTable};
 use super::orders::{Addresses, Progress, TEMPLATE};
-use super::{bulk, costs, index_sets, migrate};
+use super::sources::{Order, order};
+use super::{bulk, costs, index_sets, migrate, sources};
 use crate::plan::Plan;
 use crate::rows::{Rows, TableSpec, checksum};
 
@@ -38,11 +39,22 @@ pub async fn prepare(
     let mut admin = connect(&addresses.admin).await?;
     let create = format!("CREATE DATABASE {TEMPLATE} OWNER {}", quote_ident(&addresses.app.user));
     execute(&mut admin, &create, Duration::from_mins(1)).await?;
+    let folder = folder_of(migrations, &plan.dataset.migrations);
     let migrator = connect(&addresses.app_to(TEMPLATE)).await?;
     let migrations = migrate::migrate(migrator, migrations).await?;
     progress(Progress::Migrated { migrations: migrations.len() });
-    let tables = load_all(addresses, plan, progress).await?;
-    let mut record = Dataset { tables, migrations, ..Dataset::default() };
+    let mut record = Dataset { migrations, ..Dataset::default() };
+    let mut app = connect(&addresses.app_to(TEMPLATE)).await?;
+    let Order { before, after } =
+        order(&mut app, &plan.dataset.sources, &plan.dataset.tables).await?;
+    for source in before {
+        record.tables.push(sources::load(&mut app, &folder, source, progress).await?);
+    }
+    record.tables.extend(load_all(addresses, plan, progress).await?);
+    for source in after {
+        record.tables.push(sources::load(&mut app, &folder, source, progress).await?);
+    }
+    answer("the end of a session", app.close()).await?;
     {
         let mut app = connect(&addresses.app_to(TEMPLATE)).await?;
         let after = Instant::now();
@@ -90,6 +102,16 @@ async fn load_all(
     bulk::forbid(&mut admin).await?;
     answer("the end of a session", admin.close()).await?;
     Ok(tables)
+}
+
+/// The experiment's folder, below which all files are named: that of the migrations without their own name.
+fn folder_of(migrations: &Path, told: &str) -> PathBuf {
+    let mut folder = migrations.to_path_buf();
+    let named = Path::new(told).components().filter(|part| *part != Component::CurDir);
+    for _ in named {
+        folder.pop();
+    }
+    folder
 }
 
 async fn load(
@@ -182,6 +204,14 @@ mod tests {
             wave.iter().map(|table| table.name.as_str()).collect::<Vec<_>>().join(" ")
         };
         Ok(waves(&tables, &references)?.iter().map(names).collect::<Vec<_>>().join(", "))
+    }
+
+    #[test]
+    fn files_are_beside_the_experiment_wherever_its_migrations_are() {
+        for (told, wanted) in [("../migrations/x", "/a/experiments"), ("./m", "/a/experiments")] {
+            let migrations = Path::new("/a/experiments").join(told);
+            assert_eq!(folder_of(&migrations, told), Path::new(wanted), "{told}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::generators::{Around, Mistake, generator};
 use super::migrations::{self, Migrations};
 use super::notes::Notes;
 use super::sql::{self, Kind};
-use super::types::DatasetPlan;
-use super::{codes, repeats, seeds};
+use super::types::{DatasetPlan, SourcePlan};
+use super::{codes, repeats, seeds, sources};
 use crate::rows::{ColumnSpec, RowOrder, Rows, TableSpec};
 use crate::spec::{RowsLie, Spec, Table};
 
@@ -19,8 +19,13 @@ pub(super) fn resolve(notes: &mut Notes<'_>, spec: &Spec) -> (DatasetPlan, Optio
     let file = &spec.document.dataset;
     let migrations = migrations::read(notes, spec);
     let mut tables: Vec<TableSpec> = Vec::new();
-    for name in file.tables.keys() {
+    let mut elsewhere: Vec<SourcePlan> = Vec::new();
+    for (name, asked) in &file.tables {
         check_name(notes, migrations.as_ref(), "table", name, &["dataset", "tables", name]);
+        if let Some(from) = &asked.from {
+            elsewhere.extend(sources::source(notes, migrations.as_ref(), name, from));
+            continue;
+        }
         tables.push(table(notes, migrations.as_ref(), &file.tables, name));
     }
     let total = tables.iter().try_fold(0_u64, |sum, t| sum.checked_add(t.rows));
@@ -30,6 +35,7 @@ pub(super) fn resolve(notes: &mut Notes<'_>, spec: &Spec) -> (DatasetPlan, Optio
     }
     if let Some(known) = &migrations {
         tables.sort_by_key(|t| (known.position(&t.name), t.name.clone()));
+        elsewhere.sort_by_key(|s| (known.position(&s.table), s.table.clone()));
     }
     for statement in &file.after_load {
         check_after_load(notes, statement);
@@ -43,13 +49,14 @@ pub(super) fn resolve(notes: &mut Notes<'_>, spec: &Spec) -> (DatasetPlan, Optio
         migration_digests: migrations.as_ref().map_or_else(Vec::new, |m| m.digests.clone()),
         data_seed,
         tables,
+        sources: elsewhere,
         after_load: file.after_load.clone(),
     };
     (plan, migrations)
 }
 
 /// A name that Postgres takes without quotes, and that the migrations mention.
-fn check_name(
+pub(super) fn check_name(
     notes: &mut Notes<'_>,
     migrations: Option<&Migrations>,
     kind: &str,
@@ -184,8 +191,9 @@ impl<'k> Known<'k> {
         by_postgres || self.may_be_table(name)
     }
 
-    /// Tables with generated rows.
+    /// Tables with rows.
     pub(super) fn tables(&self) -> impl Iterator<Item = &'k str> + Clone {
-        self.dataset.tables.iter().map(|t| t.name.as_str())
+        let elsewhere = self.dataset.sources.iter().map(|s| s.table.as_str());
+        self.dataset.tables.iter().map(|t| t.name.as_str()).chain(elsewhere)
     }
 }

@@ -8,7 +8,7 @@ use super::types::{DrawSource, FileValues};
 use super::values::{Wanted, What};
 use super::view::View;
 use super::{codes, routes, short};
-use crate::spec::{FromCsv, FromLog, Param};
+use crate::spec::{FromCsv, FromLog, Param, RowsFrom};
 
 /// A column of a CSV file as a source, with the number of its values.
 pub(super) fn csv(
@@ -24,6 +24,37 @@ pub(super) fn csv(
     let count = values.count;
     let (file, column) = (from.file.clone(), from.column.clone());
     Some((DrawSource::Csv { file, column, values }, count))
+}
+
+/// A column of a table whose rows come from elsewhere: of a CSV file that names its columns its values are known, of
+/// anything else only to the server.
+pub(super) fn of_table(
+    notes: &mut Notes<'_>,
+    view: &View<'_>,
+    (name, p): (&str, &Param),
+    (table, column): (&str, &str),
+    from: &RowsFrom,
+) -> Option<(DrawSource, u64)> {
+    let path = notes.path_of(view.name, &["params", name, "from"]);
+    let is_usual = from.header.unwrap_or(true) && from.delimiter.is_none() && from.quote.is_none();
+    let why = match &from.csv {
+        None => "they come from elsewhere, and are known to the server only",
+        Some(_) if !is_usual => {
+            "its CSV file has no header, or other delimiters or quotes than usual"
+        }
+        Some(_) if !p.r#where.is_empty() => "conditions are for rows that are made",
+        Some(file) => {
+            let what = What::Column(column.to_owned());
+            let wanted = Wanted { file: file.clone(), what };
+            let values = read(notes, view, (name, p), "from", &wanted)?;
+            let (count, file) = (values.count, file.clone());
+            return Some((DrawSource::Csv { file, column: column.to_owned(), values }, count));
+        }
+    };
+    let what = format!("param `{name}`: no values of `{table}.{column}` can be drawn: {why}");
+    let help = "write them down: `values = [ … ]`, or `from_csv` with a file that has them";
+    notes.error(codes::PARAM, &path, what, help);
+    None
 }
 
 /// A log's requests as a source, with the number of its values.
@@ -78,7 +109,10 @@ fn read(
     key: &str,
     wanted: &Wanted,
 ) -> Option<FileValues> {
-    let path = notes.path_of(view.name, &["params", name, key, "file"]);
+    let path = match key {
+        "from" => notes.path_of(view.name, &["params", name, key]),
+        _ => notes.path_of(view.name, &["params", name, key, "file"]),
+    };
     if !relative(&wanted.file) {
         let what = format!("param `{name}`: the file of its values is not a relative path");
         let help = "name a file relative to this one, like `\"keys.csv\"`";

@@ -211,7 +211,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// The first thing in a migration that only psql could do, or that never ends.
-fn refused(text: &str) -> Option<(usize, String)> {
+pub(super) fn refused(text: &str) -> Option<(usize, String)> {
     if text.starts_with('\u{feff}') {
         return Some((0, "the file starts with a byte order mark, which is no SQL".into()));
     }

@@ -34,6 +34,8 @@ mod routes;
 pub mod seeds;
 mod services;
 pub mod settings;
+mod source_files;
+mod sources;
 mod sql;
 mod types;
 mod values;

@@ -116,6 +116,9 @@ fn column_source(
         notes.error(codes::PARAM, &path, what, "write it as `\"table.column\"`");
         return None;
     };
+    if let Some(elsewhere) = view.document.dataset.tables.get(table).and_then(|t| t.from.as_ref()) {
+        return from_files::of_table(notes, view, (name, p), (table, column), elsewhere);
+    }
     let Some(spec) = dataset.tables.iter().find(|t| t.name == table) else {
         let known: Vec<&str> = dataset.tables.iter().map(|t| t.name.as_str()).collect();
         notes.unknown(&path, "table with generated rows", table, known);

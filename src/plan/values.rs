@@ -71,7 +71,7 @@ pub(super) struct Wrong {
 
 impl Wrong {
     /// The file as a whole.
-    fn whole(what: impl Into<String>, help: impl Into<String>) -> Self {
+    pub(super) fn whole(what: impl Into<String>, help: impl Into<String>) -> Self {
         Self { at: None, what: what.into(), help: help.into() }
     }
 
@@ -132,6 +132,11 @@ impl Files {
         let read = read(&self.dir.join(&wanted.file), &wanted.what);
         self.read.insert(wanted.clone(), read.clone());
         read
+    }
+
+    /// Where a file is.
+    pub(super) fn path(&self, file: &str) -> PathBuf {
+        self.dir.join(file)
     }
 
     /// A line of a file, as a place of a problem.

@@ -7,8 +7,8 @@ use querylab::dataset::{self, Addresses, CopyForm, Progress, WriteCost};
 use querylab::plan::{self, Plan, PostgresAddress};
 use querylab::rows::Rows;
 use querylab::spec::{Layers, load_text};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions as _};
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
 
 use crate::api::servers;
 
@@ -339,7 +339,7 @@ async fn what_is_loaded_is_what_rows_says() {
     price_is_told(&made.write_costs);
     assert!(made.indexes[0].index_bytes >= 2 * 8192, "{:?}", made.indexes);
 
-    let mut connection = connect(&addresses.app_to("ql_template")).await;
+    let mut connection = servers::connect_to(&addresses.app_to("ql_template")).await;
     let mut compared = 0;
     // Names of makers may be alike: that table has no key to compare its rows by, but to refer to.
     let is_keyed = |name: &str| !["makers", "nobody"].contains(&name);

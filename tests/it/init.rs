@@ -126,6 +126,67 @@ async fn the_tables_of_pgbench_are_read_from_their_database_and_run_anew() {
     project.expect_nothing_left();
 }
 
+/// Rows of some tables of the shop; the others stay as they were made, and nobody has counted them.
+const ROWS: &str = "
+INSERT INTO countries SELECT chr(64 + n) || chr(65 + n), 'Country ' || n FROM generate_series(1, 20) AS n;
+INSERT INTO users (email, name, country, created_at, tags)
+    SELECT 'u' || n || '@x.org', CASE WHEN n % 4 = 0 THEN 'Ann' ELSE 'Bob' END, 'AB',
+           timestamptz '2023-01-01' + n * interval '1 hour', ARRAY['a'] FROM generate_series(1, 800) AS n;
+INSERT INTO orders (user_id, state, channel, placed_at, total)
+    SELECT 1 + n % 50, (ARRAY['new', 'paid', 'sent']::order_state[])[1 + n % 3], 'web',
+           timestamp '2024-01-01' + n * interval '1 minute', n * n % 1000 FROM generate_series(1, 1200) AS n;
+ANALYZE countries, users, orders;
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schema_with_every_kind_of_object_is_made_anew_from_its_catalogue() {
+    let Some(running) = private::start(false).await else { return };
+    let project = shop();
+    let made = fs::read_to_string(project.dir.join("migrations/shop/0001_shop.sql")).unwrap();
+    let mut boss = running.boss().await;
+    for sql in [made.as_str(), ROWS] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut boss).await.unwrap();
+    }
+    let address = running.launch(Vec::new()).postgres;
+    let host = address.socket_dir.to_str().unwrap();
+    let url = format!(
+        "postgres://boss:{}@localhost/postgres?host={host}&port={}",
+        address.password, address.port
+    );
+    let file = "experiments/again.toml";
+    let output = project.output(&["init", "--from-url", &url, "-o", file, "--rows", "500"]);
+    expect_code(&output, 0);
+    let text = fs::read_to_string(project.dir.join(file)).unwrap();
+    let schema = fs::read_to_string(project.dir.join("migrations/again/0001_schema.sql")).unwrap();
+    for part in [
+        "CREATE TYPE order_state AS ENUM ('new', 'paid', 'sent', 'returned')",
+        "CREATE DOMAIN cents AS bigint",
+        "GENERATED ALWAYS AS IDENTITY",
+        "PARTITION BY RANGE (at)",
+        "CREATE TABLE events_2024a PARTITION OF events",
+        "ALTER SEQUENCE orders_id_seq OWNED BY orders.id",
+        "CREATE VIEW order_totals",
+        "FUNCTION public.spent",
+        "CREATE TRIGGER users_touch",
+        "FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE",
+    ] {
+        assert!(schema.contains(part), "`{part}` in\n{schema}");
+    }
+    assert!(!schema.contains("orders_user_idx"), "secondary indexes are the variants'\n{schema}");
+    for part in [
+        "rows = 1200",
+        "rows = 500",
+        r#"name = { generator = "weighted", weights = { "Bob" = 0.75, "Ann" = 0.25 } }"#,
+        r#"orders_user_idx = "CREATE INDEX orders_user_idx ON public.orders USING btree (user_id)""#,
+    ] {
+        assert!(text.contains(part), "`{part}` in\n{text}");
+    }
+    let left = text.lines().find(|line| line.starts_with("# Not filled"));
+    assert_eq!(left, None, "every table can be filled");
+    expect_code(&project.output(&["run", "--profile", "smoke", file]), 0);
+    project.expect_nothing_left();
+}
+
 /// Rows that were ever written to the tables of users, and how many tables there are.
 async fn activity(servers: &private::Servers) -> (i64, i64) {
     let mut boss = servers.boss().await;

@@ -12,6 +12,7 @@ mod cache;
 mod calibrate;
 mod cli;
 mod drive;
+mod elsewhere;
 mod generators;
 mod house;
 mod init;

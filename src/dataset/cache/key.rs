@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::hex;
-use crate::plan::Plan;
+use crate::plan::{Plan, SourcePlan};
 use crate::rows::{Rows, TableSpec, checksum};
 
 /// Version of how rows are loaded. To be raised with whatever makes other data of the same plan: another order of rows,
@@ -120,6 +120,9 @@ pub struct Ingredients {
     pub seed: u64,
     /// Tables, rows, generators, in the order of the load.
     pub tables: Vec<TableSpec>,
+    /// Tables whose rows are not made: digests of their files, or their queries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourcePlan>,
     /// Digests of rows as this program makes them, by table.
     pub samples: Vec<String>,
     /// Statements after the load.
@@ -135,7 +138,8 @@ impl Ingredients {
     pub fn of(plan: &Plan, cluster: &Cluster, migrations: Vec<(i64, String)>) -> Result<Self> {
         let data = &plan.dataset;
         let loading = plan.cells.first().map(|cell| &cell.stack.postgres.settings);
-        let bare = data.after_load.iter().all(|sql| is_upkeep(sql));
+        let bare = data.after_load.iter().all(|sql| is_upkeep(sql))
+            && data.sources.iter().all(|source| source.from.is_copied());
         let settings = loading.into_iter().flatten().filter(|(name, _)| may_show(name, bare));
         Ok(Self {
             format: FORMAT,
@@ -149,6 +153,7 @@ impl Ingredients {
             migrations,
             seed: data.data_seed,
             tables: data.tables.clone(),
+            sources: data.sources.clone(),
             samples: data
                 .tables
                 .iter()
@@ -208,6 +213,7 @@ fn may_show(setting: &str, bare: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::SourceKind;
     use crate::rows::{ColumnSpec, Generator, RowOrder};
 
     /// What is changed, and how.
@@ -236,6 +242,12 @@ mod tests {
                 order: RowOrder::default(),
                 columns,
             }],
+            sources: vec![SourcePlan {
+                table: "u".into(),
+                columns: Vec::new(),
+                rows: None,
+                from: SourceKind::Sql { file: "u.sql".into(), sha256: "d".into() },
+            }],
             samples: vec!["s".into()],
             after_load: vec!["ANALYZE".into()],
         }
@@ -257,10 +269,11 @@ mod tests {
             migrations: _,
             seed: _,
             tables: _,
+            sources: _,
             samples: _,
             after_load: _,
         } = &whole;
-        let changes: [Change; 21] = [
+        let changes: [Change; 23] = [
             ("format", |i| i.format += 1),
             ("loader", |i| i.loader += 1),
             ("querylab", |i| i.querylab.push('1')),
@@ -284,6 +297,10 @@ mod tests {
                 i.tables[0].columns[0].generator = Generator::Sequence { start: 1, step: 2 };
             }),
             ("null ratio", |i| i.tables[0].columns[0].null_ratio = 0.5),
+            ("a file of rows", |i| {
+                i.sources[0].from = SourceKind::Sql { file: "u.sql".into(), sha256: "e".into() };
+            }),
+            ("no file of rows", |i| i.sources.clear()),
             ("rows as made", |i| i.samples[0] = "r".into()),
             ("after load", |i| i.after_load.push("VACUUM".into())),
         ];

@@ -107,6 +107,7 @@ fn ingredients(seed: u64) -> Ingredients {
             order: RowOrder::default(),
             columns: vec![column],
         }],
+        sources: Vec::new(),
         samples: vec!["s".into()],
         after_load: Vec::new(),
     }

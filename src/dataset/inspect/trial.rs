@@ -33,8 +33,8 @@ pub async fn survey(addresses: &Addresses, migrations: &Path) -> Result<Schema> 
     let mut admin = connect(&addresses.admin).await?;
     let create = format!("CREATE DATABASE {SURVEY} OWNER {}", quote_ident(&addresses.app.user));
     execute(&mut admin, &create, PATIENCE).await?;
+    migrate(connect(&addresses.app_to(SURVEY)).await?, migrations).await?;
     let mut app = connect(&addresses.app_to(SURVEY)).await?;
-    migrate(&mut app, migrations).await?;
     let schema = catalogue::read(&mut app).await?;
     app.close().await?;
     Ok(schema)

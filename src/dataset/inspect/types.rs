@@ -11,6 +11,9 @@ use crate::spec::draft::Kind;
 /// Domains over arrays of domains over …: nobody nests deeper, and a loop would.
 const DEEPEST: usize = 16;
 
+/// OID, name, kind, category, element, base, modifier, NOT NULL.
+type Told = (i64, String, String, String, i64, i64, i32, bool);
+
 /// A row of `pg_type`.
 struct Row {
     name: String,
@@ -47,7 +50,7 @@ impl Types {
         let types = "SELECT oid::int8, typname::text, typtype::text, typcategory::text, \
                      typelem::int8, typbasetype::int8, typtypmod, typnotnull \
                      FROM pg_catalog.pg_type";
-        let rows: Vec<(i64, String, String, String, i64, i64, i32, bool)> =
+        let rows: Vec<Told> =
             answer("cannot list the types", sqlx::query_as(types).fetch_all(&mut *connection))
                 .await?;
         let labels = "SELECT enumtypid::int8, enumlabel::text FROM pg_catalog.pg_enum ORDER BY enumtypid, enumsortorder";

@@ -109,6 +109,12 @@ pub(super) fn foreign_key<'a>(
             .map_or_else(|| "fill that table too".into(), |c| format!("did you mean `{c}`?"));
         return mistake(key, format!("no table `{table}` has generated rows"), help);
     };
+    if parent.from.is_some() {
+        let what =
+            format!("the rows of `{table}` come from elsewhere, so its keys are not known here");
+        let help = "name its keys: `choice` or `weighted`, or numbers of a range";
+        return mistake(key, what, help);
+    }
     if parent.rows == 0 && around.rows > 0 {
         let what = format!("`{table}` has no rows that could be referred to");
         return mistake(key, what, "give it some");

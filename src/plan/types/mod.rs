@@ -4,6 +4,7 @@ mod cell;
 mod drive;
 mod judge;
 mod launch;
+mod source;
 
 pub use cell::{
     ApiPlan, BindPlan, CachePlan, CellPlan, CursorPlan, EndpointPlan, ExpectPlan, KeyPiece,
@@ -19,6 +20,7 @@ pub use launch::{
     StageSums,
 };
 use serde::{Deserialize, Serialize};
+pub use source::{SourceKind, SourcePlan};
 
 use crate::rows::TableSpec;
 
@@ -98,6 +100,9 @@ pub struct DatasetPlan {
     pub data_seed: u64,
     /// In the order in which they are loaded.
     pub tables: Vec<TableSpec>,
+    /// Tables whose rows are not made here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourcePlan>,
     /// Statements after the load.
     pub after_load: Vec<String>,
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::column::{Column, RowsLie};
+use super::rows_from::RowsFrom;
 
 /// `[dataset]`: where the rows come from.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -30,11 +31,16 @@ fn after_load() -> Vec<String> {
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// Number of rows.
+    #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000_000_u64))]
     pub rows: u64,
     /// How the rows lie in the table: by their number (`clustered`, the default), or `shuffled`.
     #[serde(default)]
     pub order: Option<RowsLie>,
     /// Column name to its generator; columns not named get their default.
+    #[serde(default)]
     pub columns: BTreeMap<String, Column>,
+    /// Rows that are not made here, instead of `rows`, `order` and `columns`.
+    #[serde(default)]
+    pub from: Option<RowsFrom>,
 }

@@ -10,6 +10,7 @@ mod design;
 mod endpoint;
 mod load;
 mod processors;
+mod rows_from;
 mod scalar;
 mod services;
 mod values;
@@ -27,6 +28,7 @@ pub use endpoint::{
 };
 pub use load::{Arrival, Fill, Load, LoadModel, Search, Stage, Warmup};
 pub use processors::Processors;
+pub use rows_from::RowsFrom;
 pub use scalar::Scalar;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -11,6 +11,9 @@ use super::write::Wishes;
 use super::{partitions, stats};
 use crate::spec::patterns;
 
+/// Tables that a file can hold, with all that belongs to them.
+const MOST_TABLES: usize = 200;
+
 /// A table that is filled.
 #[derive(Debug, Clone)]
 pub(super) struct Table<'a> {
@@ -66,6 +69,11 @@ pub(super) fn choose<'a>(schema: &'a Schema, wishes: &Wishes) -> Chosen<'a> {
             continue;
         };
         let facts = open.remove(next);
+        if chosen.tables.len() >= MOST_TABLES {
+            let why = format!("a file has room for {MOST_TABLES} tables");
+            chosen.left.push((facts.name.clone(), why));
+            continue;
+        }
         let rows = scaled(facts.rows.unwrap_or(wishes.rows), most, wishes.most_rows);
         let table = Filling { schema, chosen: &chosen, roots: &roots, facts, rows };
         match table.fill() {

@@ -39,7 +39,10 @@ pub(super) fn unique(asked: Asked<'_>) -> Result<Recipe, String> {
             let (least, most) = whole_range(&column.kind);
             let (low, high) = bounds.numbers(1.0);
             let seen = column.statistics.as_ref();
+            // Of keys from 1 on, a sample rarely has the first one.
+            let seldom = |first: &f64| *first < 1.0 || *first > rows as f64;
             let first = seen.and_then(|seen| seen.bounds.first()?.parse::<f64>().ok());
+            let first = first.filter(seldom);
             let start = first.or(low).unwrap_or(1.0).max(low.unwrap_or(least)).max(least).ceil();
             let there = high.unwrap_or(most).min(most).floor() - start + 1.0;
             if there < rows as f64 {
@@ -56,7 +59,7 @@ pub(super) fn unique(asked: Asked<'_>) -> Result<Recipe, String> {
         }
         Kind::Text(_) => text(asked).ok_or_else(|| few(0.0)),
         Kind::Uuid => Ok(Recipe::of("uuid")),
-        Kind::Bytea => Ok(Recipe::of("bytea").from_to(16.0, 16.0)),
+        Kind::Bytea => Ok(Recipe::of("bytea").between(16.0, 16.0)),
         Kind::Timestamp(_) => {
             let (start, end) = moments(bounds);
             let step = (end - start) / i64::try_from(rows.max(1)).unwrap_or(i64::MAX);
@@ -102,7 +105,7 @@ pub(super) fn any(asked: Asked<'_>) -> Result<Recipe, String> {
             let (least, most) = whole_range(&column.kind);
             let (min, max) = within(1.0, EXACT);
             let (min, max) = (min.ceil().max(least), max.floor().min(most));
-            Recipe::of("integer").from_to(min.min(max), max)
+            Recipe::of("integer").between(min.min(max), max)
         }
         Kind::Numeric(digits) => {
             let scale = digits.map_or(2, |(_, scale)| scale.min(9));
@@ -110,12 +113,12 @@ pub(super) fn any(asked: Asked<'_>) -> Result<Recipe, String> {
             let unit = 10_f64.powi(-i32::try_from(scale).unwrap_or(9));
             let (min, max) = within(unit, 10_f64.powi(i32::try_from(whole).unwrap_or(9)) - unit);
             let (min, max) = (stats::rounded(min, scale), stats::rounded(max, scale));
-            let recipe = Recipe::of("numeric").from_to(min.min(max), max);
+            let recipe = Recipe::of("numeric").between(min.min(max), max);
             recipe.with("scale", scale.to_string())
         }
         Kind::Float => {
             let (min, max) = within(0.001, EXACT);
-            Recipe::of("float").from_to(min, if max > min { max } else { min + 1.0 })
+            Recipe::of("float").between(min, if max > min { max } else { min + 1.0 })
         }
         Kind::Text(most) => {
             let longest = bounds.longest.into_iter().chain(*most).min();
@@ -132,7 +135,7 @@ pub(super) fn any(asked: Asked<'_>) -> Result<Recipe, String> {
             "fields",
             r#"{ label = { generator = "words", min = 1, max = 3 }, size = { generator = "integer", min = 1, max = 1000 } }"#.into(),
         ),
-        Kind::Bytea => Recipe::of("bytea").from_to(16.0, 64.0),
+        Kind::Bytea => Recipe::of("bytea").between(16.0, 64.0),
         Kind::Inet => Recipe::of("inet"),
         Kind::Point => Recipe::of("point"),
         Kind::Enum(labels) => Recipe::choice(labels.iter().map(String::as_str)),
@@ -175,7 +178,7 @@ fn after(kind: &Kind, other: &str, strict: bool) -> Option<Recipe> {
     let recipe = Recipe::of("offset").with("column", quoted(other));
     let least = f64::from(u8::from(strict));
     match kind {
-        Kind::Integer(_) | Kind::Numeric(_) => Some(recipe.from_to(least, 100.0)),
+        Kind::Integer(_) | Kind::Numeric(_) => Some(recipe.between(least, 100.0)),
         Kind::Date | Kind::Timestamp(_) => {
             let shortest = if strict { "1d" } else { "0s" };
             Some(recipe.with("shortest", quoted(shortest)).with("longest", quoted("30d")))
@@ -243,7 +246,7 @@ fn whole_range(kind: &Kind) -> (f64, f64) {
 fn array(column: &ColumnFacts, of: &Kind) -> Result<Recipe, String> {
     let element = match of {
         Kind::Text(most) if most.is_none_or(|most| most >= 24) => {
-            Recipe::of("words").from_to(1.0, 1.0)
+            Recipe::of("words").between(1.0, 1.0)
         }
         Kind::Text(_) => Recipe::choice(["a", "b", "c"]),
         kind => {
@@ -255,7 +258,7 @@ fn array(column: &ColumnFacts, of: &Kind) -> Result<Recipe, String> {
     if element.is_bound() || element.generator() == "array" {
         return Err(format!("no arrays are made of type {}", column.type_name));
     }
-    Ok(Recipe::of("array").with("of", element.text()).from_to(0.0, 4.0))
+    Ok(Recipe::of("array").with("of", element.text()).between(0.0, 4.0))
 }
 
 /// Types that have no generator of their own, as some of their values.
@@ -269,11 +272,12 @@ fn other(name: &str) -> Result<Recipe, String> {
         "macaddr" => &["08:00:2b:01:02:03", "08:00:2b:01:02:04"],
         "macaddr8" => &["08:00:2b:01:02:03:04:05"],
         "xml" => &["<x/>"],
-        "tsvector" => return Ok(Recipe::of("words").from_to(3.0, 8.0)),
+        "tsvector" => return Ok(Recipe::of("words").between(3.0, 8.0)),
         "int4range" | "int8range" | "numrange" => &["[1,10)", "[5,20)"],
-        "daterange" => &["[2024-01-01,2024-02-01)", "[2024-03-01,2024-05-01)"],
-        "tsrange" | "tstzrange" => &["[2024-01-01,2024-02-01)", "[2024-03-01,2024-05-01)"],
-        "oid" => return Ok(Recipe::of("integer").from_to(1.0, 1000.0)),
+        "daterange" | "tsrange" | "tstzrange" => {
+            &["[2024-01-01,2024-02-01)", "[2024-03-01,2024-05-01)"]
+        }
+        "oid" => return Ok(Recipe::of("integer").between(1.0, 1000.0)),
         "ltree" => &["top.a", "top.b.c"],
         "hstore" => &[""],
         "box" => &["(1,1),(0,0)"],

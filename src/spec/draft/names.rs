@@ -43,7 +43,7 @@ pub(super) fn text(name: &str, bounds: &Bounds) -> Recipe {
     let room = |needed: u32| most.is_none_or(|most| most >= needed);
     let of_length = |usual: (u32, u32)| {
         let most = most.unwrap_or(u32::MAX).min(usual.1.max(least)).min(100_000);
-        Recipe::of("text").from_to(f64::from(usual.0.max(least).min(most)), f64::from(most))
+        Recipe::of("text").between(f64::from(usual.0.max(least).min(most)), f64::from(most))
     };
     // Names and addresses may be as short as they like.
     if least > 3 {
@@ -74,7 +74,7 @@ pub(super) fn text(name: &str, bounds: &Bounds) -> Recipe {
     }
     let is_prose = ["body", "content", "description", "comment", "text", "bio", "message", "notes"];
     if has(name, &is_prose) && room(LONGEST_SENTENCES) {
-        return Recipe::of("sentences").from_to(1.0, 4.0);
+        return Recipe::of("sentences").between(1.0, 4.0);
     }
     if has(name, &["url", "link", "website"]) && room(LONGEST_EMAIL) {
         let template = format!("https://example.com/{}/{{row}}", parts(name).join("-"));

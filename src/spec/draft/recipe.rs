@@ -23,7 +23,7 @@ impl Recipe {
     }
 
     /// The same from `min` to `max`.
-    pub(super) fn from_to(self, min: f64, max: f64) -> Self {
+    pub(super) fn between(self, min: f64, max: f64) -> Self {
         self.with("min", number(min)).with("max", number(max))
     }
 

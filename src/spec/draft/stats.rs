@@ -24,7 +24,7 @@ pub(super) fn recipe(kind: &Kind, seen: &Statistics, rows: u64) -> Option<Recipe
         let probability = (is_true / there.max(1e-9)).clamp(0.0, 1.0);
         return Some(Recipe::of("bool").with("probability", number(rounded(probability, 4))));
     }
-    if let Some(few) = of_few(seen) {
+    if let Some(few) = of_few(kind, seen) {
         return Some(few);
     }
     match kind {
@@ -73,10 +73,11 @@ fn ordered(recipe: Recipe, seen: &Statistics) -> Recipe {
 }
 
 /// The most common values, where they are all that there are.
-fn of_few(seen: &Statistics) -> Option<Recipe> {
+fn of_few(kind: &Kind, seen: &Statistics) -> Option<Recipe> {
     let sum: f64 = seen.common.iter().map(|(_, share)| *share).sum();
     let fits = |value: &String| {
-        value.chars().count() <= LONGEST_VALUE && !value.chars().any(char::is_control)
+        let is_short = value.chars().count() <= LONGEST_VALUE;
+        is_short && !value.chars().any(char::is_control) && is_plain(kind, value)
     };
     let is_all = sum + seen.null_share >= ALL && seen.common.len() <= MOST_VALUES;
     if seen.common.is_empty() || !is_all || !seen.common.iter().all(|(value, _)| fits(value)) {
@@ -86,6 +87,17 @@ fn of_few(seen: &Statistics) -> Option<Recipe> {
         return Some(Recipe::constant(value));
     }
     Some(weighted(seen.common.iter().map(|(value, share)| (value.as_str(), *share))))
+}
+
+/// Whether a value is one that the file can state: not infinite, before Christ, or with words that mean something in it.
+fn is_plain(kind: &Kind, value: &str) -> bool {
+    match kind {
+        Kind::Integer(_) => value.parse::<i64>().is_ok(),
+        Kind::Numeric(_) | Kind::Float => value.parse::<f64>().is_ok_and(f64::is_finite),
+        Kind::Date => value.parse::<NaiveDate>().is_ok(),
+        Kind::Timestamp(_) => moment(value).is_some(),
+        _ => !value.contains("${") && !value.contains("://"),
+    }
 }
 
 /// One of the values, by their shares.
@@ -120,7 +132,10 @@ fn numbers(seen: &Statistics, recipe: Recipe, scale: u32) -> Option<Recipe> {
         return None;
     }
     let (min, max) = (rounded(min, scale), rounded(max, scale));
-    let recipe = recipe.from_to(min, max);
+    if min >= max {
+        return None;
+    }
+    let recipe = recipe.between(min, max);
     let shaped = |recipe: Recipe, name: &str| recipe.with("distribution", quoted(name));
     if bounds.len() < 10 {
         return Some(recipe);
@@ -151,7 +166,7 @@ fn words(seen: &Statistics, rows: u64, most: Option<u32>) -> Option<Recipe> {
     if !returns || most.is_some_and(|most| most < 24) {
         return None;
     }
-    let recipe = Recipe::of("words").from_to(1.0, 1.0).with("vocabulary", number(distinct));
+    let recipe = Recipe::of("words").between(1.0, 1.0).with("vocabulary", number(distinct));
     Some(if is_skewed(seen, rows) { recipe.with("exponent", "1.0".into()) } else { recipe })
 }
 

@@ -10,8 +10,10 @@ use super::text::{Names, list, number, quoted, remark};
 
 /// Endpoints that one variant drives at most.
 const MOST_LOOKUPS: usize = 24;
+/// Secondary indexes that variants differ in at most; others stay as the migrations make them.
+const MOST_INDEXES: usize = 200;
 /// Rows of a table in the profile `smoke`.
-const SMOKE_ROWS: u64 = 1000;
+pub(super) const SMOKE_ROWS: u64 = 1000;
 
 /// What is wanted of the draft.
 #[derive(Debug, Clone, Default)]
@@ -171,7 +173,8 @@ impl Draft<'_> {
     /// Names of secondary indexes of filled tables, as the database has them.
     fn existing(&self) -> impl Iterator<Item = String> {
         let indexes = self.chosen.tables.iter().flat_map(|table| &table.facts.indexes);
-        indexes.filter(|index| !index.unique).map(|index| index.name.clone())
+        let own = indexes.filter(|index| !index.unique && index.sql.contains(" ON "));
+        own.map(|index| index.name.clone()).take(MOST_INDEXES)
     }
 
     /// What is asked for, and the indexes that may help: those that exist, or one that might.
@@ -183,6 +186,9 @@ impl Draft<'_> {
             lookups.extend(endpoints::of(table, &mut names));
             for index in table.facts.indexes.iter().filter(|index| !index.unique) {
                 let Some((_, rest)) = index.sql.split_once(" ON ") else { continue };
+                if indexes.len() >= MOST_INDEXES {
+                    break;
+                }
                 // Alone, the index of a partitioned table would be of no partition.
                 let rest = rest.strip_prefix("ONLY ").unwrap_or(rest);
                 let name = names.make(&index.name, '_');

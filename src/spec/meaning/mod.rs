@@ -8,6 +8,7 @@ mod design;
 mod loads;
 mod look;
 mod not_yet;
+mod sources;
 mod stages;
 mod texts;
 
@@ -21,6 +22,7 @@ pub(super) fn check(tree: &Value, places: Places<'_>, out: &mut Vec<Problem>) {
     let mut look = look::Look { tree, places, out };
     texts::check(&mut look);
     columns::check(&mut look);
+    sources::check(&mut look);
     data::check(&mut look);
     loads::check(&mut look);
     claims::check(&mut look);

@@ -15,6 +15,7 @@ const MOST: &[(&[&str], usize)] = &[
     (&["indexes"], 256),
     (&["dataset", "tables"], 256),
     (&["dataset", "tables", "*", "columns"], 1600),
+    (&["dataset", "tables", "*", "from", "columns"], 1600),
     (&["claims"], 500),
     (&["thresholds"], 500),
     (&["experiment", "tags"], 32),
@@ -100,6 +101,7 @@ fn is_prose_or_sql(path: &[String]) -> bool {
         ["experiment", "context" | "drivers" | "decision" | "consequences" | "question"]
             | ["indexes", _]
             | ["dataset", "after_load", _]
+            | ["dataset", "tables", _, "from", "query"]
             | ["claims", _, "text"]
             | ["endpoints", _, "query"]
             | ["variants", _, "endpoints", _, "query"]

@@ -245,6 +245,19 @@ impl Servers {
     }
 }
 
+/// A connection to a database of a private Postgres.
+pub(crate) async fn connect_to(address: &PostgresAddress) -> PgConnection {
+    PgConnectOptions::new_without_pgpass()
+        .socket(&address.socket_dir)
+        .port(address.port)
+        .username(&address.user)
+        .password(&address.password)
+        .database(&address.database)
+        .connect()
+        .await
+        .expect("it lets us in")
+}
+
 /// Runs statements, one after the other.
 pub(super) async fn execute(connection: &mut PgConnection, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.expect("SQL runs");
