@@ -127,9 +127,7 @@ async fn attend(
     let processors = probe::processors(cell.drive.processors)?;
     let samples = bench.samples.clone();
     let job = Job { samples, processors, ..job(bench.plan, trial, cell, stack) };
-    let shots = load::Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?;
-    let samples: Vec<load::Shot> =
-        (0..job.plan.targets.len()).flat_map(|target| shots.samples(target, KEYS)).collect();
+    let samples = sampled(&job)?;
     let plans = proof::explain_all(cell, &app, &samples).await?;
     if let Some(wrong) = proof::wrong_plan(cell, &plans, "before") {
         done.plans = Some(plans);
@@ -200,6 +198,12 @@ async fn attend(
     let after = proof::explain_all(cell, &app, &samples).await?;
     judge_plans_after(cell, &after, &shapes, done);
     Ok(())
+}
+
+/// Requests to each target, whose statements are explained.
+fn sampled(job: &Job) -> anyhow::Result<Vec<load::Shot>> {
+    let shots = load::Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?;
+    Ok((0..job.plan.targets.len()).flat_map(|target| shots.samples(target, KEYS)).collect())
 }
 
 /// Whether the plans are still the right ones, and still those of before.

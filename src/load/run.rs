@@ -172,7 +172,9 @@ pub(super) fn on_a_thread(
 
 fn set_of(processors: &[usize]) -> Option<CpuSet> {
     let mut set = CpuSet::new();
-    processors.iter().for_each(|number| set.set(*number));
+    for number in processors {
+        set.set(*number);
+    }
     (!processors.is_empty()).then_some(set)
 }
 

@@ -68,7 +68,9 @@ fn prepare(spec: &ChildSpec) -> Result<(), String> {
     }
     if !spec.processors.is_empty() {
         let mut set = CpuSet::new();
-        spec.processors.iter().for_each(|number| set.set(*number));
+        for number in &spec.processors {
+            set.set(*number);
+        }
         sched_setaffinity(None, &set).map_err(step("keep to its processors"))?;
     }
     umask(rustix::fs::Mode::from_raw_mode(0o077));

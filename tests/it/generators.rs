@@ -218,18 +218,6 @@ pub(crate) fn addresses(servers: &servers::Servers) -> Addresses {
     Addresses { admin: PostgresAddress { user: "boss".into(), ..app.clone() }, app }
 }
 
-pub(crate) async fn connect(address: &PostgresAddress) -> PgConnection {
-    PgConnectOptions::new_without_pgpass()
-        .socket(&address.socket_dir)
-        .port(address.port)
-        .username(&address.user)
-        .password(&address.password)
-        .database(&address.database)
-        .connect()
-        .await
-        .unwrap()
-}
-
 /// What Postgres itself makes of the values; each of these is true.
 const TRUTHS: &[&str] = &[
     "(SELECT count(*) = 50 AND count(boss) BETWEEN 10 AND 40 FROM makers)",

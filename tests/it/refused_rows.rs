@@ -3,7 +3,7 @@
 use querylab::dataset;
 
 use crate::api::servers;
-use crate::generators::{addresses, connect, planned};
+use crate::generators::{addresses, planned};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_that_break_a_rule_are_named_with_their_columns() {
@@ -52,7 +52,7 @@ async fn rows_that_break_a_rule_are_named_with_their_columns() {
         let failed = dataset::prepare(&addresses, &migrations, &plan, &mut |_| {}).await;
         let said = format!("{:#}", failed.unwrap_err());
         assert!(says.iter().all(|part| said.contains(part)), "{said}");
-        let mut admin = connect(&addresses.admin).await;
+        let mut admin = servers::connect_to(&addresses.admin).await;
         let drop = "DROP DATABASE ql_template WITH (FORCE)";
         sqlx::raw_sql(drop).execute(&mut admin).await.unwrap();
     }
