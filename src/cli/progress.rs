@@ -143,7 +143,6 @@ fn bar() -> ProgressBar {
 }
 
 fn line(event: &Event) -> Option<String> {
-    let seconds = |ms: &u64| format!("{} s", units::sig3(*ms as f64 / 1e3));
     Some(match event {
         Event::Notice { text } => text.clone(),
         Event::RunStarted { trials, dir, estimate_ns, .. } => {
@@ -154,47 +153,8 @@ fn line(event: &Event) -> Option<String> {
                 versions.iter().map(|(server, version)| format!("{server} {version}")).collect();
             format!("servers: {}", list.join(", "))
         }
-        Event::Dataset(Data::Restored { entry, bytes, place, ms }) => format!(
-            "  data from the cache ({}): {} {} in {}, nothing is loaded",
-            super::cache::short(entry),
-            units::bytes(*bytes as f64),
-            match place {
-                Place::Copy => "copied",
-                Place::InPlace => "looked through and used where they are",
-            },
-            seconds(ms)
-        ),
-        Event::Dataset(Data::Kept { entry, ms }) => {
-            format!("  kept for the next run ({}): {}", super::cache::short(entry), seconds(ms))
-        }
-        Event::Dataset(Data::Migrated { migrations }) => format!("  {migrations} migrations"),
-        Event::Dataset(Data::Loaded { table, rows, ms, form, frozen, indexes }) => format!(
-            "  {table}: {} rows in {}, {}/s ({}{}{})",
-            units::count(*rows),
-            seconds(ms),
-            units::sig3(*rows as f64 / (*ms as f64 / 1e3).max(0.001)),
-            match form {
-                CopyForm::Binary => "binary",
-                CopyForm::Text => "as text",
-            },
-            if *frozen { ", frozen" } else { "" },
-            match indexes {
-                0 => String::new(),
-                1 => ", an index after them".into(),
-                n => format!(", {n} indexes after them"),
-            }
-        ),
-        Event::Dataset(Data::AfterLoad { ms }) => format!("  after load: {}", seconds(ms)),
-        Event::Dataset(Data::Cloned { database, ms }) => {
-            format!("  cloned {database}: {}", seconds(ms))
-        }
-        Event::Dataset(Data::Priced { database, ms }) => {
-            format!("  writes priced in a clone of {database}: {}", seconds(ms))
-        }
-        Event::Dataset(Data::Indexed { index, ms, bytes }) => {
-            format!("  built {index}: {}, {}", seconds(ms), units::bytes(*bytes as f64))
-        }
-        Event::DatasetReady { ms } => format!("data ready in {}", seconds(ms)),
+        Event::Dataset(step) => return data_line(step),
+        Event::DatasetReady { ms } => format!("data ready in {}", seconds(*ms)),
         Event::TrialEnded {
             number,
             of,
@@ -223,6 +183,57 @@ fn line(event: &Event) -> Option<String> {
             format!("{trials} trials in {}, {failed} failed", units::duration_ns(ms * 1_000_000))
         }
         _ => return None,
+    })
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{} s", units::sig3(ms as f64 / 1e3))
+}
+
+/// What became of the data so far; nothing while rows are on their way.
+fn data_line(step: &Data) -> Option<String> {
+    Some(match step {
+        Data::Restored { entry, bytes, place, ms } => format!(
+            "  data from the cache ({}): {} {} in {}, nothing is loaded",
+            super::cache::short(entry),
+            units::bytes(*bytes as f64),
+            match place {
+                Place::Copy => "copied",
+                Place::InPlace => "looked through and used where they are",
+            },
+            seconds(*ms)
+        ),
+        Data::Kept { entry, ms } => {
+            format!("  kept for the next run ({}): {}", super::cache::short(entry), seconds(*ms))
+        }
+        Data::Migrated { migrations } => format!("  {migrations} migrations"),
+        Data::Loaded { table, rows, ms, form, frozen, indexes } => format!(
+            "  {table}: {} rows in {}, {}/s ({}{}{})",
+            units::count(*rows),
+            seconds(*ms),
+            units::sig3(*rows as f64 / (*ms as f64 / 1e3).max(0.001)),
+            match form {
+                CopyForm::Binary => "binary",
+                CopyForm::Text => "as text",
+            },
+            if *frozen { ", frozen" } else { "" },
+            match indexes {
+                0 => String::new(),
+                1 => ", an index after them".into(),
+                n => format!(", {n} indexes after them"),
+            }
+        ),
+        Data::AfterLoad { ms } => format!("  after load: {}", seconds(*ms)),
+        Data::Cloned { database, ms } => {
+            format!("  cloned {database}: {}", seconds(*ms))
+        }
+        Data::Priced { database, ms } => {
+            format!("  writes priced in a clone of {database}: {}", seconds(*ms))
+        }
+        Data::Indexed { index, ms, bytes } => {
+            format!("  built {index}: {}, {}", seconds(*ms), units::bytes(*bytes as f64))
+        }
+        Data::Loading { .. } => return None,
     })
 }
 

@@ -104,7 +104,7 @@ async fn of_table(addresses: &Addresses, seed: u64, table: &TableSpec) -> Result
         Ok(passes) => cost.insert = median(&passes),
         // Numbers that are all used up, or a rule that new rows would break: then there is no figure.
         Err(e) => {
-            tracing::info!("rows behind the last of `{}` can't be inserted: {e:#}", table.name)
+            tracing::info!("rows behind the last of `{}` can't be inserted: {e:#}", table.name);
         }
     }
     Ok(cost)
