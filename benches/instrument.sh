@@ -4,8 +4,8 @@
 # One static location of one Nginx worker on one core, each generator in turn on another, 50 connections, the same
 # closed load. CPU time is that of the generator's whole process, from its start to its end. The tools take turns, so
 # that a disturbance of the machine meets all of them; the median of the rounds counts. Exit code 1: more CPU than 1.3 times
-# wrk's, or than oha's, or fewer requests/s than 100 for 130 of wrk's. The medians of the latency stand beside: at a load that only the tools' own speed bounds, the faster one has the
-# shorter queue.
+# wrk's, or than oha's, or fewer requests/s than 100 for 130 of wrk's. The medians of the latency stand beside: at a load
+# that only the tools' own speed bounds, they say how each tool takes its answers, one by one or in bursts.
 #
 #     cargo build --release
 #     benches/instrument.sh [ROUNDS] [SECONDS]        5 rounds of 5 seconds if left out
@@ -61,7 +61,8 @@ count_wrk() {
 count_oha() {
   oha --no-tui --output-format json -c $connections -z "${seconds}s" "$url" | tr -d ' \n' > "$dir/oha"
   grep -o '"statusCodeDistribution":{[^}]*}' "$dir/oha" | grep -o '[0-9]*}' | tr -d '}\n'
-  grep -o '"p50":[0-9.e-]*' "$dir/oha" | head -1 | awk -F: '{ print " " $2 * 1e6 }'
+  grep -o '"latencyPercentiles":{[^}]*}' "$dir/oha" | grep -o '"p50":[0-9.e-]*' |
+    awk -F: '{ print " " $2 * 1e6 }'
 }
 export -f count_drive count_wrk count_oha
 export querylab url connections seconds dir

@@ -12,9 +12,10 @@ use crate::plan::{LET_IN_WITHIN, PGOPTIONS_IS_SET, PostgresAddress};
 /// The longest that Postgres may take to answer what it knows from its catalogue; it is busy with nothing else.
 const ANSWER_PATIENCE: Duration = Duration::from_mins(1);
 
-/// Limits that a file may set are for requests: here each wait has a deadline of ours. Of this session only.
-const UNHURRIED: &str =
-    "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+/// Limits that a file may set are for requests: here each wait has a deadline of ours. They are part of how the session
+/// begins, where they go before the role's: a statement that lifts a limit of 1 ms could itself be ended by it.
+const UNHURRIED: [(&str, &str); 3] =
+    [("statement_timeout", "0"), ("lock_timeout", "0"), ("idle_in_transaction_session_timeout", "0")];
 
 /// Connects; nothing of the environment or of password files is looked at.
 pub(super) async fn connect(address: &PostgresAddress) -> Result<PgConnection> {
@@ -24,12 +25,10 @@ pub(super) async fn connect(address: &PostgresAddress) -> Result<PgConnection> {
         .with_context(|| format!("the address of database `{}`", address.database))?;
     ensure!(options.get_options().is_none(), PGOPTIONS_IS_SET);
     // A load is slow by its nature; that is said by its progress.
-    let mut connection = timeout(LET_IN_WITHIN, options.disable_statement_logging().connect())
+    timeout(LET_IN_WITHIN, options.options(UNHURRIED).disable_statement_logging().connect())
         .await
         .with_context(|| format!("database `{}` did not answer within 10 s", address.database))?
-        .with_context(|| format!("cannot connect to database `{}`", address.database))?;
-    execute(&mut connection, UNHURRIED, ANSWER_PATIENCE).await?;
-    Ok(connection)
+        .with_context(|| format!("cannot connect to database `{}`", address.database))
 }
 
 /// Waits for the answer to a question that costs the server nothing, and says what was asked when it fails.

@@ -18,7 +18,7 @@ struct Kept {
 
 impl Kept {
     fn new() -> Self {
-        let project = Project::new();
+        let project = Project::of_two_users();
         // Servers that were fetched already need not be fetched again.
         let (fetched, cache) =
             (Path::new("/var/cache/querylab/servers"), project.dir.join("cache"));
