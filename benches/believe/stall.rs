@@ -7,7 +7,7 @@ use rustix::process::{Signal, kill_process};
 
 use crate::known::is_whole;
 use crate::table::Table;
-use crate::tools::{Drive, Oracle, Settings, drive, installed, log_ms, wrk};
+use crate::tools::{Drive, Oracle, Settings, drive, installed, log_ms, oha_with, wrk};
 
 /// The stall begins in the middle, and takes a second.
 const STALL: &str = "stall=15000:1000";
@@ -38,14 +38,33 @@ pub(crate) fn check(settings: Settings, table: &mut Table) -> Result<()> {
     let closed = drive(settings, &oracle.url(), "--users 10 --duration 30s")?;
     let p99 = closed.ms("response_time_us", "p99");
     table.below("the same stall, 10 users: p99, which hides it", 5.0, p99, "ms");
-    if installed("wrk").is_none() {
+    others(settings, table)
+}
+
+/// What other tools say of the same stall.
+fn others(settings: Settings, table: &mut Table) -> Result<()> {
+    if installed("wrk").is_some() {
+        // Its closed load hides the stall too, but it adds samples afterwards that it has not measured.
+        let oracle = Oracle::start(settings, &["law=constant:1", STALL])?;
+        let other = wrk(settings, &oracle.url(), 10, 30)?;
+        table.note("the same stall by wrk, 10 connections: p99", &format!("{:.1} ms", other.p99));
+    } else {
         table.skip("the same stall by wrk", "wrk is not installed");
+    }
+    if installed("oha").is_none() {
+        table.skip("the same stall by oha", "oha is not installed");
         return Ok(());
     }
-    // Its closed load hides the stall too, but it adds samples afterwards that it has not measured.
-    let oracle = Oracle::start(settings, &["law=constant:1", STALL])?;
-    let other = wrk(settings, &oracle.url(), 10, 30)?;
-    table.note("the same stall by wrk, 10 connections: p99", &format!("{:.1} ms", other.p99));
+    for (name, more) in [
+        ("10 connections, closed", &[][..]),
+        ("50 connections, 1000/s", &["-q", "1000"]),
+        ("the same with its correction", &["-q", "1000", "--latency-correction"]),
+    ] {
+        let oracle = Oracle::start(settings, &["law=constant:1", STALL])?;
+        let users = if more.is_empty() { 10 } else { 50 };
+        let other = oha_with(settings, &oracle.url(), (users, 30), more)?;
+        table.note(&format!("the same stall by oha, {name}: p99"), &format!("{:.1} ms", other.p99));
+    }
     Ok(())
 }
 

@@ -251,8 +251,18 @@ pub(crate) fn wrk(settings: Settings, url: &str, users: u32, seconds: u32) -> Re
 
 /// A closed load by oha.
 pub(crate) fn oha(settings: Settings, url: &str, users: u32, seconds: u32) -> Result<Other> {
+    oha_with(settings, url, (users, seconds), &[])
+}
+
+/// The same with more of its options.
+pub(crate) fn oha_with(
+    settings: Settings,
+    url: &str,
+    (users, seconds): (u32, u32),
+    more: &[&str],
+) -> Result<Other> {
     let mut command = settings.command("oha")?;
-    command.args(["--no-tui", "--output-format", "json"]);
+    command.args(["--no-tui", "--output-format", "json"]).args(more);
     command.args(["-c", &users.to_string(), "-z", &format!("{seconds}s"), url]);
     let output = command.stdin(Stdio::null()).output().context("cannot start oha")?;
     let told: Value = serde_json::from_slice(&output.stdout).context("oha told no JSON")?;

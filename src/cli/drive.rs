@@ -1,7 +1,7 @@
 //! `querylab drive URL`: the load generator of the experiments against any URL.
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -41,7 +41,8 @@ pub(super) fn drive(global: &Global, args: &DriveArgs) -> Result<Exit, Exit> {
     let address = listening(&url)?;
     raise_limit();
     // What cannot be written is better said before the load than after it.
-    for path in [&args.export_hdr, &args.export_csv, &args.export_samples].into_iter().flatten() {
+    let is_taken = stdout_is_taken(global, args).map_err(input)?;
+    for path in exports(args).filter(|path| !is_stdout(path)) {
         write(path, b"")?;
     }
     let (method, duration) = (&asked.method, span(plan.duration_ns));
@@ -55,7 +56,10 @@ pub(super) fn drive(global: &Global, args: &DriveArgs) -> Result<Exit, Exit> {
         params_seed: 0,
         arrivals_seed: args.seed,
         requests: Requests::Same { uri: url.uri, host, extras: asked.extras },
-        samples: args.export_samples.clone(),
+        samples: args.export_samples.clone().map(|path| {
+            // The load opens it by itself.
+            if is_stdout(&path) { PathBuf::from("/dev/stdout") } else { path }
+        }),
         processors: Vec::new(),
     };
     let is_told = !global.quiet && global.message_format == MessageFormat::Human;
@@ -73,6 +77,8 @@ pub(super) fn drive(global: &Global, args: &DriveArgs) -> Result<Exit, Exit> {
     }
     if args.json || global.message_format == MessageFormat::Json {
         out::tell(&format!("{}\n", driven::json(&driven)))?;
+    } else if is_taken {
+        out::stderr(&driven::table(&driven));
     } else {
         out::tell(&driven::table(&driven))?;
     }
@@ -208,7 +214,31 @@ fn span(ns: u64) -> String {
     units::latency_ns(ns as f64)
 }
 
+fn exports(args: &DriveArgs) -> impl Iterator<Item = &PathBuf> {
+    [&args.export_hdr, &args.export_csv, &args.export_samples].into_iter().flatten()
+}
+
+/// `-` is standard output, as everywhere.
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Whether a file goes to standard output, so that the table for people goes to standard error.
+fn stdout_is_taken(global: &Global, args: &DriveArgs) -> Result<bool, String> {
+    match exports(args).filter(|path| is_stdout(path)).count() {
+        0 => Ok(false),
+        1 if args.json || global.message_format == MessageFormat::Json => {
+            Err("the JSON object and an export both want standard output: name a file".into())
+        }
+        1 => Ok(true),
+        _ => Err("two exports want standard output: name a file for one of them".into()),
+    }
+}
+
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Exit> {
+    if is_stdout(path) {
+        return out::bytes(bytes);
+    }
     std::fs::write(path, bytes)
         .map_err(|e| out::fail(Exit::Environment, format!("cannot write {}: {e}", path.display())))
 }

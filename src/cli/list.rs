@@ -7,9 +7,9 @@ use comfy_table::{Table, presets};
 use super::args::ListArgs;
 use super::exit::Exit;
 use super::out;
-use crate::probe;
 use crate::results::{self, RunFile, State};
 use crate::spec::{self, Layers, Spec};
+use crate::{plan, probe};
 
 pub(super) fn list(args: &ListArgs) -> Result<Exit, Exit> {
     if args.runs { runs(&args.dir) } else { experiments(&args.dir) }
@@ -59,7 +59,10 @@ fn experiments(dir: &Path) -> Result<Exit, Exit> {
                     d.thresholds.len().to_string(),
                 ]);
             }
-            Err(problems) => {
+            Err(mut problems) => {
+                if let Some(partial) = problems.partial.take() {
+                    problems.add(plan::further_mistakes(&partial));
+                }
                 out::fail(
                     Exit::Input,
                     format!(

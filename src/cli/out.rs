@@ -56,8 +56,20 @@ pub(super) fn stderr_is_terminal() -> bool {
 ///
 /// A closed pipe ends the program with success; anything else is an error of the environment.
 pub(super) fn stdout(text: &str) -> Result<(), Exit> {
+    raw(text.as_bytes())
+}
+
+/// Writes a file that goes to standard output; a reader who has seen enough changes nothing about how the program ends.
+pub(super) fn bytes(bytes: &[u8]) -> Result<(), Exit> {
+    match raw(bytes) {
+        Err(Exit::Done) => Ok(()),
+        written => written,
+    }
+}
+
+fn raw(bytes: &[u8]) -> Result<(), Exit> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Err(Exit::Done),
         Err(e) => {
@@ -69,10 +81,7 @@ pub(super) fn stdout(text: &str) -> Result<(), Exit> {
 
 /// Writes what was asked for, where a reader who has seen enough changes nothing about how the program ends.
 pub(super) fn tell(text: &str) -> Result<(), Exit> {
-    match stdout(text) {
-        Err(Exit::Done) => Ok(()),
-        told => told,
-    }
+    bytes(text.as_bytes())
 }
 
 /// Whether answers are objects, one a line: `--message-format json`.

@@ -14,8 +14,11 @@ const ANSWER_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Limits that a file may set are for requests: here each wait has a deadline of ours. They are part of how the session
 /// begins, where they go before the role's: a statement that lifts a limit of 1 ms could itself be ended by it.
-const UNHURRIED: [(&str, &str); 3] =
-    [("statement_timeout", "0"), ("lock_timeout", "0"), ("idle_in_transaction_session_timeout", "0")];
+const UNHURRIED: [(&str, &str); 3] = [
+    ("statement_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+];
 
 /// Connects; nothing of the environment or of password files is looked at.
 pub(super) async fn connect(address: &PostgresAddress) -> Result<PgConnection> {

@@ -65,9 +65,13 @@ impl Done {
     }
 
     /// Notes why the trial is not valid.
+    ///
+    /// The first reason is the cause; those after it are kept as notes, because accounts that do not balance either are
+    /// nothing that may go unsaid.
     pub(super) fn fail(&mut self, kind: FailureKind, reason: impl Into<String>) {
-        // The first reason is the cause; what follows from it is not worth a row.
-        if !matches!(self.outcome, Outcome::Failed(_)) {
+        if matches!(self.outcome, Outcome::Failed(_)) {
+            self.notes.push(reason.into());
+        } else {
             self.outcome = Outcome::Failed(Failure { kind, reason: reason.into() });
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use super::clock;
+use super::in_force::InForce;
 use crate::plan::Plan;
 use crate::probe;
 use crate::results::{DatasetRecord, Manifest, PilotRecord, RunFile, State};
@@ -21,8 +22,8 @@ pub(super) struct Gathered {
     pub host: BTreeMap<String, String>,
     /// Server and version.
     pub versions: BTreeMap<String, String>,
-    /// `<variant>/<server>` and its settings in force.
-    pub settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// Settings in force.
+    pub settings: InForce,
     /// The data.
     pub dataset: DatasetRecord,
     /// How the number of blocks was decided.
@@ -72,7 +73,7 @@ pub(super) fn manifest(
         finished_at: clock::rfc3339(now),
         wall_ms: u64::try_from((now - started).num_milliseconds()).unwrap_or(0),
         versions: gathered.versions.clone(),
-        settings: gathered.settings.clone(),
+        settings: gathered.settings.told(),
         host: gathered.host.clone(),
         dataset: gathered.dataset.clone(),
         notes: gathered.notes.clone(),

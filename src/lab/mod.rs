@@ -13,6 +13,7 @@ mod data;
 mod done;
 mod event;
 mod idle;
+mod in_force;
 mod init;
 mod manifest;
 mod obtain;

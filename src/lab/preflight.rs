@@ -39,17 +39,17 @@ pub(super) fn check(
 }
 
 /// Writes and removes a file, because permissions alone do not tell (read-only mounts, quotas).
+///
+/// A folder that is not there yet is not made for it: a run that is refused leaves nothing behind.
 fn writable(dir: &Path) -> Result<(), Stop> {
-    let probe = dir.join(format!(".querylab-{}.tmp", std::process::id()));
-    fs::create_dir_all(dir)
-        .and_then(|()| fs::write(&probe, b"querylab"))
-        .and_then(|()| fs::remove_file(&probe))
-        .map_err(|e| {
-            Stop::Environment(format!(
-                "cannot write results to {}: {e}; choose another folder with --out",
-                dir.display()
-            ))
-        })
+    let there = dir.ancestors().find(|d| d.exists()).unwrap_or(dir);
+    let probe = there.join(format!(".querylab-{}.tmp", std::process::id()));
+    fs::write(&probe, b"querylab").and_then(|()| fs::remove_file(&probe)).map_err(|e| {
+        Stop::Environment(format!(
+            "cannot write results to {}: {e}; choose another folder with --out",
+            dir.display()
+        ))
+    })
 }
 
 fn room(dir: &Path, needed_bytes: u64) -> Result<(), Stop> {

@@ -156,8 +156,9 @@ pub(super) fn keep(
         wall_ms,
         fill_ms: done.recording.as_ref().and_then(|r| r.fill_ns).map(to_ms),
         warmup_ms: done.recording.as_ref().map(|r| to_ms(r.warmup_ns)),
-        // A design without a warm-up has none that could have ended in time.
-        warmup_reached: (done.recording.as_ref().filter(|_| cell.drive.warmup.max_ns > 0))
+        // What has a length and no condition can't end in time, and there may be none at all.
+        warmup_reached: (done.recording.as_ref())
+            .filter(|_| cell.drive.warmup.max_ns > cell.drive.warmup.min_ns)
             .map(|r| r.warmup_reached),
         window: done.window.clone(),
         witness: done.witness.clone(),
@@ -172,12 +173,7 @@ pub(super) fn keep(
     for (endpoint, plans) in done.plans.iter().flat_map(|plans| &plans.by_endpoint) {
         recorder.archive.save_plan(&captured_as(&cell.variant, endpoint), &plans.first.plan)?;
     }
-    for (server, settings) in &done.settings {
-        gathered
-            .settings
-            .entry(format!("{}/{server}", cell.variant))
-            .or_insert_with(|| settings.clone());
-    }
+    gathered.settings.note(&cell.variant, &cell.load, &done.settings);
     recorder.say(Event::TrialEnded {
         number: trial.number + 1,
         of: u32::try_from(plan.trials.len()).unwrap_or(u32::MAX),

@@ -33,8 +33,10 @@ pub(super) struct SoFar {
     pub(super) worst: Option<Stop>,
     /// Trials that may still be repeated.
     repetitions: usize,
-    /// Trials that ended.
+    /// Trials that ended, repeated ones each time.
     ended: usize,
+    /// Planned trials that ended once at least, by number.
+    tried: BTreeSet<u32>,
     /// Median response times of the baseline, by load.
     baseline_us: BTreeMap<String, Vec<f64>>,
     /// What earlier blocks say of it: what is held against it must not depend on the order within a block.
@@ -66,6 +68,7 @@ impl SoFar {
             worst: None,
             repetitions,
             ended: 0,
+            tried: BTreeSet::new(),
             baseline_us: BTreeMap::new(),
             known_us: BTreeMap::new(),
             pilot_trials: Vec::new(),
@@ -107,6 +110,7 @@ impl SoFar {
     /// A trial of this cell is kept.
     pub(super) fn remember(&mut self, plan: &Plan, cell: usize, kept: &TrialRecord) {
         self.ended += 1;
+        self.tried.insert(kept.number);
         match &kept.outcome {
             Outcome::Ok | Outcome::Overloaded => {
                 self.counted.insert(cell);
@@ -163,7 +167,7 @@ impl SoFar {
         if self.ended == 0 {
             return plan.estimate.time_ns;
         }
-        let left = plan.trials.len().saturating_sub(self.ended) as u128;
+        let left = plan.trials.len().saturating_sub(self.tried.len()) as u128;
         let each = self.measuring.elapsed().as_nanos() / self.ended as u128;
         u64::try_from(each * left).unwrap_or(u64::MAX)
     }

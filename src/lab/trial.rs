@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
@@ -25,6 +26,8 @@ use crate::stack::{Place, Role, Session, Stack, StackError};
 const KEYS: u64 = 20;
 /// Requests to each endpoint before the load.
 const CHECKS: u64 = 3;
+/// The longest that a trial may take to end by itself after a signal.
+const HEARD_WITHIN: Duration = Duration::from_secs(3);
 
 /// Everything that a trial needs from its run.
 pub(super) struct Bench<'a> {
@@ -75,10 +78,18 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
         }
     };
     done.settings = stack.settings();
-    let attended = attend(bench, trial, cell, &mut stack, &mut done).await;
-    if let Err(e) = attended {
-        let text = format!("{e:#}");
-        done.fail(FailureKind::Measurement, text);
+    let unheard = unheard(bench.interrupt.clone());
+    let attended = tokio::select! {
+        attended = attend(bench, trial, cell, &mut stack, &mut done) => Ok(attended),
+        signal = unheard => Err(signal),
+    };
+    match attended {
+        Ok(Ok(())) => {}
+        Ok(Err(e)) => {
+            let text = format!("{e:#}");
+            done.fail(FailureKind::Measurement, text);
+        }
+        Err(signal) => done.stop_for(Stop::Interrupted(signal)),
     }
     if let Err(e) = stack.stop().await {
         done.fail(FailureKind::Measurement, e.to_string());
@@ -88,6 +99,14 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
         }
     }
     done
+}
+
+/// A signal that the trial has not ended for by itself: a load closes its books when it comes, but a CHECKPOINT or an
+/// ANALYZE hears nothing, and may take minutes.
+async fn unheard(interrupt: watch::Receiver<Interrupt>) -> i32 {
+    let signal = interrupted(interrupt).await;
+    tokio::time::sleep(HEARD_WITHIN).await;
+    signal
 }
 
 /// An idle machine, files in the declared state, and then the servers.
@@ -170,34 +189,33 @@ async fn attend(
     );
     done.faults = validity::faults(&seen);
     witness::judge_client(cell, &recording, &window, done);
-    let interrupt = bench.interrupt.clone();
-    let paths = breakdown::time_paths(job, stack, &recording, interrupt, done).await?;
-    if done.stop.is_some() {
-        done.window = Some(window);
-        done.recording = Some(recording);
-        return Ok(());
+    let asked = async {
+        let interrupt = bench.interrupt.clone();
+        let paths = breakdown::time_paths(job, stack, &recording, interrupt, done).await?;
+        if done.stop.is_some() {
+            return Ok(());
+        }
+        let sent = checked.sent + recording.sent_total;
+        let sums = Sums::ask(stack, (sent, paths), asked_before).await?;
+        let counted = counted(stack, session, &app.user).await?.since(&before);
+        let mut witness =
+            sums.witness(bench.plan, cell, &recording, &counted, driven.snapshots.as_ref());
+        witness.foreign_cpu_share = driven.around.as_ref().map(|_| seen.foreign_share);
+        witness.page_cache_share = page_cache_share;
+        let executed = executed(stack, cell).await?.zip(executed_before);
+        witness.postgres_statements = executed.map(|(now, then)| now.saturating_sub(then));
+        let failed = sums.failed(&recording);
+        witness::judge_sums(cell, failed, &window, (&witness, sums.beside()), done);
+        done.witness = Some(witness);
+        // Last, because planning may itself look into an index and be counted.
+        let after = proof::explain_all(cell, &app, &samples).await?;
+        judge_plans_after(cell, &after, &shapes, done);
+        Ok(())
     }
-    let sent = checked.sent + recording.sent_total;
-    let sums = Sums::ask(stack, (sent, paths), asked_before).await?;
-    stack.stop_api().await.map_err(|e| anyhow::anyhow!("{e}"))?;
-    session.wait_for_no_clients(&app.user).await?;
-    let counted = session.database_stats().await?.since(&before);
-    session.close().await?;
-    let mut witness =
-        sums.witness(bench.plan, cell, &recording, &counted, driven.snapshots.as_ref());
-    witness.foreign_cpu_share = driven.around.as_ref().map(|_| seen.foreign_share);
-    witness.page_cache_share = page_cache_share;
-    let executed = executed(stack, cell).await?.zip(executed_before);
-    witness.postgres_statements = executed.map(|(now, then)| now.saturating_sub(then));
-    let failed = sums.failed(&recording);
-    witness::judge_sums(cell, failed, &window, (&witness, sums.beside()), done);
+    .await;
     done.window = Some(window);
-    done.witness = Some(witness);
     done.recording = Some(recording);
-    // Last, because planning may itself look into an index and be counted.
-    let after = proof::explain_all(cell, &app, &samples).await?;
-    judge_plans_after(cell, &after, &shapes, done);
-    Ok(())
+    asked
 }
 
 /// Requests to each target, whose statements are explained.
@@ -225,6 +243,19 @@ async fn executed(stack: &Stack, cell: &CellPlan) -> anyhow::Result<Option<u64>>
     let admin = stack.postgres_address(Role::Admin, "postgres");
     let app = stack.postgres_address(Role::App, &cell.database);
     probe::statement_calls(&admin, &cell.database, &app.user).await
+}
+
+/// What Postgres has counted, when the last client has told it: a backend does so at the latest when it ends.
+async fn counted(
+    stack: &mut Stack,
+    mut session: probe::Session,
+    user: &str,
+) -> anyhow::Result<probe::DatabaseStats> {
+    stack.stop_api().await.map_err(|e| anyhow::anyhow!("{e}"))?;
+    session.wait_for_no_clients(user).await?;
+    let counted = session.database_stats().await?;
+    session.close().await?;
+    Ok(counted)
 }
 
 /// How much of the database is in the page cache, where the design says how much should be. None where the trial ends
@@ -330,8 +361,9 @@ async fn drive(
                         before = Some(around::Edge::see(session, &pids).await?);
                     }
                     PhaseEvent::WindowEnded => {
-                        after = Some(around::Edge::see(session, &pids).await?);
+                        // First what is counted: the questions of the other edge take time in which servers work on.
                         end = Some(watch.edge(Memory::Measure).await?);
+                        after = Some(around::Edge::see(session, &pids).await?);
                     }
                     _ => {}
                 }

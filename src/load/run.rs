@@ -114,7 +114,13 @@ pub(super) async fn conduct(
         writer = Some(written);
     }
     let mut recording = Conductor::new(Rc::new(engine), caller)?.run().await?;
-    recording.samples = writer.map(samples::Writer::finish).transpose()?;
+    // A disk that refuses them takes nothing from what was measured.
+    match writer.map(samples::Writer::finish).transpose() {
+        Ok(kept) => recording.samples = kept,
+        Err(e) => {
+            recording.failure.get_or_insert(format!("raw samples are lost: {e:#}"));
+        }
+    }
     Ok(recording)
 }
 

@@ -118,6 +118,48 @@ mod tests {
         }
     }
 
+    /// Share of hits among the last `judged` of `requests` at `rate_rps`, in a cache of any size that keeps a key for 300 s
+    /// after a miss has put it there.
+    fn hit_ratio(
+        (requests, judged): (u32, u32),
+        rate_rps: f64,
+        key: impl Fn(&mut Stream) -> u64,
+    ) -> f64 {
+        let mut stream = Dice::new("test", 11).stream(u64::from(requests));
+        let mut put_at = std::collections::BTreeMap::new();
+        let mut hits = 0;
+        for n in 0..requests {
+            let now = f64::from(n) / rate_rps;
+            let key = key(&mut stream);
+            if put_at.get(&key).is_some_and(|at| now - at < 300.0) {
+                hits += u32::from(n >= requests - judged);
+            } else {
+                put_at.insert(key, now);
+            }
+        }
+        f64::from(hits) / f64::from(judged)
+    }
+
+    #[test]
+    fn the_origins_hit_ratio_needs_skewed_keys_or_half_a_million_requests_a_second() {
+        let among = |keys| {
+            let zipf = Zipf::new(0.99, keys).expect("a good law");
+            move |stream: &mut Stream| zipf.draw(stream)
+        };
+        let is = |ratio: f64, wanted: f64| {
+            assert!((ratio - wanted).abs() < 0.01, "{ratio} instead of {wanted}");
+        };
+        // While a cache fills, so fast that nothing is old.
+        is(hit_ratio((47_000, 5_000), 1e6, among(10_000)), 0.94);
+        is(hit_ratio((253_000, 20_000), 1e6, among(100_000)), 0.90);
+        // At rest, where keys grow old as fast as they are read again.
+        is(hit_ratio((900_000, 300_000), 1000.0, among(10_000)), 0.97);
+        is(hit_ratio((450_000, 150_000), 500.0, among(100_000)), 0.81);
+        // Uniform keys: 522 requests/s for 10,000 of them, so 522,000 for ten million.
+        let uniform = |stream: &mut Stream| (stream.unit() * 10_000.0).floor().to_bits();
+        is(hit_ratio((470_000, 156_600), 522.0, uniform), 0.94);
+    }
+
     #[test]
     fn laws_that_are_none_are_refused() {
         for (exponent, count) in

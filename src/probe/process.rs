@@ -14,10 +14,20 @@ use super::cpu::Times;
 /// What components had used at one moment, since each was started.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Without CPU, which is only known between two moments.
-    components: BTreeMap<String, (Used, Times)>,
+    components: BTreeMap<String, Counts>,
     steal_ticks: u64,
     all_ticks: u64,
+}
+
+/// The counters of one component, each with whom it belongs to: what ends between two moments must not be subtracted.
+#[derive(Debug, Clone, Default)]
+struct Counts {
+    cpu: Times,
+    pss_bytes: Option<u64>,
+    /// Of each thread: switches with nothing to do, and forced ones.
+    switches: BTreeMap<i32, [u64; 2]>,
+    /// Of each process, by its id and its start: bytes read from disk, and written.
+    disk: BTreeMap<(i32, u64), [u64; 2]>,
 }
 
 /// What one component used.
@@ -69,7 +79,7 @@ pub fn snapshot(components: &BTreeMap<String, Vec<u32>>, memory: Memory) -> Resu
         + steal_ticks;
     let components = components
         .iter()
-        .map(|(name, roots)| (name.clone(), used_by(&tree(roots, &stats), memory)))
+        .map(|(name, roots)| (name.clone(), counts(&tree(roots, &stats), memory)))
         .collect();
     Ok(Snapshot { components, steal_ticks, all_ticks })
 }
@@ -87,58 +97,77 @@ fn tree<'a>(roots: &[u32], stats: &'a [Stat]) -> Vec<&'a Stat> {
     members
 }
 
-fn used_by(members: &[&Stat], memory: Memory) -> (Used, Times) {
-    let mut used = Used::default();
+fn counts(members: &[&Stat], memory: Memory) -> Counts {
+    let mut counts = Counts::default();
     let mut pss = Some(0);
-    let mut cpu = Times::default();
     for stat in members {
-        cpu.add(stat);
+        counts.cpu.add(stat);
         let Ok(process) = Process::new(stat.pid) else { continue };
         // Of each thread: the process' own status tells only of its first one.
         for task in process.tasks().into_iter().flatten().filter_map(Result::ok) {
             if let Ok(status) = task.status() {
-                used.voluntary_switches += status.voluntary_ctxt_switches.unwrap_or(0);
-                used.involuntary_switches += status.nonvoluntary_ctxt_switches.unwrap_or(0);
+                let switches = [status.voluntary_ctxt_switches, status.nonvoluntary_ctxt_switches];
+                counts.switches.insert(task.tid, switches.map(Option::unwrap_or_default));
             }
         }
         if let Ok(io) = process.io() {
-            used.disk_read_bytes += io.read_bytes;
-            used.disk_written_bytes += io.write_bytes;
+            counts.disk.insert((stat.pid, stat.starttime), [io.read_bytes, io.write_bytes]);
         }
         if memory == Memory::Measure {
-            pss = pss.and_then(|sum| Some(sum + pss_of(&process)?));
+            pss = pss.and_then(|sum| Some(sum + pss_of(&process, stat)?));
         }
     }
-    used.pss_bytes = if memory == Memory::Measure { pss } else { None };
-    (used, cpu)
+    counts.pss_bytes = if memory == Memory::Measure { pss } else { None };
+    counts
 }
 
-fn pss_of(process: &Process) -> Option<u64> {
-    let rollup = process.smaps_rollup().ok()?;
-    rollup.memory_map_rollup.iter().find_map(|map| map.extension.map.get("Pss").copied())
+/// Nothing for a process that has ended meanwhile, as connections' backends do; none if the kernel does not say.
+fn pss_of(process: &Process, stat: &Stat) -> Option<u64> {
+    let told = process.smaps_rollup().ok().and_then(|rollup| {
+        rollup.memory_map_rollup.iter().find_map(|map| map.extension.map.get("Pss").copied())
+    });
+    told.or_else(|| {
+        let now = process.stat().ok().filter(|now| now.starttime == stat.starttime);
+        let has_ended = now.is_none_or(|now| matches!(now.state, 'Z' | 'X' | 'x'));
+        has_ended.then_some(0)
+    })
+}
+
+/// By how much counters grew; those that are gone had grown by nothing that anybody can tell.
+fn grown<K: Ord, const N: usize>(
+    now: &BTreeMap<K, [u64; N]>,
+    then: &BTreeMap<K, [u64; N]>,
+) -> [u64; N] {
+    let mut sums = [0; N];
+    for (whose, counts) in now {
+        let before = then.get(whose).copied().unwrap_or([0; N]);
+        for (sum, (now, then)) in sums.iter_mut().zip(counts.iter().zip(before)) {
+            *sum += now.saturating_sub(then);
+        }
+    }
+    sums
 }
 
 impl Snapshot {
     /// What each component used between `before` and this one. Processes that ended in between are counted by their
     /// parent.
     pub fn since(&self, before: &Self) -> BTreeMap<String, Used> {
-        let mut used = BTreeMap::new();
-        for (name, (now, cpu_now)) in &self.components {
-            let (then, cpu_then) = before.components.get(name).cloned().unwrap_or_default();
-            let grown = |of: fn(&Used) -> u64| of(now).saturating_sub(of(&then));
-            used.insert(
-                name.clone(),
-                Used {
-                    cpu_us: cpu_now.since(&cpu_then) / 1000,
-                    pss_bytes: now.pss_bytes,
-                    voluntary_switches: grown(|u| u.voluntary_switches),
-                    involuntary_switches: grown(|u| u.involuntary_switches),
-                    disk_read_bytes: grown(|u| u.disk_read_bytes),
-                    disk_written_bytes: grown(|u| u.disk_written_bytes),
-                },
-            );
-        }
-        used
+        let nothing = Counts::default();
+        let used = self.components.iter().map(|(name, now)| {
+            let then = before.components.get(name).unwrap_or(&nothing);
+            let [voluntary_switches, involuntary_switches] = grown(&now.switches, &then.switches);
+            let [disk_read_bytes, disk_written_bytes] = grown(&now.disk, &then.disk);
+            let used = Used {
+                cpu_us: now.cpu.since(&then.cpu) / 1000,
+                pss_bytes: now.pss_bytes,
+                voluntary_switches,
+                involuntary_switches,
+                disk_read_bytes,
+                disk_written_bytes,
+            };
+            (name.clone(), used)
+        });
+        used.collect()
     }
 
     /// Share of the machine's time that the hypervisor gave to others since `before`.
@@ -189,6 +218,29 @@ mod tests {
             let used = after.since(&before)["me"];
             assert!(used.cpu_us > 0, "round {round}: {used:?}");
         }
+    }
+
+    #[test]
+    fn what_ends_between_two_moments_is_not_subtracted() {
+        let then = BTreeMap::from([(1, [100, 7]), (2, [5_000, 900])]);
+        let now = BTreeMap::from([(1, [130, 8]), (3, [4, 0])]);
+        assert_eq!(grown(&now, &then), [34, 1]);
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a child of the test's own, which ends by itself"
+    )]
+    fn a_child_that_has_ended_does_not_hide_the_memory_of_the_others() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let me = BTreeMap::from([("me".to_owned(), vec![std::process::id()])]);
+        // Until it is waited for it is there, without memory.
+        for _ in 0..50 {
+            let now = snapshot(&me, Memory::Measure).unwrap();
+            assert!(now.since(&Snapshot::default())["me"].pss_bytes.is_some());
+        }
+        child.wait().unwrap();
     }
 
     #[test]

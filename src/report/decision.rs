@@ -7,7 +7,7 @@ use super::loads::{one, range, ratio};
 use super::markdown::{Align, cell as escaped, code, table};
 use super::values::{Missing, name};
 use crate::plan::{LoadPlan, ModelPlan};
-use crate::results::{BROKEN_ACCOUNTS, Outcome, Results};
+use crate::results::{BROKEN_ACCOUNTS, Outcome, Results, Witness};
 use crate::spec::Metric;
 use crate::stats::{Verdict, Why};
 use crate::units::{bytes, count, latency_ns, sig3};
@@ -194,9 +194,12 @@ pub(super) fn noise_floor(results: &Results, noise: Option<&Noise>) -> String {
 pub(super) fn accounting(results: &Results) -> String {
     let (mut due, mut windows, mut broken) = (0_u64, 0_u32, Vec::new());
     for trial in &results.trials {
-        if let Outcome::Failed(failure) = &trial.outcome
-            && let Some(sums) = failure.reason.strip_prefix(BROKEN_ACCOUNTS)
-        {
+        let cause = match &trial.outcome {
+            Outcome::Failed(failure) => Some(&failure.reason),
+            _ => None,
+        };
+        let said = cause.into_iter().chain(&trial.notes);
+        for sums in said.filter_map(|reason| reason.strip_prefix(BROKEN_ACCOUNTS)) {
             broken.push(format!("trial {}: {sums}", trial.number));
         }
         let Some(w) = &trial.window else { continue };
@@ -213,17 +216,36 @@ pub(super) fn accounting(results: &Results) -> String {
         return "**no**: no window was measured.".into();
     }
     if broken.is_empty() {
-        // Older results don't know what Nginx counted.
-        let mut witnesses = results.trials.iter().filter_map(|trial| trial.witness.as_ref());
-        let nginx = if witnesses.all(|w| w.nginx_requests.is_some()) { "Nginx, " } else { "" };
+        let asked = results.trials.iter().filter_map(|trial| trial.witness.as_ref()).count();
         return format!(
-            "yes (n = {}): due = sent + dropped and sent = answered + failed in each of {windows} windows, and client, \
-             {nginx}API, Redis and Postgres agree over each trial.",
-            count(due)
+            "yes (n = {}): due = sent + dropped and sent = answered + failed in each of {windows} windows, and {} agree over \
+             each of {asked} trials.",
+            count(due),
+            witnesses(results)
         );
     }
     broken.truncate(10);
     format!("**NO**: {}.", broken.join("; "))
+}
+
+/// Who has counted the requests of each trial. Not each run has a Redis, not each Postgres counts statements, and older
+/// results do not know what Nginx counted.
+fn witnesses(results: &Results) -> String {
+    let all: Vec<&Witness> =
+        results.trials.iter().filter_map(|trial| trial.witness.as_ref()).collect();
+    let mut names = vec!["client"];
+    if all.iter().all(|w| w.nginx_requests.is_some()) {
+        names.push("Nginx");
+    }
+    names.push("API");
+    if all.iter().any(|w| w.redis_hits.is_some()) {
+        names.push("Redis");
+    }
+    if all.iter().all(|w| w.postgres_statements.is_some()) {
+        names.push("Postgres");
+    }
+    let last = names.pop().unwrap_or_default();
+    format!("{} and {last}", names.join(", "))
 }
 
 /// The same in a few lines for a terminal: no Markdown.

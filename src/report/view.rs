@@ -12,6 +12,7 @@ use super::markdown::{Align, cell as escaped, code, fenced, one_line, prose, tab
 use super::options::{OptionView, PlanView};
 use super::thresholds::Limit;
 use super::{breakdown, costs, decision, loads, options, threats, usage};
+use crate::plan::ClaimPlan;
 use crate::results::Results;
 use crate::stats::Held;
 use crate::units::duration_ns;
@@ -216,6 +217,7 @@ fn claims_table(claims: &[Judged<'_>]) -> String {
             vec![
                 escaped(&j.claim.text),
                 j.claim.source.as_deref().map(escaped).unwrap_or_default(),
+                of(j.claim),
                 j.claimed(),
                 escaped(&j.measured()),
                 verdict,
@@ -226,12 +228,25 @@ fn claims_table(claims: &[Judged<'_>]) -> String {
         &[
             ("claim", Align::Left),
             ("source", Align::Left),
+            ("figure", Align::Left),
             ("as a number", Align::Left),
             ("measured", Align::Left),
             ("verdict", Align::Left),
         ],
         &rows,
     )
+}
+
+/// Which figure a claim is about: a latency without its load says little.
+fn of(claim: &ClaimPlan) -> String {
+    let mut text = format!("{} of {}", super::values::name(claim.metric), code(&claim.variant));
+    if let Some(vs) = &claim.vs {
+        text = format!("{text} over {}'s", code(vs));
+    }
+    if let Some(load) = &claim.load {
+        text = format!("{text} under {}", code(load));
+    }
+    text
 }
 
 fn thresholds_table(limits: &[Limit]) -> String {
@@ -314,9 +329,18 @@ fn provenance(results: &Results) -> Vec<(String, String)> {
         ("Plan fingerprint".into(), code(&results.plan.fingerprint)),
         (
             "Trials".into(),
-            format!("{} of {}, in {wall}", results.trials.len(), manifest.run.trials_planned),
+            format!("{}, in {wall}", trials(results.trials.len(), manifest.run.trials_planned)),
         ),
     ]
+}
+
+/// How many there were: a disturbed one is repeated, so there may be more than were planned.
+fn trials(all: usize, planned: u32) -> String {
+    match all.checked_sub(planned as usize) {
+        None => format!("{all} of {planned}"),
+        Some(0) => format!("{planned} of {planned}"),
+        Some(more) => format!("{planned} of {planned}, and {more} repeated"),
+    }
 }
 
 /// Settings in force: one row where all variants agree, else one for each value.

@@ -294,7 +294,7 @@ pub struct Manifest {
     pub wall_ms: u64,
     /// Server to its version, as it says itself.
     pub versions: BTreeMap<String, String>,
-    /// `<variant>/<server>` to its settings in force, as asked back from the server.
+    /// `<variant>/<server>` to its settings in force: what Postgres and Redis told when asked, what Nginx' own file says.
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// The machine.
     pub host: BTreeMap<String, String>,

@@ -13,6 +13,7 @@ mod calibrate;
 mod cli;
 mod drive;
 mod elsewhere;
+mod facts;
 mod generators;
 mod house;
 mod init;
