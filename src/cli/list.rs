@@ -7,9 +7,10 @@ use comfy_table::{Table, presets};
 use super::args::ListArgs;
 use super::exit::Exit;
 use super::out;
+use crate::plan::further_mistakes;
+use crate::probe;
 use crate::results::{self, RunFile, State};
 use crate::spec::{self, Layers, Spec};
-use crate::{plan, probe};
 
 pub(super) fn list(args: &ListArgs) -> Result<Exit, Exit> {
     if args.runs { runs(&args.dir) } else { experiments(&args.dir) }
@@ -61,7 +62,7 @@ fn experiments(dir: &Path) -> Result<Exit, Exit> {
             }
             Err(mut problems) => {
                 if let Some(partial) = problems.partial.take() {
-                    problems.add(plan::further_mistakes(&partial));
+                    problems.add(further_mistakes(&partial));
                 }
                 out::fail(
                     Exit::Input,

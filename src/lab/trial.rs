@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
@@ -13,7 +12,7 @@ use super::done::{Again, Done};
 use super::event::{Event, Interrupt, Stop, stop_of};
 use super::proof::{self, Plans};
 use super::ready::{self, Reached, Ready};
-use super::watched::{interrupted, watched};
+use super::watched::{interrupted, unheard, watched};
 use super::witness::{self, Sums};
 use super::{around, validity};
 use crate::load::{self, Job, PhaseEvent, Recording, Requests};
@@ -26,8 +25,6 @@ use crate::stack::{Place, Role, Session, Stack, StackError};
 const KEYS: u64 = 20;
 /// Requests to each endpoint before the load.
 const CHECKS: u64 = 3;
-/// The longest that a trial may take to end by itself after a signal.
-const HEARD_WITHIN: Duration = Duration::from_secs(3);
 
 /// Everything that a trial needs from its run.
 pub(super) struct Bench<'a> {
@@ -99,14 +96,6 @@ pub(super) async fn run(bench: &mut Bench<'_>, trial: &TrialPlan) -> Done {
         }
     }
     done
-}
-
-/// A signal that the trial has not ended for by itself: a load closes its books when it comes, but a CHECKPOINT or an
-/// ANALYZE hears nothing, and may take minutes.
-async fn unheard(interrupt: watch::Receiver<Interrupt>) -> i32 {
-    let signal = interrupted(interrupt).await;
-    tokio::time::sleep(HEARD_WITHIN).await;
-    signal
 }
 
 /// An idle machine, files in the declared state, and then the servers.

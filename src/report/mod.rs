@@ -6,6 +6,7 @@
 mod breakdown;
 mod cells;
 mod claims;
+mod claims_view;
 mod compared;
 mod costs;
 mod decision;

@@ -11,10 +11,8 @@ use super::errors::Errors;
 use super::markdown::{Align, cell as escaped, code, fenced, one_line, prose, table};
 use super::options::{OptionView, PlanView};
 use super::thresholds::Limit;
-use super::{breakdown, costs, decision, loads, options, threats, usage};
-use crate::plan::ClaimPlan;
+use super::{breakdown, claims_view, costs, decision, loads, options, threats, usage};
 use crate::results::Results;
-use crate::stats::Held;
 use crate::units::duration_ns;
 
 /// The report as the template sees it.
@@ -94,7 +92,7 @@ pub(super) fn view(results: &Results, found: &Found<'_>) -> View {
         primary: primary(results),
         design: super::design::design(results),
         noise_floor: decision::noise_floor(results, found.noise),
-        claims_count: claims_count(found.counts),
+        claims_count: claims_view::count(found.counts),
         thresholds_count: thresholds_count(found.limits),
         accounting: decision::accounting(results),
         context: prose(&experiment.context),
@@ -104,7 +102,7 @@ pub(super) fn view(results: &Results, found: &Found<'_>) -> View {
         verdicts: verdicts(results, found.compared),
         consequences: prose(&experiment.consequences),
         claims_data: super::host::data(results),
-        claims_table: claims_table(found.claims),
+        claims_table: claims_view::table(found.claims),
         thresholds_table: thresholds_table(found.limits),
         loads: plan.loads.iter().map(|load| load_view(results, found, load)).collect(),
         index_table: costs::index_table(results),
@@ -173,18 +171,6 @@ fn primary(results: &Results) -> String {
     )
 }
 
-fn claims_count(counts: Counts) -> String {
-    if counts == Counts::default() {
-        return "none are made.".into();
-    }
-    let all = [
-        (counts.supported, Held::Supported),
-        (counts.refuted, Held::Refuted),
-        (counts.inconclusive, Held::Inconclusive),
-    ];
-    all.map(|(n, held)| format!("{n} {}", held.word())).join(", ") + "."
-}
-
 fn thresholds_count(limits: &[Limit]) -> String {
     let failed = limits.iter().filter(|l| !l.holds).count();
     match (limits.len(), failed) {
@@ -201,52 +187,6 @@ fn verdicts(results: &Results, compared: &[Compared]) -> Vec<String> {
         .filter(|c| c.family == Family::Primary)
         .map(|c| format!("{} beside {baseline}: {}", code(&c.variant), c.verdict.text()))
         .collect()
-}
-
-fn claims_table(claims: &[Judged<'_>]) -> String {
-    if claims.is_empty() {
-        return String::new();
-    }
-    let rows: Vec<Vec<String>> = claims
-        .iter()
-        .map(|j| {
-            let verdict = match j.held {
-                held @ Held::Supported => held.word().to_owned(),
-                held => format!("**{}**", held.word()),
-            };
-            vec![
-                escaped(&j.claim.text),
-                j.claim.source.as_deref().map(escaped).unwrap_or_default(),
-                of(j.claim),
-                j.claimed(),
-                escaped(&j.measured()),
-                verdict,
-            ]
-        })
-        .collect();
-    table(
-        &[
-            ("claim", Align::Left),
-            ("source", Align::Left),
-            ("figure", Align::Left),
-            ("as a number", Align::Left),
-            ("measured", Align::Left),
-            ("verdict", Align::Left),
-        ],
-        &rows,
-    )
-}
-
-/// Which figure a claim is about: a latency without its load says little.
-fn of(claim: &ClaimPlan) -> String {
-    let mut text = format!("{} of {}", super::values::name(claim.metric), code(&claim.variant));
-    if let Some(vs) = &claim.vs {
-        text = format!("{text} over {}'s", code(vs));
-    }
-    if let Some(load) = &claim.load {
-        text = format!("{text} under {}", code(load));
-    }
-    text
 }
 
 fn thresholds_table(limits: &[Limit]) -> String {
