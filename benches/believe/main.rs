@@ -2,7 +2,7 @@
 //!
 //! Each row of the table says what was checked, what was wanted and what was got; the exit code is 1 if one does not
 //! hold. Checks: `known`, `stall`, `arrivals`, `starved`, `tools`, `verdicts`, `real`; all of them if none is named. `--long` runs
-//! everything (half an hour), and `--realtime` puts oracle and generator before the machine's other programs (`chrt`, root).
+//! everything (an hour), and `--realtime` puts oracle and generator before the machine's other programs (`chrt`, root).
 //! QUERYLAB names another program than the one that was built. `docs/METHOD.md` has the figures.
 #![expect(clippy::print_stdout, reason = "a program of its own, whose table goes to stdout")]
 #![expect(
