@@ -9,6 +9,7 @@ pub mod dataset;
 pub mod lab;
 pub mod load;
 pub mod plan;
+pub mod plot;
 pub mod probe;
 pub mod report;
 pub mod results;

@@ -217,7 +217,8 @@ fn states(table: &mut Table) -> Result<()> {
     for (state, more) in [("cold", &[][..]), ("hot", &["--profile", "hot"][..])] {
         for trial in run("states", more)?.trials()? {
             let Some(witness) = &trial.witness else { continue };
-            let reads = witness.buffers_read as f64 / witness.api_requests.max(1) as f64;
+            let Some(pages) = witness.buffers_read else { continue };
+            let reads = pages as f64 / witness.api_requests.max(1) as f64;
             let block = trial.block;
             let what = format!("{state}, block {block}: pages read for a request");
             if state == "cold" {

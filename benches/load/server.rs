@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use querylab::dataset::Addresses;
-use querylab::plan::PostgresAddress;
+use querylab::plan::{PostgresAddress, Whose};
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -27,6 +27,15 @@ const SETTINGS: [&str; 6] = [
     "maintenance_work_mem=128MB",
 ];
 
+/// What the server writes to its log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wal {
+    /// As by default.
+    Replica,
+    /// No rows of a table that is made in the same transaction.
+    Minimal,
+}
+
 /// The server.
 pub(crate) struct Server {
     child: Child,
@@ -36,7 +45,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Makes a cluster and starts it.
-    pub(crate) async fn start() -> Result<Self> {
+    pub(crate) async fn start(wal: Wal) -> Result<Self> {
         let programs = programs().context("no Postgres is installed")?;
         let folder = tempfile::Builder::new().prefix("ql-load-").tempdir_in("/tmp")?;
         fs::set_permissions(folder.path(), Permissions::from_mode(0o700))?;
@@ -46,7 +55,14 @@ impl Server {
         fs::write(folder.path().join("password"), PASSWORD)?;
         let made = command(&programs.join("initdb"), folder.path())
             .args(["-D", "data", "-U", "boss", "-A", "scram-sha-256", "--pwfile=password"])
-            .args(["--no-instructions", "-E", "UTF8", "--locale=C"])
+            .args([
+                "--no-instructions",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "--data-checksums",
+                "--no-sync",
+            ])
             .status()?;
         ensure!(made.success(), "initdb failed");
         let mut postgres = command(&programs.join("postgres"), folder.path());
@@ -55,14 +71,17 @@ impl Server {
         for setting in SETTINGS {
             postgres.args(["-c", setting]);
         }
+        if wal == Wal::Minimal {
+            postgres.args(["-c", "wal_level=minimal", "-c", "max_wal_senders=0"]);
+        }
         let server = Self { child: postgres.spawn()?, programs, folder };
-        for _ in 0..400 {
+        for _ in 0..1000 {
             if let Ok(mut boss) = server.boss().await {
                 let role = format!("CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'");
                 crate::run(&mut boss, &role).await?;
                 return Ok(server);
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         bail!("Postgres is not ready within 20 s")
     }
@@ -74,6 +93,7 @@ impl Server {
             user: user.to_owned(),
             password: PASSWORD.to_owned(),
             database: "postgres".to_owned(),
+            whose: Whose::Ours,
         }
     }
 
@@ -158,5 +178,7 @@ fn programs() -> Option<PathBuf> {
     let mut installed: Vec<PathBuf> = versions.map(|entry| entry.path().join("bin")).collect();
     installed.sort();
     folders.extend(installed.into_iter().rev());
-    folders.into_iter().find(|folder| folder.join("initdb").is_file())
+    // A folder of links does not have all of them.
+    let program = |folder: PathBuf| fs::canonicalize(folder.join("initdb")).ok();
+    folders.into_iter().find_map(program)?.parent().map(Path::to_path_buf)
 }

@@ -21,8 +21,15 @@ pub(crate) enum Key {
     Without,
 }
 
+/// Whether an index is declared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Index {
+    Without,
+    OnEmail,
+}
+
 /// `users` as in the first experiment.
-pub(crate) fn users(rows: u64, key: Key) -> Result<Made> {
+pub(crate) fn users(rows: u64, key: Key, index: Index) -> Result<Made> {
     let key = if key == Key::With { " PRIMARY KEY" } else { "" };
     let schema = format!(
         "CREATE TABLE users (id serial{key}, email varchar(255) NOT NULL, name varchar(255) NOT NULL,
@@ -39,7 +46,7 @@ status = {{ generator = "weighted", weights = {{ active = 70, inactive = 30 }} }
 created_at = {{ generator = "timestamp", start = "2024-01-01T00:00:00Z", step = "1s" }}
 "#
     );
-    made(schema, &tables, "SELECT email FROM users LIMIT 1")
+    made(schema, &tables, "SELECT email FROM users LIMIT 1", index)
 }
 
 /// pgbench's tables, with the rows and the keys that `pgbench -i` gives them.
@@ -72,10 +79,22 @@ pub(crate) fn pgbench(scale: u64) -> Result<Made> {
             &format!("{}\n{}\n{blank}", bid(scale), zero("abalance")),
         ),
     ];
-    made(schema.to_owned(), &tables.concat(), "SELECT aid FROM pgbench_accounts LIMIT 1")
+    made(
+        schema.to_owned(),
+        &tables.concat(),
+        "SELECT aid FROM pgbench_accounts LIMIT 1",
+        Index::Without,
+    )
 }
 
-fn made(schema: String, tables: &str, query: &str) -> Result<Made> {
+fn made(schema: String, tables: &str, query: &str, index: Index) -> Result<Made> {
+    let (indexes, names) = match index {
+        Index::Without => ("", ""),
+        Index::OnEmail => (
+            "[indexes]\nidx_users_email = \"CREATE INDEX idx_users_email ON users (email)\"",
+            "\"idx_users_email\"",
+        ),
+    };
     let folder = tempfile::tempdir()?;
     let migrations = folder.path().join("migrations");
     std::fs::create_dir(&migrations)?;
@@ -94,6 +113,7 @@ seed = 20250105
 migrations = "../migrations"
 after_load = ["ANALYZE"]
 {tables}
+{indexes}
 [endpoints.one]
 route = "GET /one"
 query = "{query}"
@@ -103,8 +123,10 @@ users = 1
 duration = "1s"
 [variants.a]
 endpoint = "one"
+indexes = [{names}]
 [variants.b]
 endpoint = "one"
+indexes = [{names}]
 services.postgres.settings.plan_cache_mode = "force_generic_plan"
 [design]
 baseline = "a"

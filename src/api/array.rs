@@ -1,33 +1,30 @@
 //! Arrays of values as statements want them: one Rust vector of the element's own type.
 
+use bytes::BytesMut;
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArguments, PgTypeInfo};
-use sqlx::{Arguments as _, Postgres, Type};
+use tokio_postgres::types::Type;
 
 use super::json_body::Items;
-use super::value::{JsonText, Value};
+use super::value::{JsonText, Value, encoded};
 use crate::spec::ParamType;
 
 /// More than a statement needs; each element costs more in memory than in the request.
 const MOST_ELEMENTS: usize = 100_000;
 
 /// The type that a statement declares for an array.
-pub(super) fn declared(r#type: ParamType) -> PgTypeInfo {
-    fn of<T: Type<Postgres>>() -> PgTypeInfo {
-        T::type_info()
-    }
+pub(super) fn declared(r#type: ParamType) -> Type {
     match r#type {
-        ParamType::Text | ParamType::Enum => of::<Vec<String>>(),
-        ParamType::Integer => of::<Vec<i32>>(),
-        ParamType::Bigint => of::<Vec<i64>>(),
-        ParamType::Float => of::<Vec<f64>>(),
-        ParamType::Numeric => of::<Vec<bigdecimal::BigDecimal>>(),
-        ParamType::Bool => of::<Vec<bool>>(),
-        ParamType::Uuid => of::<Vec<uuid::Uuid>>(),
-        ParamType::Date => of::<Vec<chrono::NaiveDate>>(),
-        ParamType::Timestamp => of::<Vec<chrono::NaiveDateTime>>(),
-        ParamType::Timestamptz => of::<Vec<chrono::DateTime<chrono::Utc>>>(),
-        ParamType::Json => of::<Vec<JsonText<'static>>>(),
+        ParamType::Text | ParamType::Enum => Type::TEXT_ARRAY,
+        ParamType::Integer => Type::INT4_ARRAY,
+        ParamType::Bigint => Type::INT8_ARRAY,
+        ParamType::Float => Type::FLOAT8_ARRAY,
+        ParamType::Numeric => Type::NUMERIC_ARRAY,
+        ParamType::Bool => Type::BOOL_ARRAY,
+        ParamType::Uuid => Type::UUID_ARRAY,
+        ParamType::Date => Type::DATE_ARRAY,
+        ParamType::Timestamp => Type::TIMESTAMP_ARRAY,
+        ParamType::Timestamptz => Type::TIMESTAMPTZ_ARRAY,
+        ParamType::Json => Type::JSONB_ARRAY,
     }
 }
 
@@ -56,15 +53,15 @@ pub(super) fn parse<'a>(
     Ok(Value::Array(r#type, values))
 }
 
-/// Adds an array as the statement's next argument. All elements are of `type`: [`parse`] made them.
+/// Writes an array as the server's binary format has it. All elements are of `type`: [`parse`] made them.
 ///
 /// # Errors
 ///
 /// If sqlx cannot encode it.
-pub(super) fn bind(
+pub(super) fn write(
     r#type: ParamType,
     values: &[Value<'_>],
-    arguments: &mut PgArguments,
+    out: &mut BytesMut,
 ) -> Result<(), BoxDynError> {
     macro_rules! all {
         ($($kind:ident($inner:ident) => $made:expr),*) => {
@@ -76,17 +73,17 @@ pub(super) fn bind(
     }
     match r#type {
         ParamType::Text | ParamType::Enum => {
-            arguments.add(all!(Text(t) => t.as_ref(), Enum(t) => t.as_ref()))
+            encoded(&all!(Text(t) => t.as_ref(), Enum(t) => t.as_ref()), out)
         }
-        ParamType::Integer => arguments.add(all!(Integer(n) => *n)),
-        ParamType::Bigint => arguments.add(all!(Bigint(n) => *n)),
-        ParamType::Float => arguments.add(all!(Float(n) => *n)),
-        ParamType::Numeric => arguments.add(all!(Numeric(n) => n.clone())),
-        ParamType::Bool => arguments.add(all!(Bool(b) => *b)),
-        ParamType::Uuid => arguments.add(all!(Uuid(id) => *id)),
-        ParamType::Date => arguments.add(all!(Date(d) => *d)),
-        ParamType::Timestamp => arguments.add(all!(Timestamp(t) => *t)),
-        ParamType::Timestamptz => arguments.add(all!(Timestamptz(t) => *t)),
-        ParamType::Json => arguments.add(all!(Json(t) => JsonText(t))),
+        ParamType::Integer => encoded(&all!(Integer(n) => *n), out),
+        ParamType::Bigint => encoded(&all!(Bigint(n) => *n), out),
+        ParamType::Float => encoded(&all!(Float(n) => *n), out),
+        ParamType::Numeric => encoded(&all!(Numeric(n) => n.clone()), out),
+        ParamType::Bool => encoded(&all!(Bool(b) => *b), out),
+        ParamType::Uuid => encoded(&all!(Uuid(id) => *id), out),
+        ParamType::Date => encoded(&all!(Date(d) => *d), out),
+        ParamType::Timestamp => encoded(&all!(Timestamp(t) => *t), out),
+        ParamType::Timestamptz => encoded(&all!(Timestamptz(t) => *t), out),
+        ParamType::Json => encoded(&all!(Json(t) => JsonText(t)), out),
     }
 }

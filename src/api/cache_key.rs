@@ -6,16 +6,15 @@
 
 use bytes::Bytes;
 
+use super::canonical::Zeros;
 use super::param::Given;
-#[cfg(test)]
-use super::value::Value as Typed;
 use crate::plan::{CachePlan, KeyPiece};
 
 /// Longer keys are not worth caching.
 const LONGEST_KEY: usize = 1024;
 
 /// Larger answers are served, not stored.
-const LARGEST_VALUE: usize = 1024 * 1024;
+pub(super) const LARGEST_VALUE: usize = 1024 * 1024;
 
 /// Format of our values; a change of it makes old values unknown.
 const TAG: &[u8; 4] = b"QLB1";
@@ -52,7 +51,9 @@ impl Key {
     /// The key of a request; none where it is too long.
     ///
     /// With one parameter in it, a key is the plan's text with the value pasted in. With several, their lengths follow
-    /// behind a NUL, which no parameter can hold: otherwise `a:b` + `c` and `a` + `b:c` would be one key.
+    /// behind a NUL, which no parameter can hold: otherwise `a:b` + `c` and `a` + `b:c` would be one key. Values that are
+    /// equal have one key, for a write must find the entry of its row; those that Postgres writes differently have
+    /// fingerprints of their own, for an answer may repeat them.
     pub(super) fn new(plan: &CachePlan, sql: &str, given: &[Given<'_>]) -> Option<Self> {
         let mut bytes = Vec::with_capacity(64);
         let mut lengths = Vec::new();
@@ -60,9 +61,9 @@ impl Key {
             match piece {
                 KeyPiece::Text(text) => bytes.extend_from_slice(text.as_bytes()),
                 KeyPiece::Param(place) => {
-                    let raw = given.get(*place)?.raw.as_bytes();
-                    bytes.extend_from_slice(raw);
-                    lengths.push(raw.len());
+                    let before = bytes.len();
+                    given.get(*place)?.value.spell(Zeros::Dropped, &mut bytes);
+                    lengths.push(bytes.len() - before);
                 }
             }
         }
@@ -74,9 +75,11 @@ impl Key {
             }
         }
         let mut fingerprint = fnv(FNV_START, sql.as_bytes());
+        let mut spelled = Vec::with_capacity(64);
         for given in given {
-            let raw = given.raw.as_bytes();
-            fingerprint = fnv(fnv(fingerprint, &raw.len().to_be_bytes()), raw);
+            spelled.clear();
+            given.value.spell(Zeros::Kept, &mut spelled);
+            fingerprint = fnv(fnv(fingerprint, &spelled.len().to_be_bytes()), &spelled);
         }
         (bytes.len() <= LONGEST_KEY).then_some(Self { bytes, fingerprint })
     }
@@ -136,9 +139,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::api::value::Value;
+    use crate::spec::ParamType;
 
-    fn given(raw: &str) -> Given<'_> {
-        Given { raw: Cow::Borrowed(raw), value: Typed::Text(Cow::Borrowed(raw)) }
+    fn given(text: &str) -> Given<'_> {
+        Given { value: Value::Text(Cow::Borrowed(text)) }
+    }
+
+    fn typed(r#type: ParamType, text: &str) -> Given<'_> {
+        Given { value: Value::parse(r#type, &Cow::Borrowed(text)).expect(text) }
     }
 
     fn plan(pieces: Vec<KeyPiece>) -> CachePlan {
@@ -159,6 +168,27 @@ mod tests {
         let key = Key::new(&plan, "SELECT 1", &[given("a@b.c")]).expect("short");
         assert_eq!(key.bytes, b"user:email:a@b.c");
         assert_eq!(Key::new(&plan, "SELECT 1", &[given(&"x".repeat(2000))]), None);
+    }
+
+    #[test]
+    fn a_key_says_what_a_parameter_is_and_not_how_it_was_spelled() {
+        let plan = plan(vec![text("thing:"), KeyPiece::Param(0)]);
+        let key =
+            |given: Given<'_>| Key::new(&plan, "SELECT 1", &[given]).expect("a key that is short");
+        let seven = key(typed(ParamType::Integer, "7"));
+        assert_eq!(seven.bytes, b"thing:7");
+        for spelling in ["007", "+7"] {
+            assert_eq!(key(typed(ParamType::Integer, spelling)), seven, "{spelling}");
+        }
+        assert_ne!(key(given("007")), key(given("7")), "texts are what they are");
+        let uuid = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+        let id = key(typed(ParamType::Uuid, uuid));
+        assert_eq!(id.bytes, format!("thing:{uuid}").as_bytes());
+        assert_eq!(key(typed(ParamType::Uuid, "67E5504410B1426F9247BB680E5FE0C8")), id);
+        let (half, exact) =
+            (key(typed(ParamType::Numeric, "1.5")), key(typed(ParamType::Numeric, "1.50")));
+        assert_eq!(half.bytes, exact.bytes, "a write of one removes the entry of the other");
+        assert_ne!(half.fingerprint, exact.fingerprint, "an answer may repeat it");
     }
 
     #[test]

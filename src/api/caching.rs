@@ -1,5 +1,5 @@
 //! What a cached endpoint does with its cache: looks first, fills on a miss, renews before the end where it should, and
-//! hears of writes.
+//! trusts no entry that a write could not remove.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,8 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::cache::{Cache, Found};
-use super::cache_key::{Key, Stored};
+use super::cache_key::{Key, LARGEST_VALUE, Stored};
 use super::counters::CacheUse;
+use super::doubts::{Doubts, Trust};
 use super::flights::{Flights, Part, landed};
 use super::handler::ask_database;
 use super::laps::Stage;
@@ -19,9 +20,7 @@ use super::param::Given;
 use super::problem::HttpProblem;
 use super::request_id::mixed;
 use super::start::{App, Endpoint};
-use super::statement::Answer;
 use crate::plan::CachePlan;
-use crate::spec::CacheStrategy;
 
 /// Entries that are being renewed; more of them wait for the next request.
 const MOST_RENEWALS: usize = 64;
@@ -32,32 +31,67 @@ pub(super) struct Caching {
     pub(super) plan: CachePlan,
     flights: Flights,
     renewing: Arc<Mutex<BTreeSet<Key>>>,
+    /// Entries that writes made wrong and could not remove.
+    doubts: Doubts,
     /// Entries stored so far: what their times differ by comes of it.
     stored: AtomicU64,
-}
-
-/// An entry of another endpoint that a write makes wrong.
-pub(super) struct Written {
-    /// The endpoint that reads it.
-    pub(super) reader: Arc<Caching>,
-    /// Its statement.
-    pub(super) sql: Arc<str>,
-    /// Where each of its parameters is among those of the write.
-    pub(super) params: Vec<usize>,
 }
 
 impl Caching {
     /// With nothing under way.
     pub(super) fn new(redis: Arc<Cache>, plan: CachePlan) -> Self {
-        let renewing = Arc::default();
-        Self { redis, plan, flights: Flights::default(), renewing, stored: AtomicU64::new(0) }
+        let life_ns = plan.ttl_ns.max(plan.negative_ttl_ns.unwrap_or(0));
+        Self {
+            redis,
+            plan,
+            flights: Flights::default(),
+            renewing: Arc::default(),
+            doubts: Doubts::new(Duration::from_nanos(life_ns)),
+            stored: AtomicU64::new(0),
+        }
+    }
+
+    /// What Redis has under a key, if it may be served.
+    async fn find(&self, key: &Key) -> Found {
+        match self.doubts.of(key) {
+            Trust::Given => self.redis.find(key).await,
+            Trust::OnceRemoved(turn) => {
+                if !self.redis.forget(key).await {
+                    return Found::Unreachable;
+                }
+                self.doubts.end(key, turn);
+                Found::Unusable
+            }
+            Trust::Denied => Found::Unreachable,
+        }
+    }
+
+    /// Removes an entry that is no longer true; false if Redis did not say that it is gone, and then nobody gets it.
+    pub(super) async fn forget(&self, key: &Key) -> bool {
+        let is_gone = self.redis.forget(key).await;
+        if !is_gone {
+            self.doubts.add(key);
+        }
+        is_gone
+    }
+
+    /// Puts what a write answered in the place of an entry that is no longer true; false as of [`Self::forget`].
+    pub(super) async fn replace(&self, key: &Key, answer: &[u8], rows: u64) -> bool {
+        if answer.len() > LARGEST_VALUE {
+            return self.forget(key).await;
+        }
+        let is_stored = self.store(key, answer, rows).await;
+        if !is_stored {
+            self.doubts.add(key);
+        }
+        is_stored
     }
 
     /// Stores an answer for as long as such an answer lives; false if Redis did not take it.
     async fn store(&self, key: &Key, answer: &[u8], rows: u64) -> bool {
         let life_ns = match (rows, self.plan.negative_ttl_ns) {
             // What was there is no longer true.
-            (0, None) => return self.redis.forget(key).await,
+            (0, None) => return self.forget(key).await,
             (0, Some(life)) => life,
             _ => self.plan.ttl_ns,
         };
@@ -92,7 +126,7 @@ pub(super) async fn answer(
     given: &[Given<'_>],
     course: &mut Course,
 ) -> Result<Bytes, HttpProblem> {
-    let found = caching.redis.find(&key).await;
+    let found = caching.find(&key).await;
     course.laps.lap(Stage::Cache);
     let (part, is_reachable) = match found {
         Found::Hit(stored) => {
@@ -216,34 +250,6 @@ fn renew(
             app.counters.cache_write_failed();
         }
     });
-}
-
-/// A write has happened: what other endpoints have stored of it goes, or becomes what the write answered.
-pub(super) async fn written(
-    app: &App,
-    endpoint: &Endpoint,
-    given: &[Given<'_>],
-    answer: &Answer,
-    course: &mut Course,
-) {
-    for written in &endpoint.writes {
-        let reader = &written.reader;
-        let own: Option<Vec<Given<'_>>> =
-            written.params.iter().map(|place| given.get(*place).cloned()).collect();
-        let Some(key) = own.and_then(|own| Key::new(&reader.plan, &written.sql, &own)) else {
-            continue;
-        };
-        let is_through = reader.plan.strategy == CacheStrategy::WriteThrough;
-        let done = if is_through && answer.rows > 0 {
-            reader.store(&key, &answer.body, answer.rows).await
-        } else {
-            reader.redis.forget(&key).await
-        };
-        if !done {
-            app.counters.cache_write_failed();
-        }
-        course.laps.lap(Stage::Cache);
-    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use super::pool::{Lease, NoConnection};
 use super::problem::HttpProblem;
 use super::start::{App, Endpoint};
 use super::statement::Answer;
-use super::{caching, streaming};
+use super::{caching, streaming, writing};
 use crate::spec::AnswerShape;
 
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
@@ -120,25 +120,78 @@ async fn respond(
     if endpoint.statement.shape() == AnswerShape::Lines {
         return streaming::answer(app, endpoint, &given, course).await;
     }
-    let answer = ask_database(app, endpoint, &given, course).await?;
-    caching::written(app, endpoint, &given, &answer, course).await;
+    let answer = if endpoint.writes.is_empty() {
+        ask_database(app, endpoint, &given, course).await?
+    } else {
+        writing::answer(app, endpoint, &given, course).await?
+    };
     Ok(page(endpoint, sent, answer.body.into()))
 }
 
-/// Leases a connection for one statement, and counts it. Should the request go away meanwhile, dropping the lease closes the
-/// connection.
+/// Why the database gave no answer.
+pub(super) enum Unanswered {
+    /// It was not asked.
+    Unasked(HttpProblem),
+    /// It was.
+    Failed(Failure),
+}
+
+/// What a statement without an answer may have written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing, and it will not.
+    Nothing,
+    /// All that it does: it is over.
+    Whole,
+    /// Anything, and it may still be at work.
+    Unknown,
+}
+
+impl Unanswered {
+    /// What was written.
+    pub(super) fn effect(&self) -> Effect {
+        match self {
+            Self::Unasked(_) => Effect::Nothing,
+            Self::Failed(failure) if failure.is_refusal() => Effect::Nothing,
+            Self::Failed(failure) if failure.spares_connection() => Effect::Whole,
+            Self::Failed(_) => Effect::Unknown,
+        }
+    }
+
+    /// What the client is told.
+    pub(super) fn problem(self) -> HttpProblem {
+        match self {
+            Self::Unasked(problem) => problem,
+            Self::Failed(failure) => failure.problem(),
+        }
+    }
+}
+
+/// As [`try_database`], for who only answers the client.
 pub(super) async fn ask_database(
     app: &App,
     endpoint: &Endpoint,
     given: &[Given<'_>],
     course: &mut Course,
 ) -> Result<Answer, HttpProblem> {
-    let mut lease = lease(app, course).await?;
-    let Some(connection) = lease.connection() else {
-        return Err(no_connection(app, &NoConnection::Closed, course));
+    try_database(app, endpoint, given, course).await.map_err(Unanswered::problem)
+}
+
+/// Leases a connection for one statement, and counts it. Should the request go away meanwhile, dropping the lease sees to it that
+/// nobody gets the old answer.
+pub(super) async fn try_database(
+    app: &App,
+    endpoint: &Endpoint,
+    given: &[Given<'_>],
+    course: &mut Course,
+) -> Result<Answer, Unanswered> {
+    let lease = lease(app, course).await.map_err(Unanswered::Unasked)?;
+    let Some(session) = lease.session() else {
+        let problem = no_connection(app, &NoConnection::Closed, course);
+        return Err(Unanswered::Unasked(problem));
     };
     course.statement(app);
-    let run = endpoint.statement.run(connection, given, &mut course.laps);
+    let run = endpoint.statement.run(session, given, &mut course.laps);
     let result = timeout(app.statement_deadline, run).await.unwrap_or(Err(Failure::Deadline));
     match result {
         Ok(answer) => {
@@ -149,8 +202,10 @@ pub(super) async fn ask_database(
             course.laps.lap(Stage::Query);
             if failure.spares_connection() {
                 lease.give_back();
+            } else if failure.spoils_session() {
+                lease.retire();
             }
-            Err(failure.problem())
+            Err(Unanswered::Failed(failure))
         }
     }
 }

@@ -38,14 +38,15 @@ pub(super) async fn ready(app: Arc<App>) -> Response {
 }
 
 async fn postgres_answers(app: &App) -> bool {
-    let Ok(mut lease) = app.connections.lease().await else { return false };
-    let Some(connection) = lease.connection() else { return false };
-    let answer: Result<i32, sqlx::Error> =
-        sqlx::query_scalar("SELECT 1").fetch_one(connection).await;
-    if answer.is_ok() {
+    let Ok(lease) = app.connections.lease().await else { return false };
+    let answers = match lease.session() {
+        Some(session) => session.answers().await,
+        None => false,
+    };
+    if answers {
         lease.give_back();
     }
-    matches!(answer, Ok(1))
+    answers
 }
 
 /// The counters as JSON.

@@ -14,9 +14,6 @@ use crate::plan::{ParamPlace, ParamPlan};
 /// A pattern is compiled into a machine of this many bytes at most.
 const LARGEST_PATTERN: usize = 1024 * 1024;
 
-/// What stands for NULL where texts are compared: no text that came with a request holds it.
-const NULL: &str = "\0";
-
 /// Where a parameter is read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -46,22 +43,17 @@ pub(super) struct Param {
     pub(super) default: Option<String>,
 }
 
-/// One parameter of one request: as it came (decoded), and typed.
+/// One parameter of one request, checked and typed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Given<'a> {
-    /// What cache keys are made of; a NUL where it was left out and is NULL.
-    pub(super) raw: Cow<'a, str>,
-    /// What statements are bound to.
+    /// What statements are bound to, and cache keys are made of.
     pub(super) value: Value<'a>,
 }
 
 impl Given<'_> {
     /// The same, without anything that belongs to a request.
     pub(super) fn owned(&self) -> Given<'static> {
-        Given {
-            raw: Cow::Owned(self.raw.clone().into_owned()),
-            value: self.value.clone().into_owned(),
-        }
+        Given { value: self.value.clone().into_owned() }
     }
 }
 
@@ -132,13 +124,13 @@ impl Param {
             (Some(raw), _) => raw,
             (None, Some(default)) => Cow::Borrowed(default.as_str()),
             (None, None) if self.optional => {
-                return Ok(Given { raw: Cow::Borrowed(NULL), value: Value::Null(self.kind) });
+                return Ok(Given { value: Value::Null(self.kind) });
             }
             (None, None) => return Err(HttpProblem::parameter(&self.name, "is missing")),
         };
         let value =
             self.value(&raw).map_err(|detail| HttpProblem::parameter(&self.name, detail))?;
-        Ok(Given { raw, value })
+        Ok(Given { value })
     }
 
     fn value<'a>(&self, raw: &Cow<'a, str>) -> Result<Value<'a>, &'static str> {

@@ -1,35 +1,42 @@
-//! Database connections: `size` of them stay, `max_overflow` more come on demand and are closed on return.
+//! Database connections: `size` of them stay, `max_overflow` more come on demand and go when they are not wanted any more.
 //!
-//! The same rules as `SQLAlchemy`'s `QueuePool`: one fair queue for all, a round trip before each use where `pre_ping` is
-//! on, and a connection that comes back while enough others lie idle is closed. A connection whose request went away in
-//! the middle of a statement is closed too: the next request would have to wait for the old answer.
+//! The rules of `SQLAlchemy`'s `QueuePool`, but for when a connection is closed: one fair queue for all, with a bound and a
+//! deadline; a round trip before each use where `pre_ping` is on. Behind the queue a request has a connection of its own
+//! (`exclusive`), and one that went away in the middle of a statement takes its connection along: the next request would
+//! have to wait for the old answer. Or, where the plan says so, requests share their connections (`pipeline`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::Context as _;
-use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleResult};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::{Instant, timeout};
 
 use super::counters::Counters;
+use super::exclusive::{Exclusive, Own};
+use super::pipeline::{Pipeline, Share};
+use super::session::{Door, Session};
 use crate::plan::PoolPlan;
-
-/// Saying goodbye to the server is a courtesy: the socket is closed anyway.
-const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 
 /// The bounded pool.
 #[derive(Clone)]
 pub(super) struct Connections {
-    pool: Pool<Opener>,
-    size: usize,
+    source: Source,
     acquire_timeout: Duration,
     /// Requests that have a connection or ask for one.
     users: Arc<AtomicUsize>,
+    /// Requests that may have one at the same time.
+    most: usize,
     most_users: usize,
     counters: Arc<Counters>,
+}
+
+/// Where a connection comes from.
+#[derive(Clone)]
+enum Source {
+    /// One for each request.
+    Pool(Exclusive),
+    /// One for several.
+    Pipeline(Arc<Pipeline>),
 }
 
 /// Requests that may wait, where the plan does not say.
@@ -63,7 +70,7 @@ pub(super) enum NoConnection {
     /// As many as may wait are waiting.
     Full,
     /// The server cannot be reached, or does not let us in.
-    Unreachable(sqlx::Error),
+    Unreachable(tokio_postgres::Error),
     /// The API is stopping.
     Closed,
 }
@@ -90,63 +97,34 @@ impl NoConnection {
     }
 }
 
-/// Opens connections, and counts those that lie idle.
-struct Opener {
-    options: PgConnectOptions,
-    pre_ping: bool,
-    idle: Arc<AtomicUsize>,
-    counters: Arc<Counters>,
-}
-
-/// Empty while its connection is being closed: only then is its place in the pool free.
-struct Slot(Option<PgConnection>);
-
-impl Manager for Opener {
-    type Type = Slot;
-    type Error = sqlx::Error;
-
-    async fn create(&self) -> Result<Slot, sqlx::Error> {
-        let connection = self.options.connect().await?;
-        self.counters.connection_opened();
-        Ok(Slot(Some(connection)))
-    }
-
-    async fn recycle(&self, slot: &mut Slot, _: &Metrics) -> RecycleResult<sqlx::Error> {
-        // deadpool calls this once for each connection that it takes from the idle ones, with no await in between.
-        self.idle.fetch_sub(1, Ordering::AcqRel);
-        if let (true, Some(connection)) = (self.pre_ping, &mut slot.0) {
-            connection.ping().await?;
-        }
-        Ok(())
-    }
-}
-
 impl Connections {
-    /// An empty pool; nothing is opened yet.
+    /// An empty pool; nothing is opened yet. `patience` is the longest that a statement may take.
     ///
     /// # Errors
     ///
     /// If the pool would hold no connection at all.
     pub(super) fn new(
         plan: &PoolPlan,
-        options: PgConnectOptions,
+        door: Door,
+        patience: Duration,
         counters: Arc<Counters>,
     ) -> anyhow::Result<Self> {
         let size = usize::try_from(plan.size)?;
-        let most = size.saturating_add(usize::try_from(plan.max_overflow)?);
-        anyhow::ensure!(most > 0, "a pool of no connections serves nobody");
-        let opener = Opener {
-            options,
-            pre_ping: plan.pre_ping,
-            idle: Arc::new(AtomicUsize::new(0)),
-            counters: Arc::clone(&counters),
+        let (door, of_pool) = ((door, plan.pre_ping), Arc::clone(&counters));
+        let (source, most) = if let Some(depth) = plan.pipeline_depth {
+            let depth = usize::try_from(depth)?;
+            let pipeline = Pipeline::new((size, depth), door, patience, of_pool);
+            (Source::Pipeline(Arc::new(pipeline)), size.saturating_mul(depth))
+        } else {
+            let most = size.saturating_add(usize::try_from(plan.max_overflow)?);
+            (Source::Pool(Exclusive::new((size, most), door, of_pool)?), most)
         };
-        let pool = Pool::builder(opener).max_size(most).build().context("building the pool")?;
+        anyhow::ensure!(most > 0, "a pool of no connections serves nobody");
         let acquire_timeout = Duration::from_nanos(plan.acquire_timeout_ns.max(1_000_000));
         let waiting = usize::try_from(plan.max_waiting.unwrap_or(MOST_WAITING))?;
         let most_users = most.saturating_add(waiting);
         let users = Arc::new(AtomicUsize::new(0));
-        Ok(Self { pool, size, acquire_timeout, users, most_users, counters })
+        Ok(Self { source, acquire_timeout, users, most, most_users, counters })
     }
 
     /// A connection, after waiting in the queue if there is none.
@@ -161,92 +139,76 @@ impl Connections {
             return Err(NoConnection::Full);
         }
         let asked = Instant::now();
-        let got = timeout(self.acquire_timeout, self.pool.get()).await;
+        let got = timeout(self.acquire_timeout, self.held()).await;
         self.counters.waited(asked.elapsed());
-        match got {
-            Ok(Ok(object)) => Ok(Lease { object: Some(object), pool: self.clone(), _user: user }),
-            Ok(Err(PoolError::Backend(error))) => Err(NoConnection::Unreachable(error)),
-            Ok(Err(PoolError::Closed)) => Err(NoConnection::Closed),
-            Ok(Err(_)) | Err(_) => Err(NoConnection::Timeout),
+        let held = got.unwrap_or(Err(NoConnection::Timeout))?;
+        Ok(Lease { held, _user: user })
+    }
+
+    async fn held(&self) -> Result<Held, NoConnection> {
+        match &self.source {
+            Source::Pool(pool) => pool.get().await.map(Held::Own),
+            Source::Pipeline(pipeline) => pipeline.share().await.map(Held::Shared),
         }
     }
 
     /// What it holds now.
     pub(super) fn state(&self) -> PoolState {
-        let status = self.pool.status();
-        PoolState {
-            in_use: status.size.saturating_sub(status.available),
-            idle: status.available,
-            waiting: status.waiting,
+        match &self.source {
+            Source::Pool(pool) => {
+                let (in_use, idle, waiting) = pool.state();
+                PoolState { in_use, idle, waiting }
+            }
+            Source::Pipeline(pipeline) => {
+                let (in_use, idle, room) = pipeline.state();
+                let served = self.most.saturating_sub(room);
+                let waiting = self.users.load(Ordering::Relaxed).saturating_sub(served);
+                PoolState { in_use, idle, waiting }
+            }
         }
     }
 
     /// Refuses further requests and closes what lies idle.
     pub(super) async fn close(&self) {
-        let idle = self.pool.retain(|_, _| false).removed;
-        self.pool.close();
-        for connection in idle.into_iter().filter_map(|slot| slot.0) {
-            say_goodbye(connection).await;
+        match &self.source {
+            Source::Pool(pool) => pool.close().await,
+            Source::Pipeline(pipeline) => pipeline.close().await,
         }
-    }
-
-    /// Whether a returned connection may stay; if so it already counts as idle.
-    fn keep(&self) -> bool {
-        let idle = &self.pool.manager().idle;
-        let room = |idle: usize| (idle < self.size).then_some(idle + 1);
-        if idle.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).is_ok() {
-            return true;
-        }
-        // All that may stay are there, but somebody in the queue is about to take one of them or this one.
-        let wanted = self.pool.status().waiting > 0;
-        if wanted {
-            idle.fetch_add(1, Ordering::AcqRel);
-        }
-        wanted
     }
 }
 
-async fn say_goodbye(connection: PgConnection) {
-    if let Ok(Err(error)) = timeout(GOODBYE_WITHIN, connection.close()).await {
-        tracing::debug!(%error, "closing a connection");
-    }
-}
-
-/// A connection on loan. Dropped without [`Lease::give_back`], it is closed.
+/// A connection on loan. Dropped without [`Lease::give_back`], it is not used again before its statement is over.
 pub(super) struct Lease {
-    object: Option<Object<Opener>>,
-    pool: Connections,
+    held: Held,
     _user: User,
+}
+
+enum Held {
+    Own(Own),
+    Shared(Share),
 }
 
 impl Lease {
     /// The connection; none only if it was taken out already, which no path does.
-    pub(super) fn connection(&mut self) -> Option<&mut PgConnection> {
-        self.object.as_mut().and_then(|object| object.0.as_mut())
+    pub(super) fn session(&self) -> Option<&Session> {
+        match &self.held {
+            Held::Own(own) => own.session(),
+            Held::Shared(share) => share.session(),
+        }
+    }
+
+    /// Has it closed when those who are on it have their answers; who comes later gets another one.
+    pub(super) fn retire(self) {
+        if let Some(session) = self.session() {
+            session.retire();
+        }
     }
 
     /// Returns it in good order: it stays, or is closed if enough others stay.
-    pub(super) fn give_back(mut self) {
-        let Some(mut object) = self.object.take() else { return };
-        if self.pool.keep() {
-            drop(object);
-            return;
-        }
-        let connection = object.0.take();
-        // As many of these as there is overflow, at most: each one holds its place until the server has been told.
-        tokio::spawn(async move {
-            if let Some(connection) = connection {
-                say_goodbye(connection).await;
-            }
-            drop(Object::take(object));
-        });
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(object) = self.object.take() {
-            drop(Object::take(object));
+    pub(super) fn give_back(self) {
+        match self.held {
+            Held::Own(own) => own.give_back(),
+            Held::Shared(share) => share.give_back(),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::plan::ApiLaunch;
 /// The exit code of anything that keeps us from serving (provisioning failed).
 const PROVISIONING: u8 = 4;
 
-/// Threads that serve; more would take the cores of the servers that are measured with us.
+/// Threads that serve, where the plan does not say; more would take the cores of the servers that are measured with us.
 const MOST_WORKERS: usize = 2;
 
 /// A launch file is written by querylab: anything larger is something else.
@@ -34,7 +34,7 @@ pub fn main_with(config_path: &Path) -> ExitCode {
         .with_writer(std::io::stderr)
         .try_init();
     let ended = launch(config_path).and_then(|launch| {
-        let runtime = runtime()?;
+        let runtime = runtime(launch.api.threads)?;
         let ended = runtime.block_on(async {
             let mut asked = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
             serve(launch, async move {
@@ -66,10 +66,17 @@ fn launch(path: &Path) -> anyhow::Result<ApiLaunch> {
     })
 }
 
-fn runtime() -> anyhow::Result<Runtime> {
+/// One thread drives everything itself: nothing is handed from one thread to another, and nobody has to be woken.
+fn runtime(threads: Option<u32>) -> anyhow::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Builder::new_multi_thread()
-        .worker_threads(cores.min(MOST_WORKERS))
+    let threads = match threads {
+        Some(threads) => usize::try_from(threads).context("the number of threads")?.max(1),
+        None => cores.min(MOST_WORKERS),
+    };
+    let mut builder =
+        if threads == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder
+        .worker_threads(threads)
         .thread_name("querylab-api")
         .enable_all()
         .build()

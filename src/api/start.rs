@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::{Instant, timeout};
 
 use super::cache::Cache;
-use super::caching::{Caching, Written};
+use super::caching::Caching;
 use super::counters::Counters;
 use super::cursor::Cursor;
 use super::intake::Takes;
@@ -20,8 +20,10 @@ use super::params::Params;
 use super::pool::Connections;
 use super::request_id::{Ids, random};
 use super::request_log::RequestLog;
+use super::session::Door;
 use super::statement::Statement;
 use super::texts::Texts;
+use super::writing::Written;
 use crate::plan::{ApiLaunch, EndpointPlan, KeyPiece, PGOPTIONS_IS_SET, PostgresAddress};
 use crate::spec::{AnswerShape, BindStyle, CacheStrategy};
 
@@ -91,7 +93,10 @@ async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<En
         0 => LONGEST_STATEMENT,
         nanos => Duration::from_nanos(nanos).min(LONGEST_STATEMENT),
     };
-    let options = options(&launch.postgres, statement_timeout, &plan.endpoints)?;
+    let limits = launch.postgres.limits();
+    let mut settings = settings(statement_timeout, &plan.endpoints)?;
+    settings.extend(limits.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    let options = options(&launch.postgres, &settings, plan.endpoints.len())?;
     let redis = match &launch.redis {
         Some(address) => {
             Some(Cache::connect(address, Duration::from_nanos(plan.cache_timeout_ns)).await?)
@@ -100,6 +105,9 @@ async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<En
     };
     let mut connection = options.connect().await.context("connecting to Postgres")?;
     refuse_superuser(&mut connection).await?;
+    if !limits.is_empty() {
+        refuse_writing(&mut connection).await?;
+    }
     let secret = match &launch.cursor_secret {
         Some(shared) => shared.clone().into_bytes(),
         None => random::<32>()?.to_vec(),
@@ -118,31 +126,41 @@ async fn prepare_all(launch: &ApiLaunch) -> anyhow::Result<(Arc<App>, Vec<Arc<En
             writes(&endpoints, place, plan).with_context(|| format!("endpoint `{}`", plan.name))?;
         endpoints[place].writes = writes;
     }
+    let mut recipes = Vec::new();
+    for endpoint in &mut endpoints {
+        endpoint.statement.settle(&mut recipes);
+    }
+    let in_lines = |endpoint: &Endpoint| endpoint.statement.shape() == AnswerShape::Lines;
+    let shared = plan.pool.pipeline_depth.is_some();
+    ensure!(
+        !shared || !endpoints.iter().any(in_lines),
+        "an answer in lines has its connection for as long as its client reads: it needs a pool, not a pipeline"
+    );
+    let door = Door::new(&launch.postgres, &settings).with_recipes(recipes);
+    let statement_deadline = statement_timeout + SERVER_MARGIN;
+    let connections =
+        Connections::new(&plan.pool, door, statement_deadline, Arc::clone(&counters))?;
     let endpoints = endpoints.into_iter().map(Arc::new).collect();
     connection.close().await.context("closing the first connection")?;
     let app = App {
-        connections: Connections::new(&plan.pool, options, Arc::clone(&counters))?,
+        connections,
         redis,
         counters,
         ids: Ids::new()?,
         log: launch.request_log.as_deref().map(RequestLog::start).transpose()?,
         strays: Times::default(),
-        statement_deadline: statement_timeout + SERVER_MARGIN,
+        statement_deadline,
         started: Instant::now(),
         last_logged_s: AtomicU64::new(0),
     };
     Ok((Arc::new(app), endpoints))
 }
 
-/// Explicit in every field: what the environment says of Postgres is not ours.
-fn options(
-    address: &PostgresAddress,
+/// What every session is set to.
+fn settings(
     statement_timeout: Duration,
     endpoints: &[EndpointPlan],
-) -> anyhow::Result<PgConnectOptions> {
-    let options: PgConnectOptions =
-        address.url("api").parse().context("the address of Postgres")?;
-    ensure!(options.get_options().is_none(), PGOPTIONS_IS_SET);
+) -> anyhow::Result<Vec<(&'static str, String)>> {
     // Rounded up, because 0 means none.
     let statement_timeout_ms = statement_timeout.as_nanos().div_ceil(1_000_000);
     let style = endpoints.first().map(|endpoint| endpoint.bind_style).unwrap_or_default();
@@ -153,14 +171,29 @@ fn options(
     let settings = [
         // Values that are written into a statement are quoted for this.
         ("standard_conforming_strings", "on".to_owned()),
+        // As of the sessions that plans are taken in, whatever a database or a role is set to.
+        ("TimeZone", "UTC".to_owned()),
+        ("DateStyle", "ISO".to_owned()),
         ("statement_timeout", format!("{statement_timeout_ms}ms")),
         // A backend whose client has gone (we close the connection of a request that was given up) stops within a second
         // instead of finishing its query.
         ("client_connection_check_interval", "1000ms".to_owned()),
     ];
+    Ok(settings.into_iter().chain(plans).collect())
+}
+
+/// The first connection's. Explicit in every field: what the environment says of Postgres is not ours.
+fn options(
+    address: &PostgresAddress,
+    settings: &[(&'static str, String)],
+    endpoints: usize,
+) -> anyhow::Result<PgConnectOptions> {
+    let options: PgConnectOptions =
+        address.url("api").parse().context("the address of Postgres")?;
+    ensure!(options.get_options().is_none(), PGOPTIONS_IS_SET);
     Ok(options
-        .statement_cache_capacity(endpoints.len().saturating_add(16).max(100))
-        .options(settings.into_iter().chain(plans))
+        .statement_cache_capacity(endpoints.saturating_add(16).max(100))
+        .options(settings.iter().map(|(name, value)| (*name, value.as_str())))
         .disable_statement_logging())
 }
 
@@ -171,6 +204,17 @@ async fn refuse_superuser(connection: &mut PgConnection) -> anyhow::Result<()> {
         .await
         .context("asking which role we are")?;
     ensure!(!superuser, "the API does not connect to Postgres as a superuser");
+    Ok(())
+}
+
+/// On somebody else's server no transaction writes; what stands between may have dropped what was asked for.
+async fn refuse_writing(connection: &mut PgConnection) -> anyhow::Result<()> {
+    let asked = "SELECT current_setting('transaction_read_only') = 'on'";
+    let read_only: bool = sqlx::query_scalar(asked)
+        .fetch_one(connection)
+        .await
+        .context("asking whether sessions are read only")?;
+    ensure!(read_only, "sessions of somebody else's Postgres are not read only");
     Ok(())
 }
 
@@ -226,6 +270,11 @@ fn writes(
     place: usize,
     plan: &EndpointPlan,
 ) -> anyhow::Result<Vec<Written>> {
+    let in_lines = plan.answer == AnswerShape::Lines;
+    ensure!(
+        plan.writes.is_empty() || !in_lines,
+        "it answers in lines, and what it writes to caches is known at its end: let it answer with rows"
+    );
     let mut all = Vec::new();
     for writes in &plan.writes {
         let name = &writes.endpoint;

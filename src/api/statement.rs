@@ -1,16 +1,19 @@
 //! One endpoint's statement: prepared and understood at start, then bound, executed and written as JSON.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgArguments, PgConnection, PgRow, PgTypeInfo};
+use sqlx::postgres::{PgConnection, PgTypeInfo};
 use sqlx::{
-    AssertSqlSafe, Column as _, Either, Executor as _, Row as _, SqlSafeStr as _, Statement as _,
-    TypeInfo as _, ValueRef as _,
+    AssertSqlSafe, Column as _, Either, Executor as _, SqlSafeStr as _, Statement as _,
+    TypeInfo as _,
 };
+use tokio_postgres::types::Type;
+use tokio_postgres::{Row, RowStream};
 
 use super::catalog;
 use super::failure::Failure;
@@ -18,6 +21,7 @@ use super::json::{Codec, Malformed, write_string};
 use super::laps::{Laps, Stage};
 use super::literal::Literal;
 use super::param::Given;
+use super::session::{Field, Recipe, Session};
 use super::texts::bind_types;
 use super::value::{Kind, Value as Typed};
 use crate::plan::{BindPlan, EndpointPlan};
@@ -29,9 +33,6 @@ const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// Lines that are sent together, in bytes.
 const CHUNK: usize = 32 * 1024;
 
-/// A query with its values.
-type Bound = sqlx::query::Query<'static, sqlx::Postgres, PgArguments>;
-
 /// A statement that the server has seen and whose result we can write.
 #[derive(Debug)]
 pub(super) struct Statement {
@@ -39,6 +40,10 @@ pub(super) struct Statement {
     binds: Vec<Bind>,
     columns: Vec<Column>,
     shape: AnswerShape,
+    /// What its placeholders are declared to be.
+    types: Vec<Type>,
+    /// Where it is among the statements that sessions prepare.
+    place: usize,
     /// Where values are written into the text.
     literal: Option<Literal>,
 }
@@ -54,7 +59,7 @@ struct Column {
     name: String,
     /// `{"id":` of the first column, `,"email":` of the others.
     key: Vec<u8>,
-    oid: Option<Oid>,
+    oid: u32,
     codec: Codec,
 }
 
@@ -85,9 +90,11 @@ impl Statement {
             .iter()
             .map(|bind| resolved(bind, plan))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let types: Vec<PgTypeInfo> = bind_types(plan).into_iter().map(Kind::declared).collect();
+        let types: Vec<Type> = bind_types(plan).into_iter().map(Kind::declared).collect();
+        let declared: Vec<PgTypeInfo> =
+            types.iter().map(|r#type| PgTypeInfo::with_oid(Oid(r#type.oid()))).collect();
         let text = AssertSqlSafe(Arc::clone(&sql)).into_sql_str();
-        let prepared = match connection.prepare_with(text, &types).await {
+        let prepared = match connection.prepare_with(text, &declared).await {
             // sqlx looks an unknown type up and fails over the letter of its kind.
             Err(sqlx::Error::ColumnDecode { .. }) => bail!(
                 "the query uses a type that cannot be handled (a multirange): cast it to text in the query"
@@ -115,6 +122,7 @@ impl Statement {
             let codec = catalog::codec(connection, oid).await.with_context(|| {
                 format!("column `{name}` of type {}", column.type_info().name())
             })?;
+            let oid = oid.map_or(0, |oid| oid.0);
             columns.push(Column { name: name.to_owned(), key, oid, codec });
         }
         let shape = plan.answer;
@@ -123,7 +131,7 @@ impl Statement {
             "it answers with a row, and its query returns no columns"
         );
         let literal = (plan.bind_style == BindStyle::Literal).then(|| Literal::new(&sql));
-        Ok(Self { sql, binds, columns, shape, literal })
+        Ok(Self { sql, binds, columns, shape, types, place: 0, literal })
     }
 
     /// The text.
@@ -167,38 +175,50 @@ impl Statement {
         self.shape
     }
 
+    /// Has its recipe among those that sessions prepare; one text is prepared once.
+    pub(super) fn settle(&mut self, recipes: &mut Vec<Recipe>) {
+        // A type that somebody has made is asked for on the same session: before the first request, while no answer that is
+        // longer than the session's buffer waits in front of the one about the type.
+        let has_own_type = |column: &Column| Type::from_oid(column.oid).is_none();
+        if self.literal.is_some() && !self.columns.iter().any(has_own_type) {
+            return;
+        }
+        let known = recipes.iter().position(|recipe| recipe.sql == self.sql);
+        self.place = known.unwrap_or_else(|| {
+            let columns = self.columns.iter().map(|column| column.oid).collect();
+            recipes.push(Recipe { sql: Arc::clone(&self.sql), types: self.types.clone(), columns });
+            recipes.len() - 1
+        });
+    }
+
     /// Executes it for these parameters and writes the result; `laps` are told what is waiting and what is writing.
     ///
     /// # Errors
     ///
-    /// See [`Failure`]; [`Failure::spares_connection`] says whether the connection can be used again.
+    /// See [`Failure`]; [`Failure::spares_connection`] says whether the session can be used again.
     pub(super) async fn run(
         &self,
-        connection: &mut PgConnection,
+        session: &Session,
         given: &[Given<'_>],
         laps: &mut Laps,
     ) -> Result<Answer, Failure> {
-        let query = self.query(given)?;
-        let mut results = connection.fetch_many(query);
+        let mut rows = pin!(self.rows(session, given).await?);
         let mut answer = Answer { body: Vec::with_capacity(512), rows: 0 };
-        let mut affected = 0;
         if self.shape == AnswerShape::Rows {
             answer.body.push(b'[');
         }
-        while let Some(result) = results.next().await {
-            match result.map_err(Failure::Database)? {
-                Either::Left(done) => affected += done.rows_affected(),
-                Either::Right(row) if !self.columns.is_empty() => {
-                    laps.lap(Stage::Query);
-                    self.row(&row, &mut answer)?;
-                    laps.lap(Stage::Serialise);
-                }
-                Either::Right(_) => {}
+        while let Some(row) = rows.next().await {
+            let row = row.map_err(Failure::Database)?;
+            if !self.columns.is_empty() {
+                laps.lap(Stage::Query);
+                self.row(&row, &mut answer)?;
+                laps.lap(Stage::Serialise);
             }
         }
         laps.lap(Stage::Query);
         match self.shape {
             AnswerShape::Rows if self.columns.is_empty() => {
+                let affected = rows.rows_affected().unwrap_or(0);
                 answer.body = format!("{{\"affected\":{affected}}}").into_bytes();
             }
             AnswerShape::Rows => answer.body.push(b']'),
@@ -217,15 +237,15 @@ impl Statement {
     /// As of [`Self::run`], or whatever `take` says.
     pub(super) async fn lines<T: Future<Output = Result<(), Failure>>>(
         &self,
-        connection: &mut PgConnection,
+        session: &Session,
         given: &[Given<'_>],
         take: impl Fn(Vec<u8>) -> T,
     ) -> Result<(), Failure> {
-        let mut results = connection.fetch_many(self.query(given)?);
+        let mut rows = pin!(self.rows(session, given).await?);
         let mut chunk = Vec::new();
         let mut is_first = true;
-        while let Some(result) = results.next().await {
-            let Either::Right(row) = result.map_err(Failure::Database)? else { continue };
+        while let Some(row) = rows.next().await {
+            let row = row.map_err(Failure::Database)?;
             if std::mem::take(&mut is_first) {
                 self.same_columns(&row)?;
             }
@@ -238,18 +258,16 @@ impl Statement {
         if chunk.is_empty() { Ok(()) } else { take(chunk).await }
     }
 
-    /// The query with its values.
-    fn query(&self, given: &[Given<'_>]) -> Result<Bound, Failure> {
+    /// What the server answers to it with these values.
+    async fn rows(&self, session: &Session, given: &[Given<'_>]) -> Result<RowStream, Failure> {
         let values = self.values(given)?;
-        let mut arguments = PgArguments::default();
-        if let Some(literal) = &self.literal {
-            let sql = literal.fill(&values).ok_or(Failure::Changed)?;
-            return Ok(sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false));
+        match &self.literal {
+            Some(literal) => {
+                let sql = literal.fill(&values).ok_or(Failure::Changed)?;
+                session.execute_text(&sql).await
+            }
+            None => session.execute(self.place, &values).await,
         }
-        for value in values {
-            value.bind(&mut arguments).map_err(|_| Failure::Binding)?;
-        }
-        Ok(sqlx::query_with(AssertSqlSafe(Arc::clone(&self.sql)), arguments))
     }
 
     /// What stands for each placeholder, in order.
@@ -261,7 +279,7 @@ impl Statement {
         self.binds.iter().map(|bind| value(bind).ok_or(Failure::Changed)).collect()
     }
 
-    fn row(&self, row: &PgRow, answer: &mut Answer) -> Result<(), Failure> {
+    fn row(&self, row: &Row, answer: &mut Answer) -> Result<(), Failure> {
         if answer.rows == 0 {
             self.same_columns(row)?;
         } else {
@@ -273,15 +291,10 @@ impl Statement {
     }
 
     /// One row as an object.
-    fn object(&self, row: &PgRow, body: &mut Vec<u8>) -> Result<(), Failure> {
+    fn object(&self, row: &Row, body: &mut Vec<u8>) -> Result<(), Failure> {
         for (place, column) in self.columns.iter().enumerate() {
             body.extend_from_slice(&column.key);
-            let value = row.try_get_raw(place).map_err(Failure::Database)?;
-            let bytes = if value.is_null() {
-                None
-            } else {
-                Some(value.as_bytes().map_err(|_| Failure::Malformed)?)
-            };
+            let Field(bytes) = row.try_get(place).map_err(Failure::Database)?;
             let written = column.codec.write_nullable(bytes, body);
             written.map_err(|Malformed| Failure::Malformed)?;
         }
@@ -289,9 +302,12 @@ impl Statement {
         Ok(())
     }
 
-    /// A table may be altered under us; a new connection would then describe other columns than those of the start.
-    fn same_columns(&self, row: &PgRow) -> Result<(), Failure> {
-        let now = row.columns().iter().map(|column| column.type_info().oid());
+    /// A table may be altered under us: what was prepared was compared then (`session`), a text is compared now.
+    fn same_columns(&self, row: &Row) -> Result<(), Failure> {
+        if self.literal.is_none() {
+            return Ok(());
+        }
+        let now = row.columns().iter().map(|column| column.type_().oid());
         if now.eq(self.columns.iter().map(|column| column.oid)) {
             Ok(())
         } else {

@@ -94,12 +94,12 @@ async fn pump(
     app: Arc<App>,
     endpoint: Arc<Endpoint>,
     given: Vec<Given<'static>>,
-    mut lease: Lease,
+    lease: Lease,
     sender: mpsc::Sender<Piece>,
 ) {
-    let Some(connection) = lease.connection() else { return };
+    let Some(session) = lease.session() else { return };
     let limit = app.statement_deadline;
-    let lines = endpoint.statement.lines(connection, &given, |lines| send(&sender, lines));
+    let lines = endpoint.statement.lines(session, &given, |lines| send(&sender, lines));
     let result = timeout(limit, lines).await.unwrap_or(Err(Failure::Deadline));
     // Nobody may be there any more to be told; and a channel that is full says it by ending without its end.
     match result {

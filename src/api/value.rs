@@ -1,15 +1,17 @@
-//! One parameter's value: from text to a typed, checked value, and from there into a statement's arguments.
+//! One parameter's value: from text to a typed, checked value, and from there to the bytes of a statement's argument.
 
 use std::borrow::Cow;
 use std::str::FromStr as _;
 
 use bigdecimal::{BigDecimal, ToPrimitive as _};
+use bytes::BytesMut;
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, Utc};
-use sqlx::encode::IsNull;
+use sqlx::encode::IsNull as Nothing;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgHasArrayType, PgTypeInfo};
-use sqlx::{Arguments as _, Encode, Postgres, Type, TypeInfo as _};
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo};
+use sqlx::{Encode, Postgres, Type, TypeInfo as _};
+use tokio_postgres::types::{IsNull, Type as PgType};
 use uuid::Uuid;
 
 use super::array;
@@ -73,8 +75,8 @@ impl Kind {
         if plan.array { Self::Array(plan.r#type) } else { Self::One(plan.r#type) }
     }
 
-    /// The type that a statement declares for it.
-    pub(super) fn declared(self) -> PgTypeInfo {
+    /// The type that a statement declares for it. An enum's is `unknown`: the statement decides which one it is.
+    pub(super) fn declared(self) -> PgType {
         match self {
             Self::One(r#type) => declared(r#type),
             Self::Array(r#type) => array::declared(r#type),
@@ -82,20 +84,20 @@ impl Kind {
     }
 }
 
-fn declared(r#type: ParamType) -> PgTypeInfo {
+fn declared(r#type: ParamType) -> PgType {
     match r#type {
-        ParamType::Text => <str as Type<Postgres>>::type_info(),
-        ParamType::Integer => <i32 as Type<Postgres>>::type_info(),
-        ParamType::Bigint => <i64 as Type<Postgres>>::type_info(),
-        ParamType::Float => <f64 as Type<Postgres>>::type_info(),
-        ParamType::Numeric => <BigDecimal as Type<Postgres>>::type_info(),
-        ParamType::Bool => <bool as Type<Postgres>>::type_info(),
-        ParamType::Uuid => <Uuid as Type<Postgres>>::type_info(),
-        ParamType::Date => <NaiveDate as Type<Postgres>>::type_info(),
-        ParamType::Timestamp => <NaiveDateTime as Type<Postgres>>::type_info(),
-        ParamType::Timestamptz => <DateTime<Utc> as Type<Postgres>>::type_info(),
-        ParamType::Json => JsonText::type_info(),
-        ParamType::Enum => Unspecified::type_info(),
+        ParamType::Text => PgType::TEXT,
+        ParamType::Integer => PgType::INT4,
+        ParamType::Bigint => PgType::INT8,
+        ParamType::Float => PgType::FLOAT8,
+        ParamType::Numeric => PgType::NUMERIC,
+        ParamType::Bool => PgType::BOOL,
+        ParamType::Uuid => PgType::UUID,
+        ParamType::Date => PgType::DATE,
+        ParamType::Timestamp => PgType::TIMESTAMP,
+        ParamType::Timestamptz => PgType::TIMESTAMPTZ,
+        ParamType::Json => PgType::JSONB,
+        ParamType::Enum => PgType::UNKNOWN,
     }
 }
 
@@ -148,28 +150,28 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Adds it as the statement's next argument.
+    /// Writes it as the server's binary format has it; a value of an enum as its label.
     ///
     /// # Errors
     ///
     /// If sqlx cannot encode it.
-    pub(super) fn bind(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+    pub(super) fn write(&self, out: &mut BytesMut) -> Result<IsNull, BoxDynError> {
         match self {
-            Self::Text(text) => arguments.add(text.as_ref()),
-            Self::Integer(number) => arguments.add(number),
-            Self::Bigint(number) => arguments.add(number),
-            Self::Float(number) => arguments.add(number),
-            Self::Numeric(number) => arguments.add(number),
-            Self::Bool(truth) => arguments.add(truth),
-            Self::Uuid(uuid) => arguments.add(uuid),
-            Self::Date(date) => arguments.add(date),
-            Self::Timestamp(time) => arguments.add(time),
-            Self::Timestamptz(time) => arguments.add(time),
-            Self::Json(text) => arguments.add(JsonText(text)),
-            Self::Enum(text) => arguments.add(Unspecified(text)),
-            Self::Array(r#type, values) => array::bind(*r#type, values, arguments),
-            Self::Null(kind) => arguments.add(Nothing(*kind)),
+            Self::Text(text) | Self::Enum(text) => out.extend_from_slice(text.as_bytes()),
+            Self::Integer(number) => out.extend_from_slice(&number.to_be_bytes()),
+            Self::Bigint(number) => out.extend_from_slice(&number.to_be_bytes()),
+            Self::Float(number) => out.extend_from_slice(&number.to_be_bytes()),
+            Self::Bool(truth) => out.extend_from_slice(&[u8::from(*truth)]),
+            Self::Numeric(number) => encoded(number, out)?,
+            Self::Uuid(uuid) => encoded(uuid, out)?,
+            Self::Date(date) => encoded(date, out)?,
+            Self::Timestamp(time) => encoded(time, out)?,
+            Self::Timestamptz(time) => encoded(time, out)?,
+            Self::Json(text) => encoded(&JsonText(text), out)?,
+            Self::Array(r#type, values) => array::write(*r#type, values, out)?,
+            Self::Null(_) => return Ok(IsNull::Yes),
         }
+        Ok(IsNull::No)
     }
 
     /// Its text, where it is one.
@@ -203,39 +205,21 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A value whose type the statement decides: no OID is told.
-struct Unspecified<'a>(&'a str);
-
-impl Type<Postgres> for Unspecified<'_> {
-    fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_oid(Oid(0))
+/// Writes a value that sqlx knows how to write.
+///
+/// # Errors
+///
+/// If it cannot, after all.
+pub(super) fn encoded<'v>(
+    value: &impl Encode<'v, Postgres>,
+    out: &mut BytesMut,
+) -> Result<(), BoxDynError> {
+    let mut buffer = PgArgumentBuffer::default();
+    match value.encode_by_ref(&mut buffer)? {
+        Nothing::No => out.extend_from_slice(&buffer),
+        Nothing::Yes => return Err("a value became NULL on its way".into()),
     }
-}
-
-impl Encode<'_, Postgres> for Unspecified<'_> {
-    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        buffer.extend_from_slice(self.0.as_bytes());
-        Ok(IsNull::No)
-    }
-}
-
-/// NULL. It names its type, because a connection prepares the statement with the types of whatever it is first asked with.
-struct Nothing(Kind);
-
-impl Type<Postgres> for Nothing {
-    fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_oid(Oid(0))
-    }
-}
-
-impl Encode<'_, Postgres> for Nothing {
-    fn encode_by_ref(&self, _: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        Ok(IsNull::Yes)
-    }
-
-    fn produces(&self) -> Option<PgTypeInfo> {
-        Some(self.0.declared())
-    }
+    Ok(())
 }
 
 /// JSON that is text already: sqlx' own type would parse it and write it again.
@@ -258,10 +242,10 @@ impl Type<Postgres> for JsonText<'_> {
 }
 
 impl Encode<'_, Postgres> for JsonText<'_> {
-    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<Nothing, BoxDynError> {
         buffer.push(1);
         buffer.extend_from_slice(self.0.as_bytes());
-        Ok(IsNull::No)
+        Ok(Nothing::No)
     }
 }
 
@@ -378,12 +362,33 @@ mod tests {
             for r#type in TYPES {
                 for text in [&text, &digits] {
                     if let Ok(value) = parse(r#type, text) {
-                        let mut arguments = PgArguments::default();
-                        prop_assert!(value.bind(&mut arguments).is_ok());
-                        prop_assert_eq!(arguments.len(), 1);
+                        let mut bytes = BytesMut::new();
+                        prop_assert!(matches!(value.write(&mut bytes), Ok(IsNull::No)));
+                        prop_assert!(!bytes.is_empty() || text.is_empty());
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn bytes_are_those_of_the_binary_format() {
+        let bytes = |r#type, text: &str| {
+            let mut bytes = BytesMut::new();
+            let value = parse(r#type, text).expect("good");
+            assert!(matches!(value.write(&mut bytes), Ok(IsNull::No)));
+            bytes.to_vec()
+        };
+        assert_eq!(bytes(ParamType::Integer, "-2"), [0xFF, 0xFF, 0xFF, 0xFE]);
+        assert_eq!(bytes(ParamType::Bigint, "258"), [0, 0, 0, 0, 0, 0, 1, 2]);
+        assert_eq!(bytes(ParamType::Float, "1"), [0x3F, 0xF0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes(ParamType::Bool, "true"), [1]);
+        assert_eq!(bytes(ParamType::Text, "é"), [0xC3, 0xA9]);
+        assert_eq!(bytes(ParamType::Date, "2000-01-02"), [0, 0, 0, 1]);
+        assert_eq!(bytes(ParamType::Json, "[]"), [1, b'[', b']']);
+        // Two digits before the point, weight 0, positive, two after it: 1 and 5000.
+        assert_eq!(bytes(ParamType::Numeric, "1.50"), [0, 2, 0, 0, 0, 0, 0, 2, 0, 1, 0x13, 0x88]);
+        let nothing = Value::Null(Kind::One(ParamType::Date));
+        assert!(matches!(nothing.write(&mut BytesMut::new()), Ok(IsNull::Yes)));
     }
 }

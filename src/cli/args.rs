@@ -4,6 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::args_kept::{
+    CleanArgs, CompareArgs, ExportArgs, GateArgs, HistoryArgs, JudgeArgs, MatrixArgs, MergeArgs,
+    PartArgs, VerifyArgs,
+};
+use super::args_of_itself::{CompletionsArgs, ManArgs};
+use super::args_of_results::{ReportArgs, SiteArgs, SpliceArgs};
+
 /// Executable architecture decision records: one TOML file, real servers, measured verdicts.
 #[derive(Debug, Parser)]
 #[command(name = "querylab", version, max_term_width = 100, disable_help_subcommand = true)]
@@ -66,6 +73,24 @@ pub(super) enum Verb {
     Serve(ServeArgs),
     /// Render the report of a results folder again
     Report(ReportArgs),
+    /// Put chosen tables of published results into a document, between its markers
+    Splice(SpliceArgs),
+    /// Make a folder for a pages host: all published results with a page to search them
+    Site(SiteArgs),
+    /// Look whether a results folder still is what was published
+    Verify(VerifyArgs),
+    /// Hold a run against another: what is exact, and how ratios moved
+    Compare(CompareArgs),
+    /// Show where figures of kept runs changed their level
+    History(HistoryArgs),
+    /// Hold a run against a kept one, as `run --gate` does; start nothing
+    Gate(GateArgs),
+    /// Join the parts of a run that `run --partition` has made
+    Merge(MergeArgs),
+    /// Print the jobs in which CI would run experiments
+    Matrix(MatrixArgs),
+    /// Print figures in the words of a service that keeps series of them
+    Export(ExportArgs),
     /// Drive any URL with the load generator of the experiments
     Drive(DriveArgs),
     /// Measure this machine: its clock, the load generator, and what differs where nothing does
@@ -83,10 +108,14 @@ pub(super) enum Verb {
     Init(InitArgs),
     /// Print the JSON schema of the experiment file
     Schema,
+    /// Print a script that completes verbs and flags, for the start of a shell
+    Completions(CompletionsArgs),
+    /// Print a page of the manual, for `man -l -`; or write all pages
+    Man(ManArgs),
 }
 
 /// What is laid over a file.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(super) struct LayerArgs {
     /// A size of the experiment: `[profiles.NAME]`
     #[arg(long, value_name = "NAME")]
@@ -150,9 +179,16 @@ pub(super) struct RunArgs {
     /// Do not wait for another measurement on this machine: exit code 3
     #[arg(long)]
     pub(super) no_wait: bool,
+    /// Let an experiment go to a Postgres that is not querylab's (`services.postgres.url_from`); it is only read from
+    #[arg(long)]
+    pub(super) allow_external: bool,
     /// How to show progress
     #[arg(long, value_enum, default_value_t = ProgressKind::Auto)]
     pub(super) progress: ProgressKind,
+    #[command(flatten)]
+    pub(super) parts: PartArgs,
+    #[command(flatten)]
+    pub(super) judge: JudgeArgs,
 }
 
 #[derive(Debug, Args)]
@@ -195,6 +231,12 @@ pub(super) struct ServeArgs {
     pub(super) layers: LayerArgs,
     #[command(flatten)]
     pub(super) tools: ToolArgs,
+    /// Let an experiment go to a Postgres that is not querylab's (`services.postgres.url_from`); it is only read from
+    #[arg(long)]
+    pub(super) allow_external: bool,
+    /// Port of 127.0.0.1 that Nginx listens on; a free one if left out
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) port: Option<u16>,
     /// Leave the servers' data and logs
     #[arg(long)]
     pub(super) keep: bool,
@@ -305,18 +347,8 @@ pub(super) struct CalibrateArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ReportArgs {
-    /// A results folder, or a run's
-    #[arg(value_name = "DIR")]
-    pub(super) dir: PathBuf,
-    /// Print the report instead of writing it
-    #[arg(long)]
-    pub(super) stdout: bool,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct SetupArgs {
-    /// `postgres`, `redis`, `nginx`; all that are missing if left out
+    /// `postgres`, `redis`, `nginx`, or a major version of Postgres like `postgres@18`; all that are missing if left out
     #[arg(value_name = "PART")]
     pub(super) parts: Vec<String>,
 }
@@ -347,16 +379,6 @@ pub(super) struct InitArgs {
     pub(super) tools: ToolArgs,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct CleanArgs {
-    /// Also remove the servers that were fetched
-    #[arg(long)]
-    pub(super) cache: bool,
-    /// Also remove run folders below this project
-    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".")]
-    pub(super) runs: Option<PathBuf>,
-}
-
 /// The value of a flag on a line that could not be understood as a whole.
 pub(super) fn typed<T: ValueEnum>(line: &[String], flag: &str) -> Option<T> {
     let after = |(position, word): (usize, &String)| match word.strip_prefix(flag)? {
@@ -365,20 +387,4 @@ pub(super) fn typed<T: ValueEnum>(line: &[String], flag: &str) -> Option<T> {
     };
     let value = line.iter().enumerate().find_map(after)?;
     T::from_str(&value, false).ok()
-}
-
-/// A variable that sets the tool itself: `QUERYLAB_NAME`, one underscore. An empty one is as if it were not there.
-///
-/// # Errors
-///
-/// A sentence, if its value is no text.
-#[expect(clippy::disallowed_methods, reason = "the environment is read here and nowhere below")]
-pub(super) fn tool_variable(name: &str) -> Result<Option<String>, String> {
-    match std::env::var(name) {
-        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(value)) => {
-            Err(format!("{name} is `{}`, which is no Unicode", value.display()))
-        }
-    }
 }

@@ -126,7 +126,7 @@ fn cells(plan: &Plan) -> Table {
             arrivals,
             warmup,
             format!("{} s", seconds(cell.drive.duration_ns)),
-            cell.database.clone(),
+            cell.stack.postgres.url_from.as_ref().unwrap_or(&cell.database).clone(),
             expected,
         ]);
     }

@@ -12,9 +12,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-use super::args::tool_variable;
 use super::exit::Exit;
 use super::out;
+use super::variables::tool_variable;
 
 /// The variable that chooses what is said.
 const VARIABLE: &str = "QUERYLAB_LOG";

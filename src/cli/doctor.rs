@@ -3,9 +3,11 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::args::{CleanArgs, SetupArgs, ToolArgs};
+use super::args::{SetupArgs, ToolArgs};
+use super::args_kept::CleanArgs;
 use super::exit::Exit;
 use super::{out, tools};
+use crate::plan::POSTGRES_MAJORS;
 use crate::results;
 use crate::stack::{self, Cache, DoctorOptions, Finding, Health, Origin, Part, StackError};
 
@@ -50,30 +52,55 @@ fn object(finding: &Finding) -> serde_json::Value {
     })
 }
 
+/// What is to be fetched.
+enum Wanted {
+    /// Whatever is missing.
+    All,
+    /// A server.
+    Part(Part),
+    /// A major version of Postgres.
+    Postgres(u32),
+}
+
+/// The part of a name, like `nginx` or `postgres@18`.
+fn wanted(name: &str) -> Result<Wanted, Exit> {
+    let major = name.strip_prefix("postgres@").and_then(|major| major.parse().ok());
+    if let Some(major) = major.filter(|major| POSTGRES_MAJORS.contains(major)) {
+        return Ok(Wanted::Postgres(major));
+    }
+    Part::by_name(name).map(Wanted::Part).ok_or_else(|| {
+        let known: Vec<&str> = Part::ALL.iter().map(|p| p.name()).collect();
+        let (first, last) = (POSTGRES_MAJORS.start(), POSTGRES_MAJORS.end());
+        out::fail(
+            Exit::Input,
+            format!(
+                "`{name}` is no part that can be fetched: write one of {}, or `postgres@{first}` to `postgres@{last}`",
+                known.join(", ")
+            ),
+        )
+    })
+}
+
 pub(super) fn setup(args: &SetupArgs) -> Result<Exit, Exit> {
     let options = DoctorOptions { run_as: None, surroundings: tools::surroundings() };
-    let mut parts = Vec::new();
-    for name in &args.parts {
-        let part = Part::by_name(name).ok_or_else(|| {
-            let known: Vec<&str> = Part::ALL.iter().map(|p| p.name()).collect();
-            out::fail(
-                Exit::Input,
-                format!(
-                    "`{name}` is no part that can be fetched: write one of {}",
-                    known.join(", ")
-                ),
-            )
-        })?;
-        parts.push(Some(part));
-    }
+    let mut parts = args.parts.iter().map(|name| wanted(name)).collect::<Result<Vec<_>, _>>()?;
     if parts.is_empty() {
-        parts.push(None);
+        parts.push(Wanted::All);
     }
     let runtime = tools::runtime()?;
     for part in parts {
         let mut notice = |text: String| out::stderr(&format!("{text}\n"));
-        let ready =
-            runtime.block_on(stack::setup(part, &options, &mut notice)).map_err(|e| failed(&e))?;
+        let ready = runtime.block_on(async {
+            match part {
+                Wanted::All => stack::setup(None, &options, &mut notice).await,
+                Wanted::Part(part) => stack::setup(Some(part), &options, &mut notice).await,
+                Wanted::Postgres(major) => {
+                    let ready = stack::setup_postgres(major, &options, &mut notice);
+                    ready.await.map(|ready| vec![ready])
+                }
+            }
+        });
+        let ready = ready.map_err(|e| failed(&e))?;
         for server in ready {
             if out::is_json() {
                 let origin = match server.origin {

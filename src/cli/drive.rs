@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::{out, signals, tools};
 use crate::lab::Interrupt;
 use crate::load::{self, Job, PhaseEvent, Recording, Requests};
-use crate::plan::{CheckPlan, LoadPlan, ModelPlan, TargetPlan, Until, WarmupPlan};
+use crate::plan::{AnswerPlan, CheckPlan, LoadPlan, ModelPlan, TargetPlan, Until, WarmupPlan};
 use crate::spec::Arrival;
 use crate::units::{self, Rate, Span};
 
@@ -189,7 +189,10 @@ fn plan(args: &DriveArgs, url: &Url, method: &str) -> Result<LoadPlan, String> {
             method: method.into(),
             path: url.uri.clone(),
             draws: Vec::new(),
+            body: Vec::new(),
             check: CheckPlan { status: 200, rows: None, fields: Vec::new() },
+            answer: AnswerPlan::Rows,
+            version: None,
         }],
     })
 }

@@ -64,6 +64,7 @@ struct Object<'a> {
     response_time_drift: Option<f64>,
     response_time_drift_p: Option<f64>,
     unsteady: bool,
+    stall_seconds: Option<f64>,
     lag_us: Lag,
     cpu_seconds: f64,
     held_up_seconds: f64,
@@ -153,6 +154,7 @@ pub(super) fn json(driven: &Driven) -> String {
         response_time_drift: window.drift.map(|d| d.moves).filter(|moves| moves.is_finite()),
         response_time_drift_p: window.drift.map(|d| d.p_value),
         unsteady: window.is_unsteady(),
+        stall_seconds: window.stall_ns().map(|ns| ns as f64 / 1e9),
         lag_us: Lag::of(window),
         cpu_seconds: window.generator_cpu_ns as f64 / 1e9,
         held_up_seconds: window.held_up_ns as f64 / 1e9,
@@ -191,6 +193,10 @@ pub(super) fn table(driven: &Driven) -> String {
         let moves = units::share(moves);
         let rest = if drift.is_unsteady() { ": it had not come to rest" } else { "" };
         line("drift", format!("{sign}{moves} of the median over the window{rest}"));
+    }
+    if let Some(stall_ns) = window.stall_ns() {
+        let long = units::latency_ns(stall_ns as f64);
+        line("stall", format!("no request ended for {long}, though some were under way"));
     }
     let limits = limits(window);
     if !limits.is_empty() {

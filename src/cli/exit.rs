@@ -19,8 +19,10 @@ pub(super) enum Exit {
     Measurement,
     /// 6: a wrong answer, a wrong plan, a broken sum.
     Correctness,
-    /// 10: a threshold failed, or a claim was refuted under `--strict-claims`.
+    /// 10: a threshold failed, a claim was refuted under `--strict-claims`, a regression was found under `--gate`.
     Gate,
+    /// 11: under `--gate`, it can't be told.
+    Inconclusive,
     /// 128 + signal.
     Interrupted(i32),
 }
@@ -36,6 +38,7 @@ impl Exit {
             Self::Measurement => 5,
             Self::Correctness => 6,
             Self::Gate => 10,
+            Self::Inconclusive => 11,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(130),
         }
     }
@@ -54,13 +57,14 @@ impl Exit {
     fn gravity(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Gate => 1,
-            Self::Measurement => 2,
-            Self::Provisioning => 3,
-            Self::Environment => 4,
-            Self::Correctness => 5,
-            Self::Input => 6,
-            Self::Interrupted(_) => 7,
+            Self::Inconclusive => 1,
+            Self::Gate => 2,
+            Self::Measurement => 3,
+            Self::Provisioning => 4,
+            Self::Environment => 5,
+            Self::Correctness => 6,
+            Self::Input => 7,
+            Self::Interrupted(_) => 8,
         }
     }
 }
@@ -91,6 +95,7 @@ mod tests {
             (Exit::Measurement, 5),
             (Exit::Correctness, 6),
             (Exit::Gate, 10),
+            (Exit::Inconclusive, 11),
             (Exit::Interrupted(2), 130),
             (Exit::Interrupted(15), 143),
         ];
@@ -99,5 +104,6 @@ mod tests {
         }
         assert_eq!(Exit::Done.worst(Exit::Gate), Exit::Gate);
         assert_eq!(Exit::Gate.worst(Exit::Input), Exit::Input);
+        assert_eq!(Exit::Inconclusive.worst(Exit::Gate), Exit::Gate);
     }
 }

@@ -17,17 +17,7 @@ pub(super) fn list(args: &ListArgs) -> Result<Exit, Exit> {
 }
 
 fn experiments(dir: &Path) -> Result<Exit, Exit> {
-    let nested = dir.join("experiments");
-    let dir = if nested.is_dir() { nested } else { dir.to_path_buf() };
-    let files = toml_files(&dir)
-        .map_err(|e| out::fail(Exit::Input, format!("cannot read {}: {e}", dir.display())))?;
-    if files.is_empty() {
-        let dir = dir.display();
-        return Err(out::fail(
-            Exit::Input,
-            format!("{dir} has no experiments: name a folder that has some"),
-        ));
-    }
+    let files = experiments_below(dir)?;
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(vec![
@@ -80,6 +70,20 @@ fn experiments(dir: &Path) -> Result<Exit, Exit> {
         out::tell(&format!("{table}\n"))?;
     }
     Ok(worst)
+}
+
+/// The experiments of a folder, or of a project that has one for them.
+pub(super) fn experiments_below(dir: &Path) -> Result<Vec<PathBuf>, Exit> {
+    let nested = dir.join("experiments");
+    let dir = if nested.is_dir() { nested } else { dir.to_path_buf() };
+    let files = toml_files(&dir)
+        .map_err(|e| out::fail(Exit::Input, format!("cannot read {}: {e}", dir.display())))?;
+    if files.is_empty() {
+        let dir = dir.display();
+        let text = format!("{dir} has no experiments: name a folder that has some");
+        return Err(out::fail(Exit::Input, text));
+    }
+    Ok(files)
 }
 
 fn experiment(file: &Path, spec: &Spec) -> serde_json::Value {
@@ -145,10 +149,13 @@ pub(super) fn runs_below(dir: &Path) -> Result<PathBuf, Exit> {
     Ok(project.join(".querylab").join("runs"))
 }
 
-/// Whether the run's own process still runs: the same pid, start time and boot.
+/// Whether the run's own process still runs: the same pid, start time and boot. One of another container can't be seen, and
+/// may.
 pub(super) fn is_alive(run: &RunFile) -> bool {
+    let namespace = &run.owner_namespace;
+    let is_elsewhere = namespace.is_some() && *namespace != probe::pid_namespace();
     probe::boot_id().is_ok_and(|boot| boot == run.boot_id)
-        && probe::start_ticks(run.owner_pid) == Some(run.owner_start_ticks)
+        && (is_elsewhere || probe::start_ticks(run.owner_pid) == Some(run.owner_start_ticks))
 }
 
 /// A run's state, as it is and not as it was last written down.

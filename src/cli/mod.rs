@@ -1,28 +1,45 @@
 //! The door: arguments, printing, exit codes. One verb a file; nothing below prints.
 
 mod args;
+mod args_kept;
+mod args_of_itself;
+mod args_of_results;
 mod asked;
 mod cache;
 mod calibrate;
 mod calibrated;
 mod check;
+mod ci;
+mod compare;
+mod completions;
 mod describe;
 mod diagnostics;
 mod doctor;
 mod drive;
 mod driven;
 mod exit;
+mod external;
+mod gate;
+mod history;
 mod init;
 mod list;
+mod man;
+mod matrix;
+mod merge;
 mod out;
 mod plan;
 mod progress;
+mod remeasure;
 mod report;
 mod run;
 mod serve;
 mod signals;
+mod site;
 mod source;
+mod splice;
 mod tools;
+mod variables;
+mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -92,6 +109,15 @@ fn dispatch(cli: Cli) -> Exit {
         Verb::List(args) => list::list(&args),
         Verb::Serve(args) => serve::serve(&global, &args),
         Verb::Report(args) => report::report(&args),
+        Verb::Splice(args) => Ok(splice::splice(&args)),
+        Verb::Site(args) => site::site(&args),
+        Verb::Verify(args) => verify::verify(&global, &args),
+        Verb::Compare(args) => compare::compare(&args),
+        Verb::History(args) => history::history(&args),
+        Verb::Gate(args) => gate::gate(&args),
+        Verb::Merge(args) => merge::merge(&args),
+        Verb::Matrix(args) => matrix::matrix(&args),
+        Verb::Export(args) => ci::export(&args),
         Verb::Drive(args) => drive::drive(&global, &args),
         Verb::Calibrate(args) => calibrate::calibrate(&global, &args),
         Verb::Doctor(args) => doctor::doctor(&args),
@@ -100,6 +126,8 @@ fn dispatch(cli: Cli) -> Exit {
         Verb::Cache(verb) => cache::cache(&verb),
         Verb::Init(args) => init::init(&global, &args),
         Verb::Schema => schema(),
+        Verb::Completions(args) => completions::completions(&args),
+        Verb::Man(args) => man::man(&args),
     };
     done.unwrap_or_else(|exit| exit)
 }

@@ -106,25 +106,14 @@ impl Painter {
                 units::sig3(*rate_rps)
             )),
             Event::Dataset(Data::Loading { table, done, rows, ms }) => {
-                let rate = *done as f64 / (*ms as f64 / 1e3).max(0.001);
-                let left_s = (rows - done) as f64 / rate.max(1.0);
+                let said = loading(table, (*done, *rows), *ms);
                 let share = done * 10 / (*rows).max(1);
                 if self.last_share.insert(table.clone(), share) != Some(share)
                     && !matches!(self.kind, Kind::Bar(_))
                 {
-                    self.print(&format!(
-                        "  {table}: {} of {} rows",
-                        units::count(*done),
-                        units::count(*rows)
-                    ));
+                    self.print(&format!("  {said}"));
                 }
-                Some(format!(
-                    "{table}: {} of {} rows, {}/s, {} s left",
-                    units::count(*done),
-                    units::count(*rows),
-                    units::sig3(rate),
-                    units::sig3(left_s)
-                ))
+                Some(said)
             }
             _ => None,
         }
@@ -140,6 +129,18 @@ fn bar() -> ProgressBar {
     bar.set_style(style);
     bar.enable_steady_tick(Duration::from_millis(500));
     bar
+}
+
+/// How far a table is, how fast its rows come, and how long the rest of them takes at that rate; before any has come nothing
+/// of that is known.
+fn loading(table: &str, (done, rows): (u64, u64), ms: u64) -> String {
+    let far = format!("{table}: {} of {} rows", units::count(done), units::count(rows));
+    if done == 0 {
+        return far;
+    }
+    let rate = done as f64 / (ms as f64 / 1e3).max(0.001);
+    let left_s = rows.saturating_sub(done) as f64 / rate.max(1.0);
+    format!("{far}, {}/s, {} s left", units::sig3(rate), units::sig3(left_s))
 }
 
 fn seconds(ms: u64) -> String {
@@ -159,6 +160,7 @@ fn line(event: &Event) -> Option<String> {
         }
         Event::Dataset(data) => return data_line(data),
         Event::DatasetReady { ms } => format!("data ready in {}", seconds(*ms)),
+        Event::FirstLoad { ms } => format!("first load after {}", seconds(*ms)),
         Event::TrialEnded {
             number,
             of,
@@ -227,8 +229,11 @@ fn data_line(data: &Data) -> Option<String> {
         Data::Cloned { database, ms } => {
             format!("  cloned {database}: {}", seconds(*ms))
         }
-        Data::Priced { database, ms } => {
-            format!("  writes priced in a clone of {database}: {}", seconds(*ms))
+        Data::Priced { database, round: 0, ms } => {
+            format!("  writes tried in a clone of {database}, not counted: {}", seconds(*ms))
+        }
+        Data::Priced { database, round, ms } => {
+            format!("  writes priced in a clone of {database}, round {round}: {}", seconds(*ms))
         }
         Data::Indexed { index, ms, bytes } => {
             format!("  built {index}: {}, {}", seconds(*ms), units::bytes(*bytes as f64))
@@ -255,6 +260,15 @@ mod tests {
             overloaded,
         };
         line(&event).expect("a line")
+    }
+
+    #[test]
+    fn a_table_that_is_loaded_tells_how_fast_and_how_long_still() {
+        assert_eq!(loading("users", (0, 10_000), 5), "users: 0 of 10,000 rows");
+        let half = loading("users", (4000, 10_000), 2000);
+        assert_eq!(half, "users: 4,000 of 10,000 rows, 2000/s, 3.00 s left");
+        let all = loading("users", (10_000, 10_000), 4000);
+        assert_eq!(all, "users: 10,000 of 10,000 rows, 2500/s, 0 s left");
     }
 
     #[test]

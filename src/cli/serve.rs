@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::args::{Global, ProgressKind, ServeArgs};
 use super::exit::Exit;
 use super::progress::Painter;
-use super::{out, signals, source, tools};
+use super::{external, out, signals, source, tools};
 use crate::lab::{self, Served, Serving, Stop};
 
 pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Exit> {
@@ -28,10 +28,10 @@ pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Exit> {
     let plan = plan.restricted_to(|v, _| v == variant || v == baseline).ok_or_else(|| {
         out::fail(Exit::Input, format!("variant `{variant}` has no cell in this plan"))
     })?;
-    let options = Serving {
-        session: tools::session_options(&plan, &args.tools, args.keep)?,
-        cache: tools::data_cache(args.fresh, tools::User::Person)?,
-    };
+    let mut session = tools::session_options(&plan, &args.tools, args.keep)?;
+    session.surroundings.nginx_port = args.port;
+    session.needs.external = external::address(global, (&spec, &plan), args.allow_external)?;
+    let options = Serving { session, cache: tools::data_cache(args.fresh, tools::User::Person)? };
     let runtime = tools::runtime()?;
     let served = runtime.block_on(async {
         let interrupt = signals::listen()
@@ -61,7 +61,7 @@ fn announce(variant: &str, served: &Served) {
         let endpoints: Vec<serde_json::Value> = served.endpoints.iter().map(endpoint).collect();
         let event = serde_json::json!({
             "event": "serving", "variant": variant, "url": served.url, "endpoints": endpoints,
-            "postgres_socket_dir": served.postgres_socket_dir, "database": served.database,
+            "postgres_socket_dir": served.postgres_host, "database": served.database,
         });
         return out::object(&event).unwrap_or_default();
     }
@@ -69,8 +69,9 @@ fn announce(variant: &str, served: &Served) {
     for (name, method, path) in &served.endpoints {
         writeln!(text, "  {name:<16} {method} {}{path}", served.url).expect("a String takes all");
     }
-    let (socket, database) = (&served.postgres_socket_dir, &served.database);
-    writeln!(text, "  {:<16} socket in {socket}, database {database}", "postgres")
+    let (host, database) = (&served.postgres_host, &served.database);
+    let socket = if host.starts_with('/') { "socket in " } else { "" };
+    writeln!(text, "  {:<16} {socket}{host}, database {database}", "postgres")
         .expect("a String takes all");
     text.push_str("Ctrl-C stops it.\n");
     // Who closed the pipe does not want to read it.

@@ -91,7 +91,8 @@ pub(super) fn overrides_of_environment() -> Vec<(String, String)> {
     overrides
 }
 
-fn refuse(global: &Global, problems: &Problems) -> Exit {
+/// Says the problems; the exit code for them.
+pub(super) fn refuse(global: &Global, problems: &Problems) -> Exit {
     say(global, problems);
     if global.message_format == MessageFormat::Human {
         let errors = problems.list.iter().filter(|p| p.severity == spec::Severity::Error).count();

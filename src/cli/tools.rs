@@ -3,12 +3,13 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use super::args::{self, ToolArgs};
+use super::args::ToolArgs;
 use super::exit::Exit;
 use super::out;
+use super::variables::tool_variable;
 use crate::lab::{self, DataCache};
 use crate::plan::Plan;
-use crate::stack::{Keep, Needs, SessionOptions, Setup, Surroundings};
+use crate::stack::{Builds, Keep, Needs, SessionOptions, Setup, Surroundings};
 use crate::units::Bytes;
 
 /// The runner's own runtime: two threads, because the measured servers need the cores.
@@ -36,12 +37,17 @@ pub(super) fn session_options(
     let cells = &plan.cells;
     let needs = Needs {
         postgres: newest(&mut cells.iter().map(|c| &c.stack.postgres.min_version)),
+        // A run decides this for each version that its cells name.
+        postgres_major: None,
+        builds: Builds::Any,
         redis: cells
             .iter()
             .filter_map(|c| c.stack.redis.as_ref())
             .map(|r| r.min_version.clone())
             .max(),
         nginx: Some(newest(&mut cells.iter().map(|c| &c.stack.nginx.min_version))),
+        // Whoever wants one says that it is allowed.
+        external: None,
     };
     Ok(SessionOptions {
         run_id: random_id()?,
@@ -103,7 +109,7 @@ pub(super) fn cache_limit() -> Result<u64, Exit> {
 }
 
 fn size(name: &str, otherwise: &str) -> Result<u64, Exit> {
-    let text = args::tool_variable(name).map_err(|e| out::fail(Exit::Input, e))?;
+    let text = tool_variable(name).map_err(|e| out::fail(Exit::Input, e))?;
     let text = text.unwrap_or_else(|| otherwise.to_owned());
     parse_limit(&text).map_err(|e| out::fail(Exit::Input, format!("{name}: {e}")))
 }

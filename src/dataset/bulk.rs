@@ -8,7 +8,7 @@
 //!
 //! Marks of indexes and triggers belong to a superuser, and the experiment's own SQL must never run as one: two functions,
 //! there only while rows are loaded, set and take back the marks of tables that belong to who calls them. No setting of
-//! the server is changed for any of this.
+//! the server is changed for any of this (those that only hold while data are made are those of its start, `lab/data.rs`).
 
 use std::time::Duration;
 

@@ -61,3 +61,10 @@ pub(super) async fn wait_until_alone(admin: &mut PgConnection) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+/// Which table refers to which.
+pub(super) async fn references(connection: &mut PgConnection) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT c.relname::text, f.relname::text FROM pg_constraint \
+               JOIN pg_class c ON c.oid = conrelid JOIN pg_class f ON f.oid = confrelid WHERE contype = 'f'";
+    answer("cannot list the foreign keys", sqlx::query_as(sql).fetch_all(connection)).await
+}

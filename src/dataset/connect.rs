@@ -109,6 +109,7 @@ mod tests {
             user: "m e".into(),
             password: "secret".into(),
             database: "ql/1".into(),
+            whose: crate::plan::Whose::Ours,
         };
         let options: sqlx::postgres::PgConnectOptions =
             address.url("dataset").parse().expect("a URL");

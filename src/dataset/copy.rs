@@ -160,37 +160,6 @@ fn make_rows(
     Ok(())
 }
 
-/// Puts sequences behind the last value that was loaded into their column, so that inserts go on from there. A table that
-/// has no rows, or only such as its sequence never gives, leaves the sequence as it is.
-pub(super) async fn advance_sequences(
-    connection: &mut PgConnection,
-    table: &TableSpec,
-) -> Result<()> {
-    for column in &table.columns {
-        let sequence = sqlx::query_scalar("SELECT pg_get_serial_sequence($1, $2)")
-            .bind(quote_ident(&table.name))
-            .bind(&column.name);
-        let what = format!("the sequence of `{}.{}`", table.name, column.name);
-        let owned: Option<String> = answer(&what, sequence.fetch_one(&mut *connection)).await?;
-        if let Some(sequence) = owned {
-            let column = quote_ident(&column.name);
-            let sql = format!(
-                "SELECT setval(seqrelid::regclass, reached::int8) FROM pg_sequence, \
-                 LATERAL (SELECT CASE WHEN seqincrement < 0 THEN min({column}) ELSE max({column}) END AS reached \
-                 FROM {}) AS loaded WHERE seqrelid = $1::regclass AND reached BETWEEN seqmin AND seqmax",
-                quote_ident(&table.name)
-            );
-            let set = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(sequence);
-            timeout(PATIENCE, set.execute(&mut *connection))
-                .await
-                .context("setting a sequence took too long")?
-                .map_err(|e| database_error(&e))
-                .context(what)?;
-        }
-    }
-    Ok(())
-}
-
 /// Milliseconds since `start`.
 pub(super) fn millis(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)

@@ -82,11 +82,15 @@ pub struct WriteCost {
     pub hot: u64,
 }
 
-/// What one row costs, the middle of some passes.
+/// What one row costs: of each round the middle of its passes, and of those the mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowCost {
     /// Time without the commit.
     pub ns: u64,
+    /// The same in the cheapest pass of all rounds.
+    pub least_ns: u64,
+    /// And in the dearest.
+    pub most_ns: u64,
     /// Bytes of the log.
     pub wal_bytes: u64,
 }

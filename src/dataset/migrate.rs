@@ -10,8 +10,8 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnection, PgDatabaseError, PgErrorPosition};
 use tokio::time::timeout;
 
-use super::cache::hex;
 use super::connect::answer;
+use crate::units::hex;
 
 /// The longest that all migrations of an empty database may take.
 const PATIENCE: Duration = Duration::from_mins(10);

@@ -1,6 +1,6 @@
 //! Migrations, COPY of the rows, one database per index set, ANALYZE: the data as the plan wants them, and what they cost.
 //!
-//! The rows are loaded once into a template; each index set is a clone of it, so that variants can interleave freely and
+//! The rows are loaded once; each index set has a database of its own with them, so that variants can interleave freely and
 //! only their own indexes exist. All of it runs as the role that is no superuser, but for CREATE DATABASE and CHECKPOINT.
 //! What was made is kept in the cache, for the next run that wants the same.
 
@@ -17,6 +17,7 @@ mod migrate;
 mod orders;
 mod prepare;
 mod reuse;
+mod sequences;
 mod sources;
 mod wire;
 mod writes;

@@ -2,7 +2,7 @@
 
 use crate::plan::PostgresAddress;
 
-/// The database that the rows are loaded into, and that is only cloned afterwards.
+/// The database that the rows are loaded into. Others are cloned from it, and then it becomes that of an index set itself.
 pub(super) const TEMPLATE: &str = "ql_template";
 
 /// How to reach Postgres, and as whom.
@@ -115,6 +115,8 @@ pub enum Progress {
     Priced {
         /// Database.
         database: String,
+        /// Which time; 0 is the one that does not count.
+        round: u32,
         /// Time.
         ms: u64,
     },

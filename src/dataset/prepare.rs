@@ -5,16 +5,18 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt as _, TryFutureExt as _, TryStreamExt as _, stream};
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use tokio::time::Instant;
 
-use super::catalogue::{table_bytes, wait_until_alone};
+use super::catalogue::{references, table_bytes};
 use super::connect::{answer, connect, execute, quote_ident};
-use super::copy::{Copied, advance_sequences, copy_table, millis};
+use super::copy::{Copied, copy_table, millis};
+use super::index_sets::Origin;
 use super::made::{Dataset, LoadedTable};
 use super::orders::{Addresses, Progress, TEMPLATE};
+use super::sequences::{self, Columns};
 use super::sources::{Order, order};
 use super::{bulk, costs, index_sets, migrate, sources};
 use crate::plan::Plan;
@@ -59,22 +61,38 @@ pub async fn prepare(
         let mut app = connect(&addresses.app_to(TEMPLATE)).await?;
         let after = Instant::now();
         for sql in &plan.dataset.after_load {
-            execute(&mut app, sql, AFTER_LOAD_PATIENCE).await.context("`dataset.after_load`")?;
+            after_load(&mut app, sql).await.context("`dataset.after_load`")?;
         }
         progress(Progress::AfterLoad { ms: millis(after) });
         for table in &mut record.tables {
             table.table_bytes = table_bytes(&mut app, &table.name).await?;
         }
     }
-    // A database can be cloned only while nobody is in it.
-    wait_until_alone(&mut admin).await?;
-    for set in &plan.index_sets {
-        record.indexes.extend(index_sets::build(&mut admin, addresses, set, progress).await?);
-    }
-    record.write_costs = costs::measure(&mut admin, addresses, plan, progress).await?;
+    record.indexes =
+        index_sets::make_all(&mut admin, addresses, &plan.index_sets, progress).await?;
+    let bare = Origin::among(plan.index_sets.iter().map(|set| {
+        let of_set = record.indexes.iter().filter(|index| index.database == set.database);
+        (set.database.as_str(), of_set.collect())
+    }));
+    record.write_costs = costs::measure(&mut admin, addresses, (plan, &bare), progress).await?;
     execute(&mut admin, "CHECKPOINT", Duration::from_mins(30)).await?;
     record.prepare_ms = millis(start);
     Ok(record)
+}
+
+/// Runs a statement of `dataset.after_load`. Without a table, VACUUM and ANALYZE look at all that there are, and warn of each
+/// catalogue of the cluster that only a superuser may touch: nobody asked for those.
+async fn after_load(app: &mut PgConnection, sql: &str) -> Result<()> {
+    let first = sql.split_whitespace().next().unwrap_or_default();
+    let looks_at_all = ["VACUUM", "ANALYZE", "ANALYSE"].iter().any(|word| {
+        first.trim_end_matches(';').get(..word.len()).is_some_and(|f| f.eq_ignore_ascii_case(word))
+    });
+    if !looks_at_all {
+        return execute(app, sql, AFTER_LOAD_PATIENCE).await;
+    }
+    execute(app, "SET client_min_messages = error", AFTER_LOAD_PATIENCE).await?;
+    execute(app, sql, AFTER_LOAD_PATIENCE).await?;
+    execute(app, "RESET client_min_messages", AFTER_LOAD_PATIENCE).await
 }
 
 /// Loads all tables: those that refer to no table that is still to come at the same time, then those that refer to them.
@@ -95,9 +113,20 @@ async fn load_all(
     };
     let at_once = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_AT_ONCE);
     let mut tables = Vec::new();
-    for some in waves.iter().flat_map(|wave| wave.chunks(at_once)) {
-        let loads = some.iter().map(|table| load(addresses, plan.dataset.data_seed, table, &say));
-        tables.extend(try_join_all(loads).await?);
+    for wave in &waves {
+        let loads: Vec<_> = wave
+            .iter()
+            .enumerate()
+            .map(|(at, table)| {
+                let loading = load(addresses, plan.dataset.data_seed, table, &say);
+                loading.map_ok(move |loaded| (at, loaded))
+            })
+            .collect();
+        // Where one is done the next begins: small tables do not wait for a large one beside them.
+        let mut loaded: Vec<(usize, LoadedTable)> =
+            stream::iter(loads).buffer_unordered(at_once).try_collect().await?;
+        loaded.sort_by_key(|(at, _)| *at);
+        tables.extend(loaded.into_iter().map(|(_, table)| table));
     }
     bulk::forbid(&mut admin).await?;
     answer("the end of a session", admin.close()).await?;
@@ -129,7 +158,8 @@ async fn load(
     })
     .await?;
     let load_ms = millis(start);
-    advance_sequences(&mut app, table).await?;
+    let columns: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+    sequences::advance(&mut app, &table.name, Columns::Named(&columns)).await?;
     answer("the end of a session", app.close()).await?;
     if let Some(Copied { form, frozen, indexes }) = copied {
         say(Progress::Loaded { table: name, rows, ms: load_ms, form, frozen, indexes });
@@ -151,13 +181,6 @@ pub(super) async fn in_foreign_key_order<'a>(
     tables: &'a [TableSpec],
 ) -> Result<Vec<&'a TableSpec>> {
     Ok(waves(tables, &references(app).await?)?.into_iter().flatten().collect())
-}
-
-/// Which table refers to which.
-async fn references(connection: &mut PgConnection) -> Result<Vec<(String, String)>> {
-    let sql = "SELECT c.relname::text, f.relname::text FROM pg_constraint \
-               JOIN pg_class c ON c.oid = conrelid JOIN pg_class f ON f.oid = confrelid WHERE contype = 'f'";
-    answer("cannot list the foreign keys", sqlx::query_as(sql).fetch_all(connection)).await
 }
 
 /// Tables that may be loaded at the same time, each after those that it refers to; otherwise in the order of the plan.

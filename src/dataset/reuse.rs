@@ -11,8 +11,9 @@ use super::cache::{Kept, KeptSet};
 use super::catalogue::{databases, indexes, table_bytes, wait_until_alone};
 use super::connect::{connect, database_error, execute, quote_ident};
 use super::copy::millis;
-use super::made::{BuiltIndex, Dataset};
-use super::orders::{Addresses, Progress, TEMPLATE};
+use super::index_sets::Origin;
+use super::made::{BuiltIndex, Dataset, WriteCost};
+use super::orders::{Addresses, Progress};
 use super::{costs, index_sets};
 use crate::plan::{IndexSetPlan, Plan};
 
@@ -20,6 +21,8 @@ use crate::plan::{IndexSetPlan, Plan};
 const COUNTING: Duration = Duration::from_mins(10);
 /// For renaming or dropping one database.
 const RENAMING: Duration = Duration::from_mins(2);
+/// For what was built to be on disk.
+const WRITING: Duration = Duration::from_mins(30);
 /// Most databases of other plans that an entry carries along.
 const MOST_SPARE: usize = 8;
 
@@ -39,8 +42,18 @@ pub struct Reused {
 pub enum NotReused {
     /// They are not what the entry says: it must not be used again.
     Wrong(String),
-    /// Something that would fail with other data as well.
-    Failed(anyhow::Error),
+    /// Something that would fail with other data as well, and what the cluster holds all the same, where that is known.
+    Failed {
+        /// What went wrong.
+        error: anyhow::Error,
+        /// As before, but for what was added or renamed.
+        kept: Option<Box<Kept>>,
+    },
+}
+
+/// A failure after which nobody knows what the cluster holds.
+fn lost(error: anyhow::Error) -> NotReused {
+    NotReused::Failed { error, kept: None }
 }
 
 /// Makes the databases of the plan in a cluster from the cache.
@@ -55,12 +68,20 @@ pub async fn reuse(
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Reused, NotReused> {
     let start = Instant::now();
-    let mut admin = connect(&addresses.admin).await.map_err(NotReused::Failed)?;
+    let mut admin = connect(&addresses.admin).await.map_err(lost)?;
     verify(&mut admin, addresses, kept).await.map_err(|e| NotReused::Wrong(format!("{e:#}")))?;
-    let done = furnish(&mut admin, addresses, (plan, kept), progress).await;
-    let (sets, built_sets) = done.map_err(NotReused::Failed)?;
-    let write_costs =
-        costs::measure(&mut admin, addresses, plan, progress).await.map_err(NotReused::Failed)?;
+    let mut sets = rearrange(&mut admin, (plan, kept)).await.map_err(lost)?;
+    let holds = |sets| Kept { tables: kept.tables.clone(), sets, prepare_ms: kept.prepare_ms };
+    let done = furnish(&mut admin, addresses, (plan, &mut sets), progress).await;
+    let (built_sets, write_costs) = match done {
+        Ok(done) => done,
+        Err(error) => {
+            // What is half made would be a reason not to use the rest again.
+            let cleared = clear(&mut admin, &sets).await;
+            let kept = cleared.is_ok().then(|| Box::new(holds(sets)));
+            return Err(NotReused::Failed { error, kept });
+        }
+    };
     let wanted = plan.index_sets.iter().map(|set| set.database.as_str());
     let of = |database: &str| sets.iter().find(|set| set.database == database);
     let indexes = wanted.filter_map(of).flat_map(|set| set.indexes.clone()).collect();
@@ -71,18 +92,18 @@ pub async fn reuse(
         migrations: Vec::new(),
         write_costs,
     };
-    let kept = Kept { tables: kept.tables.clone(), sets, prepare_ms: kept.prepare_ms };
-    Ok(Reused { dataset, kept, built_sets })
+    Ok(Reused { dataset, kept: holds(sets), built_sets })
 }
 
 /// Whether the cluster holds what the entry says: databases, rows, sizes, indexes.
 async fn verify(admin: &mut PgConnection, addresses: &Addresses, kept: &Kept) -> Result<()> {
     let mut expected: Vec<&str> = kept.sets.iter().map(|set| set.database.as_str()).collect();
-    expected.push(TEMPLATE);
     expected.sort_unstable();
     let there = databases(admin).await?;
     ensure!(there == expected, "it has the databases {there:?}, and should have {expected:?}");
-    let mut app = connect(&addresses.app_to(TEMPLATE)).await?;
+    // All of them are clones of one.
+    let one = *expected.first().context("it has no database")?;
+    let mut app = connect(&addresses.app_to(one)).await?;
     for table in &kept.tables {
         let (name, rows) = (&table.name, count(&mut app, &table.name).await?);
         ensure!(rows == table.rows, "table `{name}` has {rows} rows, and had {}", table.rows);
@@ -93,7 +114,9 @@ async fn verify(admin: &mut PgConnection, addresses: &Addresses, kept: &Kept) ->
             table.table_bytes
         );
     }
-    let own = indexes(&mut app).await?.len();
+    let declared =
+        kept.sets.iter().find(|set| set.database == one).map_or(0, |set| set.indexes.len());
+    let own = indexes(&mut app).await?.len().saturating_sub(declared);
     drop(app);
     for set in &kept.sets {
         let mut app = connect(&addresses.app_to(&set.database)).await?;
@@ -129,13 +152,8 @@ async fn count(app: &mut PgConnection, table: &str) -> Result<u64> {
     Ok(u64::try_from(rows)?)
 }
 
-/// Renames what is there, builds what is not, drops what has been carried along too long.
-async fn furnish(
-    admin: &mut PgConnection,
-    addresses: &Addresses,
-    (plan, kept): (&Plan, &Kept),
-    progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<(Vec<KeptSet>, usize)> {
+/// Renames what is there, and drops what has been carried along too long.
+async fn rearrange(admin: &mut PgConnection, (plan, kept): (&Plan, &Kept)) -> Result<Vec<KeptSet>> {
     wait_until_alone(admin).await?;
     let names = names(&kept.sets, &plan.index_sets);
     // Through names that nobody has, so that two may change theirs with each other.
@@ -158,17 +176,46 @@ async fn furnish(
         let sql = format!("DROP DATABASE {}", quote_ident(&spare.database));
         execute(admin, &sql, RENAMING).await?;
     }
+    Ok(sets)
+}
+
+/// Builds what is not there, and prices what is to be priced: how many sets were built, and the prices.
+async fn furnish(
+    admin: &mut PgConnection,
+    addresses: &Addresses,
+    (plan, sets): (&Plan, &mut Vec<KeptSet>),
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<(usize, Vec<WriteCost>)> {
     let mut built = 0;
     for set in &plan.index_sets {
         if sets.iter().any(|there| there.database == set.database) {
             continue;
         }
-        let indexes = index_sets::build(admin, addresses, set, progress).await?;
+        let origin = origin(sets);
+        let indexes = index_sets::add(admin, addresses, (&origin, set), progress).await?;
         sets.push(KeptSet { database: set.database.clone(), indexes });
         built += 1;
     }
-    execute(admin, "CHECKPOINT", Duration::from_mins(30)).await?;
-    Ok((sets, built))
+    execute(admin, "CHECKPOINT", WRITING).await?;
+    let bare = origin(sets);
+    let write_costs = costs::measure(admin, addresses, (plan, &bare), progress).await?;
+    Ok((built, write_costs))
+}
+
+/// Drops every database that is none of these.
+async fn clear(admin: &mut PgConnection, sets: &[KeptSet]) -> Result<()> {
+    for database in databases(admin).await? {
+        if !sets.iter().any(|set| set.database == database) {
+            let sql = format!("DROP DATABASE {} WITH (FORCE)", quote_ident(&database));
+            execute(admin, &sql, RENAMING).await?;
+        }
+    }
+    execute(admin, "CHECKPOINT", WRITING).await
+}
+
+/// What a database that is missing is cloned from.
+fn origin(sets: &[KeptSet]) -> Origin {
+    Origin::among(sets.iter().map(|set| (set.database.as_str(), set.indexes.iter().collect())))
 }
 
 async fn rename(admin: &mut PgConnection, from: &str, to: &str) -> Result<()> {
@@ -218,7 +265,8 @@ mod tests {
     fn wanted(database: &str, indexes: &[&str]) -> IndexSetPlan {
         let index =
             |name: &&str| IndexPlan { name: (*name).into(), sql: format!("CREATE INDEX {name}") };
-        IndexSetPlan { database: database.into(), indexes: indexes.iter().map(index).collect() }
+        let indexes = indexes.iter().map(index).collect();
+        IndexSetPlan { database: database.into(), indexes, major: None }
     }
 
     #[test]

@@ -46,6 +46,7 @@ fn wire_of(kind: &str) -> Option<Wire> {
         "date" => Wire::Date,
         "uuid" => Wire::Uuid,
         "bytea" => Wire::Bytes,
+        "point" => Wire::Point,
         _ => return None,
     })
 }
@@ -57,7 +58,7 @@ mod tests {
     #[test]
     fn only_types_whose_form_is_known_travel_in_binary() {
         assert_eq!(wire_of("timestamptz"), Some(Wire::Timestamp));
-        for unknown in ["", "inet", "_text", "citext", "time", "money", "tsvector", "point"] {
+        for unknown in ["", "inet", "_text", "citext", "time", "money", "tsvector", "line"] {
             assert_eq!(wire_of(unknown), None, "{unknown}");
         }
     }

@@ -57,12 +57,18 @@ pub(super) fn observed(
         let passed = end.machine.since(&start.machine);
         seen.steal_share = passed.steal_share;
         seen.throttled_share = passed.throttled_share;
-        seen.foreign_share = passed.foreign_share(servers_cpu_ns);
-        seen.foreign_ns = passed.foreign_ns(servers_cpu_ns);
+        // Somebody else's Postgres may be on this machine: then what it uses would be taken for somebody else's programs.
+        let is_ours = plan.url_from().is_none();
+        if is_ours {
+            seen.foreign_share = passed.foreign_share(servers_cpu_ns);
+            seen.foreign_ns = passed.foreign_ns(servers_cpu_ns);
+        }
         seen.swapped_in_pages = passed.swapped_in_pages;
         seen.clock_step_ns = passed.clock_step_ns;
         seen.restarted = end.servers.changed_since(&start.servers);
-        if let Some((before, after)) = start.housekeeping.zip(end.housekeeping) {
+        // Its checkpoints come as its owner wants them, and no trial that is repeated would be without.
+        let housekeeping = start.housekeeping.zip(end.housekeeping).filter(|_| is_ours);
+        if let Some((before, after)) = housekeeping {
             of_postgres(plan, &mut seen, before, after);
         }
     }

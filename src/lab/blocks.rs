@@ -7,29 +7,49 @@ use tokio::time::Instant;
 
 use super::done::{Again, Done};
 use super::event::{Event, Interrupt, Stop};
-use super::manifest::Gathered;
 use super::ready::Ready;
 use super::record::{self, Recorder};
 use super::so_far::{SoFar, Turn};
 use super::trial::{self, Bench, millis};
+use super::versions::Sessions;
 use super::{clock, validity};
-use crate::plan::{Plan, TrialPlan};
-use crate::results::{Failure, FailureKind, Outcome, Run};
+use crate::plan::{Partition, Plan, TrialPlan};
+use crate::results::{Failure, FailureKind, Gathered, Outcome, Run, TrialRecord};
 use crate::spec::Samples;
-use crate::stack::Session;
 use crate::stats::PILOT_BLOCKS;
 
 /// Everything that the blocks need from their run.
 pub(super) struct Course<'a> {
     /// The plan.
     pub(super) plan: &'a Plan,
-    /// The servers' session.
-    pub(super) session: &'a Session,
+    /// The servers' sessions.
+    pub(super) sessions: &'a Sessions,
     /// What the person at the keyboard wants.
     pub(super) interrupt: &'a watch::Receiver<Interrupt>,
     /// When the run began.
     pub(super) start: Instant,
+    /// Trials of before, of a run that is gone on with.
+    pub(super) kept: &'a [TrialRecord],
+    /// Only these blocks.
+    pub(super) partition: Option<Partition>,
 }
+
+impl Course<'_> {
+    /// The trial with this number at this place, if it was kept before.
+    fn kept(&self, number: u32, order: u32) -> Option<&TrialRecord> {
+        self.kept.iter().find(|kept| kept.number == number && kept.order == order)
+    }
+
+    /// Trials that this run is to have.
+    fn planned(&self) -> u32 {
+        let own = self.plan.trials.iter();
+        let own = own.filter(|t| self.partition.is_none_or(|part| part.has(t.block)));
+        u32::try_from(own.count()).unwrap_or(u32::MAX)
+    }
+}
+
+/// The reason of trials that are not run.
+pub(super) const WRONG_BEFORE: &str = "not run: an earlier trial of this cell was wrong";
 
 /// What follows from a trial.
 enum Next {
@@ -50,14 +70,29 @@ pub(super) async fn run(
     let plan = course.plan;
     let ready = Ready::new(plan);
     let mut so_far = SoFar::new(ready, validity::repetitions(plan.trials.len()));
+    // A run that is gone on with had its first load when it began.
+    so_far.is_before_load = course.kept.is_empty();
+    let of_this_run = |block: u32| course.partition.is_none_or(|part| part.has(block));
     for of_block in plan.trials.chunk_by(|a, b| a.block == b.block) {
-        if let Some(note) = enough(course, of_block[0].block, &so_far) {
+        let block = of_block[0].block;
+        if !of_this_run(block) {
+            continue;
+        }
+        let was_begun = course.kept.iter().any(|kept| kept.block == block);
+        if let Some(note) = enough(course, block, &so_far).filter(|_| !was_begun) {
             recorder.say(Event::Notice { text: note.clone() });
             gathered.notes.push(note);
             break;
         }
+        so_far.blocks += 1;
         let mut again = Vec::new();
         for trial in of_block {
+            if let Some(kept) = course.kept(trial.number, trial.order) {
+                if so_far.recall(plan, trial, kept, Turn::First) {
+                    again.push(trial);
+                }
+                continue;
+            }
             let kept = (&mut *recorder, &mut *gathered);
             match one(course, trial, Turn::First, &mut so_far, kept).await {
                 Next::Go => {}
@@ -69,13 +104,17 @@ pub(super) async fn run(
         for (order, trial) in (of_block.len() + 1..).zip(again) {
             let order = u32::try_from(order).unwrap_or(u32::MAX);
             let trial = TrialPlan { order, ..trial.clone() };
+            if let Some(kept) = course.kept(trial.number, order) {
+                so_far.recall(plan, &trial, kept, Turn::Last);
+                continue;
+            }
             let kept = (&mut *recorder, &mut *gathered);
             if let Next::End(stop) = one(course, &trial, Turn::Last, &mut so_far, kept).await {
                 return Some(stop);
             }
         }
         so_far.learn();
-        if of_block[0].block == PILOT_BLOCKS {
+        if block == PILOT_BLOCKS {
             so_far.decide(plan, recorder, gathered);
         }
     }
@@ -106,18 +145,31 @@ async fn one(
         block: trial.block,
         variant: cell.variant.clone(),
         load: cell.load.clone(),
-        left_ns: so_far.left_ns(plan),
+        left_ns: so_far.left_ns(plan, course.planned()),
     });
     let began = Instant::now();
     let at = clock::utc_now();
+    let Some(session) = course.sessions.of(cell) else {
+        let text = format!("variant {} has no servers", cell.variant);
+        return Next::End(Stop::Provisioning(text));
+    };
     let mut done = if so_far.hopeless.contains(&trial.cell) {
         skipped()
     } else {
         let samples = samples(plan, recorder.archive);
-        let mut say = |event| recorder.say(event);
+        let is_before = &mut so_far.is_before_load;
+        let mut say = |event| {
+            if *is_before && begins_a_load(&event) {
+                *is_before = false;
+                let ms = millis(course.start);
+                recorder.archive.first_load(ms);
+                recorder.say(Event::FirstLoad { ms });
+            }
+            recorder.say(event);
+        };
         let mut bench = Bench {
             plan,
-            session: course.session,
+            session,
             events: &mut say,
             interrupt: course.interrupt.clone(),
             ready: &mut so_far.ready,
@@ -156,6 +208,11 @@ async fn one(
     }
 }
 
+/// Whether requests of a load follow.
+fn begins_a_load(event: &Event) -> bool {
+    matches!(event, Event::TrialPhase { phase: "fill" | "warm-up" })
+}
+
 /// Why no further block is begun, if none is.
 fn enough(course: &Course<'_>, block: u32, so_far: &SoFar) -> Option<String> {
     let pilot = so_far.pilot.as_ref().filter(|pilot| block > pilot.decided);
@@ -166,12 +223,9 @@ fn enough(course: &Course<'_>, block: u32, so_far: &SoFar) -> Option<String> {
             pilot.most
         ));
     }
-    over_budget(course, block, so_far.measuring).then(|| {
-        format!(
-            "the time budget ended the run after {} of {} blocks",
-            block - 1,
-            course.plan.design.blocks
-        )
+    over_budget(course, so_far).then(|| {
+        let (done, all) = (so_far.blocks, course.plan.design.blocks);
+        format!("the time budget ended the run after {done} of {all} blocks")
     })
 }
 
@@ -183,11 +237,12 @@ fn samples(plan: &Plan, archive: &Run) -> Option<PathBuf> {
 /// A wrong plan, index set or answer is wrong each time: later trials of the cell are rows, but take no time.
 fn skipped() -> Done {
     let mut done = Done::new();
-    done.fail(FailureKind::Correctness, "not run: an earlier trial of this cell was wrong");
+    done.fail(FailureKind::Correctness, WRONG_BEFORE);
     done
 }
 
-fn stop_for(failure: &Failure, trial: &TrialPlan, variant: &str, load: &str) -> Stop {
+/// The exit reason that a trial's failure stands for.
+pub(super) fn stop_for(failure: &Failure, trial: &TrialPlan, variant: &str, load: &str) -> Stop {
     let text = format!("block {}, variant {variant}, load {load}: {}", trial.block, failure.reason);
     match failure.kind {
         FailureKind::Provisioning => Stop::Provisioning(text),
@@ -206,11 +261,13 @@ fn in_trial(stop: Stop, trial: &TrialPlan, variant: &str) -> Stop {
 }
 
 /// A block is begun only if it can be expected to end within the budget, judged by the blocks before it.
-fn over_budget(course: &Course<'_>, block: u32, measuring: Instant) -> bool {
+fn over_budget(course: &Course<'_>, so_far: &SoFar) -> bool {
     let Some(budget_ns) = course.plan.design.time_budget_ns else { return false };
-    if block == 1 {
+    if so_far.blocks == 0 {
         return false;
     }
-    let block_ns = measuring.elapsed().as_nanos() / u128::from(block - 1);
-    course.start.elapsed().as_nanos() + block_ns > u128::from(budget_ns)
+    // What was spent before a run was interrupted counts, the pause does not.
+    let spent = so_far.spent.as_nanos();
+    let block_ns = (so_far.measuring.elapsed().as_nanos() + spent) / u128::from(so_far.blocks);
+    course.start.elapsed().as_nanos() + spent + block_ns > u128::from(budget_ns)
 }

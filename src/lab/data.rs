@@ -1,13 +1,14 @@
 //! The data of a run: taken from the cache or made anew, completed, and kept for the next run.
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::event::{Event, Stop, stop_of};
+use super::event::{Event, Interrupt, Stop, stop_of};
 use super::obtain::{self, FromEntry, Keeper, Order, Say, Source, not_used};
 use super::offload::offload;
-use super::record;
 use super::trial::millis;
 use super::watched::interrupted;
+use super::{others, record};
 use crate::dataset::{
     self, Addresses, Entry, Held, Keeping, Kept, NotReused, Place, Progress, Restored, Reused,
     Writes,
@@ -29,7 +30,7 @@ pub(super) struct Had {
 }
 
 impl Had {
-    fn nothing(session: Option<Session>, stop: Stop) -> Self {
+    pub(super) fn nothing(session: Option<Session>, stop: Stop) -> Self {
         Self { session, data: Err(stop), in_use: None, held: None }
     }
 }
@@ -38,7 +39,8 @@ impl Had {
 pub(super) struct InUse {
     entry: Entry,
     kept: Kept,
-    before: Writes,
+    /// What had been written before the first trial; none where no trial could have written.
+    before: Option<Writes>,
 }
 
 /// What is to be kept, if anything is.
@@ -60,6 +62,8 @@ struct Prepared {
 enum Trouble {
     /// The run can't go on.
     Stop(Stop),
+    /// The same, but the entry that its servers worked on is as good as before.
+    Spared(Stop, Box<InUse>),
     /// What the cache had was wrong, and is removed.
     Wrong(String),
 }
@@ -76,8 +80,23 @@ impl From<StackError> for Trouble {
     }
 }
 
-/// Opens a session and brings its data to what the plan wants.
+/// Opens a session and brings its data to what the plan wants, and files that Nginx serves beside them.
 pub(super) async fn have(order: &Order<'_>, say: Say<'_>) -> Had {
+    let mut had = have_data(order, say).await;
+    let (Some(session), Ok(_)) = (&had.session, &had.data) else { return had };
+    for files in order.plan.cells.iter().filter_map(|cell| cell.stack.static_files.as_ref()) {
+        if let Err(e) = session.place_static(&order.spec.dir, files).await {
+            had.data = Err(stop_of(&e));
+            break;
+        }
+    }
+    had
+}
+
+async fn have_data(order: &Order<'_>, say: Say<'_>) -> Had {
+    if order.plan.url_from().is_some() {
+        return Box::pin(others::have(order, say)).await;
+    }
     // An entry that is wrong is removed, so that the second time there is none.
     for _ in 0..2 {
         let (session, source) = match Box::pin(obtain::open(order, say)).await {
@@ -99,6 +118,10 @@ pub(super) async fn have(order: &Order<'_>, say: Say<'_>) -> Had {
             Ok(prepared) => prepared,
             Err(Trouble::Stop(stop)) => {
                 return Had { held, ..Had::nothing(Some(session), stop) };
+            }
+            Err(Trouble::Spared(stop, in_use)) => {
+                let in_use = Some(*in_use);
+                return Had { in_use, held, ..Had::nothing(Some(session), stop) };
             }
             Err(Trouble::Wrong(why)) => {
                 say(Event::Notice { text: not_used(&why) });
@@ -125,7 +148,11 @@ async fn prepare(
     source: Source,
     say: Say<'_>,
 ) -> Result<Prepared, Trouble> {
-    let started = start(order.plan, session, say).await?;
+    let only_here = match &source {
+        Source::Nowhere(_) => while_loading(order.plan),
+        Source::Entry(_) => &[],
+    };
+    let started = start(order.plan, only_here, session, say).await?;
     match (started, source) {
         (Ok(postgres), Source::Nowhere(keeper)) => make(order, postgres, keeper, say).await,
         (Ok(postgres), Source::Entry(from)) => complete(order, postgres, *from, say).await,
@@ -140,17 +167,30 @@ async fn prepare(
     }
 }
 
-/// Starts Postgres as for loading: with the settings of the first cell.
+/// Settings that hold while data are made, and never while anything is measured: each trial starts a server with those of its
+/// own cell. Rows of a table that is new, and indexes, are on disk when their transaction ends and need no log beside them
+/// (the manual of Postgres, "Populating a Database", `wal_level`).
+const LOADING: [(&str, &str); 2] = [("wal_level", "minimal"), ("max_wal_senders", "0")];
+
+/// What a write costs is measured as soon as the data are there, and under the settings in force.
+fn while_loading(plan: &Plan) -> &'static [(&'static str, &'static str)] {
+    if plan.design.index_costs.is_none() { &LOADING } else { &[] }
+}
+
+/// Starts Postgres as for loading: with the settings of the first cell, and these over them.
 async fn start(
     plan: &Plan,
+    only_here: &[(&str, &str)],
     session: &Session,
     say: Say<'_>,
 ) -> Result<Result<Postgres, StackError>, Stop> {
     let first = plan.cells.first();
-    let loading: &ServerPlan =
-        &first.ok_or_else(|| Stop::Provisioning("no cell to run".into()))?.stack.postgres;
+    let mut loading: ServerPlan =
+        first.ok_or_else(|| Stop::Provisioning("no cell to run".into()))?.stack.postgres.clone();
+    let over = only_here.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    loading.settings.extend(over);
     let mut notice = |text: String| say(Event::Notice { text });
-    Ok(session.start_postgres(loading, &mut notice).await)
+    Ok(session.start_postgres(&loading, &mut notice).await)
 }
 
 fn addresses(postgres: &Postgres) -> Addresses {
@@ -186,7 +226,9 @@ async fn make(
         let text = "the migrations were changed meanwhile: the data are not kept".into();
         say(Event::Notice { text });
     }
-    let record = record::dataset(plan, made, DataOrigin::Built);
+    let mut record = record::dataset(plan, made, DataOrigin::Built);
+    let over = while_loading(plan).iter().map(|(name, value)| ((*name).into(), (*value).into()));
+    record.only_while_loading = over.collect();
     Ok(Prepared { record, keep: keep.filter(|_| is_same), in_use: None })
 }
 
@@ -215,7 +257,16 @@ async fn complete(
             keeper.store.discard(entry, &why).map_err(|e| environment(&e))?;
             return Err(Trouble::Wrong(why));
         }
-        Err(NotReused::Failed(e)) => return Err(Stop::Provisioning(format!("{e:#}")).into()),
+        Err(NotReused::Failed { error, kept }) => {
+            let stop = Stop::Provisioning(format!("{error:#}"));
+            let spared = kept.filter(|_| place == Place::InPlace && stopped.is_ok());
+            return Err(match spared {
+                Some(kept) => {
+                    Trouble::Spared(stop, Box::new(InUse { entry, kept: *kept, before: None }))
+                }
+                None => stop.into(),
+            });
+        }
     };
     stopped?;
     let before = before.transpose().map_err(|e| Stop::Provisioning(format!("{e:#}")))?;
@@ -231,7 +282,7 @@ async fn complete(
     dataset.prepare_ms = dataset.prepare_ms.saturating_add(ms);
     let record = record::dataset(plan, dataset, origin);
     Ok(if let Some(before) = before {
-        Prepared { record, keep: None, in_use: Some(InUse { entry, kept, before }) }
+        Prepared { record, keep: None, in_use: Some(InUse { entry, kept, before: Some(before) }) }
     } else {
         let added_to = restored.map(|restored| (entry, restored));
         let keep = (built_sets > 0).then_some(ToKeep { keeper, kept, added_to });
@@ -282,30 +333,35 @@ async fn keep_it(
 
 /// After the last trial, before the session is closed: whether nothing was written to the entry that its servers worked
 /// on. One that can't be asked stays unclean, and its content decides when it is wanted again.
-pub(super) async fn ask_for_writes(
+pub(super) async fn is_unwritten(
     plan: &Plan,
     session: &Session,
-    in_use: InUse,
+    in_use: &InUse,
     say: Say<'_>,
-) -> Option<InUse> {
-    let Ok(Ok(postgres)) = start(plan, session, say).await else { return None };
+) -> bool {
+    let Some(before) = &in_use.before else { return true };
+    let Ok(Ok(postgres)) = start(plan, &[], session, say).await else { return false };
     let after = dataset::writes(&addresses(&postgres), plan).await;
     let stopped = postgres.stop().await;
     match (after, stopped) {
-        (Ok(after), Ok(())) if after == in_use.before => Some(in_use),
+        (Ok(after), Ok(())) if after == *before => true,
         (Ok(_), Ok(())) => {
-            let text = "something was written to the cached data: they are not used again".into();
+            let text = "something was written to the cached data, or a server crashed on them: \
+                        they are not used again"
+                .to_owned();
             say(Event::Notice { text });
-            None
+            false
         }
-        _ => None,
+        _ => false,
     }
 }
 
 /// After the session was closed: the entry's files are noted as they are now, and the next run may use them.
-pub(super) async fn seal(order: &Order<'_>, in_use: InUse, say: Say<'_>) {
+pub(super) async fn seal(in_use: InUse, say: Say<'_>) {
     let InUse { entry, kept, .. } = in_use;
-    let sealed = offload(order.interrupt, move |stop| entry.seal(kept, stop)).await;
+    // Only what was changed is read: somebody who interrupts waits for less than a look through all of it would take later.
+    let (_nobody, interrupt) = watch::channel(Interrupt::None);
+    let sealed = offload(&interrupt, move |stop| entry.seal(kept, stop)).await;
     if let Ok(Err(e)) = sealed {
         let text = format!("the cached data are looked through before they are used again: {e:#}");
         say(Event::Notice { text });

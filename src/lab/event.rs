@@ -57,6 +57,11 @@ pub enum Event {
         /// `check`, `fill`, `warm-up`, `search`, `window`, `drain`.
         phase: &'static str,
     },
+    /// The first request of a load is sent: the end of all preparations.
+    FirstLoad {
+        /// Since the run's start.
+        ms: u64,
+    },
     /// A rate of a search has been judged.
     SearchStep {
         /// The rate.

@@ -6,39 +6,18 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use super::clock;
-use super::in_force::InForce;
-use crate::plan::Plan;
+use crate::plan::{Partition, Plan};
 use crate::probe;
-use crate::results::{DatasetRecord, Manifest, PilotRecord, RunFile, State};
-
-/// What is gathered for the manifest while the run goes on.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Gathered {
-    /// The commit of the checkout, when the run began.
-    pub revision: Option<String>,
-    /// Stream and seed.
-    pub seeds: BTreeMap<String, u64>,
-    /// The machine, when the run began.
-    pub host: BTreeMap<String, String>,
-    /// Server and version.
-    pub versions: BTreeMap<String, String>,
-    /// Settings in force.
-    pub settings: InForce,
-    /// The data.
-    pub dataset: DatasetRecord,
-    /// How the number of blocks was decided.
-    pub pilot: Option<PilotRecord>,
-    /// What a reader should know.
-    pub notes: Vec<String>,
-}
+use crate::results::{Gathered, Manifest, RunFile, State};
 
 /// A run that is about to begin, owned by this process.
 pub(super) fn run_file(
     plan: &Plan,
     started: DateTime<Utc>,
     random: &str,
-    trials: u32,
+    partition: Option<Partition>,
 ) -> anyhow::Result<RunFile> {
+    let trials = plan.trials.iter().filter(|t| partition.is_none_or(|part| part.has(t.block)));
     let pid = std::process::id();
     Ok(RunFile {
         format: crate::results::FORMAT,
@@ -48,11 +27,28 @@ pub(super) fn run_file(
         fingerprint: plan.fingerprint.clone(),
         state: State::Running,
         reason: None,
-        trials_planned: trials,
+        trials_planned: u32::try_from(trials.count())?,
         owner_pid: pid,
         owner_start_ticks: probe::start_ticks(pid).unwrap_or(0),
         boot_id: probe::boot_id()?,
+        owner_namespace: probe::pid_namespace(),
         started_at: clock::rfc3339(started),
+        first_load_ms: None,
+        partition,
+    })
+}
+
+/// An interrupted run, owned by this process from now on.
+pub(super) fn owned_again(file: &RunFile) -> anyhow::Result<RunFile> {
+    let pid = std::process::id();
+    Ok(RunFile {
+        state: State::Running,
+        reason: None,
+        owner_pid: pid,
+        owner_start_ticks: probe::start_ticks(pid).unwrap_or(0),
+        boot_id: probe::boot_id()?,
+        owner_namespace: probe::pid_namespace(),
+        ..file.clone()
     })
 }
 
@@ -73,6 +69,7 @@ pub(super) fn manifest(
         finished_at: clock::rfc3339(now),
         wall_ms: u64::try_from((now - started).num_milliseconds()).unwrap_or(0),
         versions: gathered.versions.clone(),
+        builds: gathered.builds.clone(),
         settings: gathered.settings.told(),
         host: gathered.host.clone(),
         dataset: gathered.dataset.clone(),

@@ -1,7 +1,7 @@
 //! What can be known before anything starts: is there a place for the results, and enough disk?
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::event::Stop;
 use crate::plan::Estimate;
@@ -42,8 +42,9 @@ pub(super) fn check(
 ///
 /// A folder that is not there yet is not made for it: a run that is refused leaves nothing behind.
 fn writable(dir: &Path) -> Result<(), Stop> {
-    let there = dir.ancestors().find(|d| d.exists()).unwrap_or(dir);
-    let probe = there.join(format!(".querylab-{}.tmp", std::process::id()));
+    let probe = nearest(dir)
+        .unwrap_or_else(|| dir.to_path_buf())
+        .join(format!(".querylab-{}.tmp", std::process::id()));
     fs::write(&probe, b"querylab").and_then(|()| fs::remove_file(&probe)).map_err(|e| {
         Stop::Environment(format!(
             "cannot write results to {}: {e}; choose another folder with --out",
@@ -52,9 +53,16 @@ fn writable(dir: &Path) -> Result<(), Stop> {
     })
 }
 
+/// The folder itself, or the nearest one above it that is there. The last of a relative path's own ancestors is empty,
+/// and is nowhere, so they are looked for from the root.
+fn nearest(dir: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(dir).ok()?;
+    absolute.ancestors().find(|d| d.exists()).map(Path::to_path_buf)
+}
+
 fn room(dir: &Path, needed_bytes: u64) -> Result<(), Stop> {
-    let Some(existing) = dir.ancestors().find(|d| d.exists()) else { return Ok(()) };
-    let stat = rustix::fs::statvfs(existing).map_err(|e| {
+    let Some(existing) = nearest(dir) else { return Ok(()) };
+    let stat = rustix::fs::statvfs(&existing).map_err(|e| {
         Stop::Environment(format!("cannot see how much room {} has: {e}", existing.display()))
     })?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
@@ -95,6 +103,14 @@ mod tests {
         assert!(matches!(files, Err(Stop::Environment(t)) if t.contains("needs about")));
         let memory = judged(SharedMemory::TooLittle { free: 1 << 20, need: 1 << 28 });
         assert!(matches!(memory, Err(Stop::Environment(t)) if t.contains("/dev/shm")));
+    }
+
+    #[test]
+    fn folders_that_are_not_there_yet_are_judged_by_what_is_above_them() {
+        let none = Estimate::default();
+        let missing = Path::new("nowhere-yet/1");
+        assert_eq!(check(missing, Path::new("nowhere-yet"), &none, &[]), Ok(()));
+        assert!(!Path::new("nowhere-yet").exists());
     }
 
     #[test]

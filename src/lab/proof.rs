@@ -75,6 +75,7 @@ async fn explain_on(connection: &mut Session, cell: &CellPlan, samples: &[Shot])
 /// variant's is there too. Those of the migrations belong to all.
 pub(super) fn wrong_indexes(plan: &Plan, cell: &CellPlan, there: &[String]) -> Option<String> {
     let own = plan.index_sets.iter().find(|set| set.database == cell.database)?;
+    let is_ours = cell.stack.postgres.url_from.is_none();
     let is_own = |name: &String| own.indexes.iter().any(|i| i.name == *name);
     let missing: Vec<&str> = own
         .indexes
@@ -84,11 +85,19 @@ pub(super) fn wrong_indexes(plan: &Plan, cell: &CellPlan, there: &[String]) -> O
         .collect();
     let declared = plan.index_sets.iter().flat_map(|set| &set.indexes);
     let foreign: BTreeSet<&str> = declared
-        .filter(|index| !is_own(&index.name) && there.contains(&index.name))
+        .filter(|index| is_ours && !is_own(&index.name) && there.contains(&index.name))
         .map(|index| index.name.as_str())
         .collect();
     if missing.is_empty() && foreign.is_empty() {
         return None;
+    }
+    if !is_ours {
+        // All variants have the same database there, and what else is in it is not theirs to say.
+        return Some(format!(
+            "variant `{}`: the external Postgres has no index [{}]",
+            cell.variant,
+            missing.join(", ")
+        ));
     }
     Some(format!(
         "variant `{}`: its database lacks the indexes [{}] and has those of other variants [{}]",
@@ -118,4 +127,24 @@ pub(super) fn wrong_plan(cell: &CellPlan, plans: &Plans, when: &str) -> Option<S
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::spec::{Layers, load};
+
+    #[test]
+    fn in_somebody_elses_postgres_the_named_indexes_are_there_and_others_are_nobodys_business() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/external.toml");
+        let spec = load(&file, &Layers::default()).expect("a file");
+        let plan = crate::plan::resolve(&spec).expect("a plan");
+        let cell = &plan.cells[0];
+        let there = ["another".to_owned(), "people_email".to_owned()];
+        assert_eq!(wrong_indexes(&plan, cell, &there), None);
+        let wrong = wrong_indexes(&plan, cell, &there[..1]).expect("it is missed");
+        assert_eq!(wrong, "variant `ten`: the external Postgres has no index [people_email]");
+    }
 }

@@ -1,19 +1,21 @@
 //! From what was measured to what is kept: records of the archive, and events that are also written down.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::clock;
 use super::done::Done;
 use super::event::Event;
-use super::manifest::Gathered;
 use super::proof::Plans;
 use crate::dataset::{self, Dataset, RowCost, WriteCost};
 use crate::load::{Recording, Slice};
 use crate::plan::{Plan, TrialPlan, captured_as};
 use crate::results::{
-    DataOrigin, DatasetRecord, IndexCostRecord, IndexRecord, Outcome, Run, SliceRecord,
+    DataOrigin, DatasetRecord, Gathered, IndexCostRecord, IndexRecord, Outcome, Run, SliceRecord,
     TableRecord, TrialRecord, UNSTEADY,
 };
+use crate::units;
 
 /// The archive and whoever listens: what is said is also kept.
 pub(super) struct Recorder<'a> {
@@ -68,6 +70,7 @@ pub(super) fn dataset(plan: &Plan, made: Dataset, origin: DataOrigin) -> Dataset
         prepare_ms: made.prepare_ms,
         origin: Some(origin),
         index_costs,
+        only_while_loading: BTreeMap::new(),
     }
 }
 
@@ -76,7 +79,7 @@ fn index_costs(
     costs: &[WriteCost],
     variants_of: impl Fn(&str) -> Vec<String>,
 ) -> Vec<IndexCostRecord> {
-    let us = |cost: &RowCost| cost.ns as f64 / 1e3;
+    let us = |ns: u64| ns as f64 / 1e3;
     let over = |cost: Option<RowCost>, bare: Option<RowCost>| {
         let bare = bare.filter(|bare| bare.ns > 0)?;
         Some(cost?.ns as f64 / bare.ns as f64)
@@ -89,10 +92,14 @@ fn index_costs(
             variants: variants_of(&database),
             database,
             table: cost.table.clone(),
-            insert_us: cost.insert.as_ref().map(us),
+            insert_us: cost.insert.map(|cost| us(cost.ns)),
+            insert_min_us: cost.insert.map(|cost| us(cost.least_ns)),
+            insert_max_us: cost.insert.map(|cost| us(cost.most_ns)),
             insert_slowdown: over(cost.insert, bare.and_then(|bare| bare.insert)),
             insert_wal_bytes: cost.insert.map(|cost| cost.wal_bytes),
-            update_us: cost.update.as_ref().map(us),
+            update_us: cost.update.map(|cost| us(cost.ns)),
+            update_min_us: cost.update.map(|cost| us(cost.least_ns)),
+            update_max_us: cost.update.map(|cost| us(cost.most_ns)),
             update_slowdown: over(cost.update, bare.and_then(|bare| bare.update)),
             update_wal_bytes: cost.update.map(|cost| cost.wal_bytes),
             hot_update_ratio: updated.map(|updated| cost.hot as f64 / updated),
@@ -122,6 +129,10 @@ fn notes_of(recording: Option<&Recording>) -> Vec<String> {
     let mut notes = Vec::new();
     if recording.window.is_unsteady() {
         notes.push(UNSTEADY.to_owned());
+    }
+    if let Some(stall_ns) = recording.window.stall_ns() {
+        let long = units::latency_ns(stall_ns as f64);
+        notes.push(format!("stall: no request ended for {long}, though some were under way"));
     }
     if let Some(kept) = recording.samples.filter(|kept| kept.lost > 0) {
         notes.push(format!(
@@ -173,7 +184,9 @@ pub(super) fn keep(
     for (endpoint, plans) in done.plans.iter().flat_map(|plans| &plans.by_endpoint) {
         recorder.archive.save_plan(&captured_as(&cell.variant, endpoint), &plans.first.plan)?;
     }
-    gathered.settings.note(&cell.variant, &cell.load, &done.settings);
+    if gathered.settings.note(&cell.variant, &cell.load, &done.settings) {
+        recorder.archive.save_gathered(gathered)?;
+    }
     recorder.say(Event::TrialEnded {
         number: trial.number + 1,
         of: u32::try_from(plan.trials.len()).unwrap_or(u32::MAX),

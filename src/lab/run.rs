@@ -1,21 +1,28 @@
 //! A whole run: lock, servers, data, blocks of trials, and an archive that is true at every moment.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::blocks::{self, Course};
+use super::data::InUse;
 use super::event::{Event, Interrupt, Stop, stop_of};
-use super::manifest::{self, Gathered};
 use super::obtain::{DataCache, Order};
 use super::record::Recorder;
+use super::resume::{self, Taken};
+use super::versions::{self, Part, Sessions};
 use super::watched::interrupted;
-use super::{clock, data, preflight};
-use crate::plan::Plan;
-use crate::results::{Manifest, Run, State};
+use super::{clock, data, manifest, preflight};
+use crate::dataset::Held;
+use crate::plan::{Partition, Plan};
+use crate::results::{DatasetRecord, Gathered, Manifest, Run, State, TrialRecord, load_before};
 use crate::spec::Spec;
-use crate::stack::{MeasuringLock, SessionOptions, SharedMemory, Wait};
+use crate::stack::{MeasuringLock, Session, SessionOptions, SharedMemory, Wait};
+
+/// For Postgres to start once more and to say what was written.
+const ASKING: Duration = Duration::from_secs(30);
 
 /// How to run.
 #[derive(Debug, Clone)]
@@ -32,6 +39,10 @@ pub struct Options {
     pub results_root: PathBuf,
     /// The command, as typed.
     pub command: Vec<String>,
+    /// The folder of an interrupted run of this plan, to go on with.
+    pub resume: Option<PathBuf>,
+    /// Only these blocks.
+    pub partition: Option<Partition>,
 }
 
 /// How a run ended. What was measured is in the run's folder in any case.
@@ -82,18 +93,22 @@ pub(super) async fn under(
     interrupt: watch::Receiver<Interrupt>,
     events: &mut (dyn FnMut(Event) + Send),
 ) -> Ended {
-    let started = clock::utc_now();
-    let mut archive = match open_archive(spec, plan, options, started) {
-        Ok(archive) => archive,
+    let taken = match &options.resume {
+        Some(dir) => resume::take_over(dir),
+        None => open_archive(spec, plan, options),
+    };
+    let Taken { mut archive, started, before, kept } = match taken {
+        Ok(taken) => taken,
         Err(e) => return early(Stop::Environment(format!("{e:#}"))),
     };
     events(Event::RunStarted {
         run: archive.file().run.clone(),
         dir: archive.dir().display().to_string(),
-        trials: u32::try_from(plan.trials.len()).unwrap_or(u32::MAX),
+        trials: archive.file().trials_planned,
         estimate_ns: plan.estimate.time_ns,
     });
-    let mut gathered = Gathered {
+    let mut gathered = before.clone().unwrap_or_else(|| Gathered {
+        querylab: env!("CARGO_PKG_VERSION").to_owned(),
         revision: manifest::git_revision(
             &std::fs::canonicalize(&spec.dir).unwrap_or_else(|_| spec.dir.clone()),
         ),
@@ -105,10 +120,20 @@ pub(super) async fn under(
         ]
         .into(),
         ..Gathered::default()
-    };
+    });
     let stop = {
         let mut recorder = Recorder { archive: &mut archive, events };
-        conduct(spec, plan, options, &interrupt, &mut recorder, &mut gathered).await
+        // What was before an interrupted run says nothing of this hour.
+        let load = load_before(&gathered.host).filter(|_| before.is_none());
+        if let Some(load) = load {
+            let text = format!("the machine is not at rest: {load}");
+            recorder.say(Event::Notice { text });
+        }
+        let conducted = Conducted { spec, plan, options, before: before.as_ref(), kept: &kept };
+        match recorder.archive.save_gathered(&gathered) {
+            Ok(()) => conduct(&conducted, &interrupt, &mut recorder, &mut gathered).await,
+            Err(e) => Some(Stop::Environment(format!("{e:#}"))),
+        }
     };
     drop(lock);
     let (state, reason) = match &stop {
@@ -126,71 +151,147 @@ pub(super) async fn under(
 pub(super) fn look_around(plan: &Plan, options: &Options) -> Result<(), Stop> {
     let uid = rustix::process::geteuid().as_raw();
     let scratch = options.session.surroundings.scratch(uid).map_err(|e| stop_of(&e))?;
-    let memory: Vec<SharedMemory> =
-        plan.cells.iter().map(|cell| SharedMemory::of(&cell.stack.postgres)).collect();
+    let servers = plan.cells.iter().map(|cell| &cell.stack.postgres);
+    let ours = servers.filter(|postgres| postgres.url_from.is_none());
+    let memory: Vec<SharedMemory> = ours.map(SharedMemory::of).collect();
     preflight::check(&options.results_root, &scratch, &plan.estimate, &memory)
 }
 
-fn open_archive(
-    spec: &Spec,
-    plan: &Plan,
-    options: &Options,
-    started: chrono::DateTime<chrono::Utc>,
-) -> anyhow::Result<Run> {
-    let trials = u32::try_from(plan.trials.len())?;
-    let file = manifest::run_file(plan, started, &options.session.run_id, trials)?;
-    Run::create(&options.runs_root, file, plan, &spec.merged_toml)
+fn open_archive(spec: &Spec, plan: &Plan, options: &Options) -> anyhow::Result<Taken> {
+    let started = clock::utc_now();
+    let file = manifest::run_file(plan, started, &options.session.run_id, options.partition)?;
+    let archive = Run::create(&options.runs_root, file, plan, &spec.merged_toml)?;
+    Ok(Taken { archive, started, before: None, kept: Vec::new() })
+}
+
+/// What is done, and what of it was done before.
+struct Conducted<'a> {
+    spec: &'a Spec,
+    plan: &'a Plan,
+    options: &'a Options,
+    before: Option<&'a Gathered>,
+    kept: &'a [TrialRecord],
 }
 
 async fn conduct(
-    spec: &Spec,
-    plan: &Plan,
-    options: &Options,
+    conducted: &Conducted<'_>,
     interrupt: &watch::Receiver<Interrupt>,
     recorder: &mut Recorder<'_>,
     gathered: &mut Gathered,
 ) -> Option<Stop> {
     let start = Instant::now();
-    let order =
-        Order { spec, plan, session: &options.session, cache: options.cache.as_ref(), interrupt };
-    let had = data::have(&order, &mut |event| recorder.say(event)).await;
-    let Some(session) = had.session else { return had.data.err() };
-    gathered.versions = session.versions();
-    let data = had.data.and_then(|record| {
-        let saved = recorder.archive.save_dataset(&record);
-        saved.map(|()| record).map_err(|e| Stop::Environment(format!("{e:#}")))
-    });
-    let stop = match data {
-        Ok(record) => {
-            gathered.dataset = record;
-            let course = Course { plan, session: &session, interrupt, start };
-            Box::pin(blocks::run(&course, recorder, gathered)).await
+    let Conducted { spec, plan, options, before, kept } = *conducted;
+    let cache = options.cache.as_ref();
+    let parts = versions::parts(plan, &options.session);
+    let (mut sessions, mut uses) = (Sessions::default(), Vec::new());
+    let (mut record, mut stop) = (None, None);
+    for part in &parts {
+        let (plan, session) = (&part.plan, &part.session);
+        let order = Order { spec, plan, session, cache, interrupt };
+        if parts.len() > 1 {
+            recorder.say(Event::Notice { text: part.title() });
         }
-        Err(stop) => Some(stop),
-    };
-    let (in_use, left) = match had.in_use {
-        // Whoever interrupts wants to be gone. The entry is let go when its servers are gone, too.
-        left if matches!(stop, Some(Stop::Interrupted(_))) => (None, left),
-        None => (None, None),
+        let had = Box::pin(data::have(&order, &mut |event| recorder.say(event))).await;
+        if let Some(session) = had.session {
+            sessions.add(part.major, session);
+            uses.push((part, had.in_use, had.held));
+        }
+        let checked = had.data.and_then(|more| {
+            sessions.are_different()?;
+            versions::together(record.take(), more)
+        });
+        match checked {
+            Ok(all) => record = Some(all),
+            Err(why) => {
+                stop = Some(why);
+                break;
+            }
+        }
+    }
+    if let (Some(record), None) = (record, &stop) {
+        stop = match keep_data((record, &sessions), before, recorder, gathered) {
+            Ok(()) => {
+                let (sessions, partition) = (&sessions, options.partition);
+                let course = Course { plan, sessions, interrupt, start, kept, partition };
+                Box::pin(blocks::run(&course, recorder, gathered)).await
+            }
+            Err(why) => Some(Stop::Environment(why)),
+        };
+    }
+    for (session, (part, in_use, held)) in sessions.into_each().zip(uses) {
+        let closed = Box::pin(end(part, session, (in_use, held), recorder)).await;
+        stop = stop.or(closed.err());
+    }
+    stop
+}
+
+/// Ends a session; an entry of the cache that it worked on, and wrote nothing to, may be used again.
+async fn end(
+    part: &Part,
+    session: Session,
+    (in_use, held): (Option<InUse>, Option<Held>),
+    recorder: &mut Recorder<'_>,
+) -> Result<(), Stop> {
+    let is_unwritten = match &in_use {
         Some(in_use) => {
             let mut say = |event| recorder.say(event);
-            (data::ask_for_writes(plan, &session, in_use, &mut say).await, None)
+            let asked = data::is_unwritten(&part.plan, &session, in_use, &mut say);
+            // Also for somebody who has interrupted: it takes a second or two, and spares the next run the load.
+            timeout(ASKING, asked).await.unwrap_or(false)
         }
+        None => false,
     };
-    keep_logs(session.logs_dir(), &recorder.archive.dir().join("logs"));
+    let prefix = part.major.map_or(String::new(), |major| format!("{major}-"));
+    keep_logs(&session, &recorder.archive.dir().join("logs"), &prefix);
     let closed = session.close().await;
-    drop((left, had.held));
-    if let (Some(in_use), Ok(())) = (in_use, &closed) {
-        data::seal(&order, in_use, &mut |event| recorder.say(event)).await;
+    // The entry is let go only now, when its servers are gone.
+    drop(held);
+    if let (Some(in_use), true, Ok(())) = (in_use, is_unwritten, &closed) {
+        data::seal(in_use, &mut |event| recorder.say(event)).await;
     }
-    stop.or_else(|| closed.err().map(|e| stop_of(&e)))
+    closed.map_err(|e| stop_of(&e))
+}
+
+/// Keeps what the data cost, unless a run that is gone on with had other data or servers.
+fn keep_data(
+    (record, sessions): (DatasetRecord, &Sessions),
+    before: Option<&Gathered>,
+    recorder: &mut Recorder<'_>,
+    gathered: &mut Gathered,
+) -> Result<(), String> {
+    let (versions, builds) = (sessions.versions(), sessions.compiled_with());
+    if let Some(before) = before {
+        let (versions, builds) = (versions.clone(), builds.clone());
+        let now = Gathered { versions, builds, ..Gathered::default() };
+        resume::same_servers(before, &now)?;
+        resume::same_rows(&before.dataset, &record)?;
+    }
+    // A run that ends before this has measured with no servers, or with those that are noted already.
+    gathered.versions = versions;
+    let said = versions::how_compiled(&builds);
+    let said = said.filter(|said| !gathered.notes.contains(said));
+    gathered.notes.extend(said);
+    gathered.builds = builds;
+    gathered.dataset = record;
+    let saved = recorder.archive.save_dataset(&gathered.dataset);
+    saved.and_then(|()| recorder.archive.save_gathered(gathered)).map_err(|e| format!("{e:#}"))
 }
 
 /// What the servers said is kept with the run; the measurement does not depend on it.
-fn keep_logs(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).into_iter().flatten().flatten() {
-        if let Err(e) = std::fs::copy(entry.path(), to.join(entry.file_name())) {
-            tracing::warn!("cannot keep the log {}: {e}", entry.path().display());
+fn keep_logs(session: &Session, to: &Path, prefix: &str) {
+    let named = |name: &str| to.join(format!("{prefix}{name}"));
+    let entries = std::fs::read_dir(session.logs_dir()).into_iter().flatten().flatten();
+    let said = entries.map(|entry| (entry.path(), named(&entry.file_name().to_string_lossy())));
+    let logged = session.access_logs().into_iter().map(|(log, name)| (log, named(&name)));
+    for (log, kept) in said.chain(logged) {
+        // Of a run that was gone on with, both halves.
+        if kept.exists() {
+            let mut before = kept.clone().into_os_string();
+            before.push(".before");
+            std::fs::rename(&kept, before).ok();
+        }
+        if let Err(e) = std::fs::copy(&log, kept) {
+            tracing::warn!("cannot keep the log {}: {e}", log.display());
         }
     }
 }

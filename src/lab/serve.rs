@@ -2,9 +2,9 @@
 
 use tokio::sync::watch;
 
-use super::data;
 use super::event::{Event, Interrupt, Stop, stop_of};
 use super::obtain::{DataCache, Order};
+use super::{data, versions};
 use crate::plan::Plan;
 use crate::spec::Spec;
 use crate::stack::{Role, Session, SessionOptions};
@@ -16,8 +16,8 @@ pub struct Served {
     pub url: String,
     /// Endpoint, method and example path.
     pub endpoints: Vec<(String, String, String)>,
-    /// `psql` arguments that reach the variant's database as the experiment's role (the password is in a file there).
-    pub postgres_socket_dir: String,
+    /// Folder of the socket of the variant's database (the password is in a file there); of somebody else's Postgres a host.
+    pub postgres_host: String,
     /// Database.
     pub database: String,
 }
@@ -51,6 +51,9 @@ pub async fn serve(
         Stop::Environment(format!("variant `{variant}` has no cell in this plan"))
     })?;
     let Serving { session, cache } = &options;
+    let parts = versions::parts(plan, session);
+    let part = parts.iter().find(|part| part.major == cell.stack.postgres.major);
+    let (plan, session) = part.map_or((plan, session), |part| (&part.plan, &part.session));
     let order = Order { spec, plan, session, cache: cache.as_ref(), interrupt: &interrupt };
     let had = data::have(&order, events).await;
     let outcome = match (&had.session, had.data) {
@@ -81,6 +84,7 @@ async fn boot(
         .start_stack(&cell.stack, &cell.api, &cell.database, &mut notice)
         .await
         .map_err(|e| stop_of(&e))?;
+    let postgres = stack.postgres_address(Role::App, &cell.database);
     ready(Served {
         url: format!("http://{}", stack.address),
         endpoints: cell
@@ -89,12 +93,8 @@ async fn boot(
             .iter()
             .map(|e| (e.name.clone(), e.method.clone(), e.path.clone()))
             .collect(),
-        postgres_socket_dir: stack
-            .postgres_address(Role::App, &cell.database)
-            .socket_dir
-            .display()
-            .to_string(),
-        database: cell.database.clone(),
+        postgres_host: postgres.host(),
+        database: postgres.database,
     });
     let died = stack.died().await;
     Err(Stop::Measurement(died))

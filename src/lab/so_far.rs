@@ -1,24 +1,27 @@
 //! What a run knows between its trials: what went wrong, what may be repeated, and what earlier blocks say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::blocks::{WRONG_BEFORE, stop_for};
 use super::done::Done;
 use super::event::{Event, Stop};
-use super::manifest::Gathered;
 use super::pilot::{self, PilotTrial};
 use super::ready::Ready;
 use super::record::Recorder;
 use super::validity::{self, Attempts, Ruling};
-use crate::plan::Plan;
-use crate::results::{Outcome, PilotRecord, TrialRecord};
+use crate::plan::{Plan, TrialPlan};
+use crate::results::{Gathered, Outcome, PilotRecord, TrialRecord};
 use crate::stats::median;
 
 /// What is known so far.
 pub(super) struct SoFar {
     /// When the first trial began.
     pub(super) measuring: Instant,
+    /// Whether no load has begun yet.
+    pub(super) is_before_load: bool,
     /// What the servers' surroundings remember.
     pub(super) ready: Ready,
     /// Cells that are wrong each time.
@@ -37,6 +40,10 @@ pub(super) struct SoFar {
     ended: usize,
     /// Planned trials that ended once at least, by number.
     tried: BTreeSet<u32>,
+    /// Of them, those of before the run was interrupted took so long.
+    pub(super) spent: Duration,
+    /// Blocks that were begun.
+    pub(super) blocks: u32,
     /// Median response times of the baseline, by load.
     baseline_us: BTreeMap<String, Vec<f64>>,
     /// What earlier blocks say of it: what is held against it must not depend on the order within a block.
@@ -60,6 +67,7 @@ impl SoFar {
     pub(super) fn new(ready: Ready, repetitions: usize) -> Self {
         Self {
             measuring: Instant::now(),
+            is_before_load: true,
             ready,
             hopeless: BTreeSet::new(),
             counted: BTreeSet::new(),
@@ -69,6 +77,8 @@ impl SoFar {
             repetitions,
             ended: 0,
             tried: BTreeSet::new(),
+            spent: Duration::ZERO,
+            blocks: 0,
             baseline_us: BTreeMap::new(),
             known_us: BTreeMap::new(),
             pilot_trials: Vec::new(),
@@ -98,6 +108,33 @@ impl SoFar {
                 self.repetitions -= 1;
                 true
             }
+        }
+    }
+
+    /// A trial that was kept before the run was interrupted, as if it had just ended; tells whether it is to be repeated.
+    pub(super) fn recall(
+        &mut self,
+        plan: &Plan,
+        trial: &TrialPlan,
+        kept: &TrialRecord,
+        turn: Turn,
+    ) -> bool {
+        self.spent += Duration::from_millis(kept.wall_ms);
+        self.remember(plan, trial.cell, kept);
+        match &kept.outcome {
+            Outcome::Failed(failure) => {
+                self.failed(stop_for(failure, trial, &kept.variant, &kept.load));
+                if failure.reason == WRONG_BEFORE {
+                    self.hopeless.insert(trial.cell);
+                }
+                false
+            }
+            // A trial is void at its first turn only where no repetition was left.
+            Outcome::Invalid(_) if turn == Turn::First && self.repetitions > 0 => {
+                self.repetitions -= 1;
+                true
+            }
+            Outcome::Ok | Outcome::Overloaded | Outcome::Invalid(_) => false,
         }
     }
 
@@ -144,6 +181,11 @@ impl SoFar {
         recorder: &mut Recorder<'_>,
         gathered: &mut Gathered,
     ) {
+        // Decided once: a run that is gone on with has it already.
+        if gathered.pilot.is_some() {
+            self.pilot.clone_from(&gathered.pilot);
+            return;
+        }
         self.pilot = pilot::decide(plan, &self.pilot_trials);
         if let Some(pilot) = &self.pilot {
             let text = pilot::sentence(pilot);
@@ -163,12 +205,12 @@ impl SoFar {
     }
 
     /// Time left: by what the trials so far took, once there are some.
-    pub(super) fn left_ns(&self, plan: &Plan) -> u64 {
+    pub(super) fn left_ns(&self, plan: &Plan, planned: u32) -> u64 {
         if self.ended == 0 {
             return plan.estimate.time_ns;
         }
-        let left = plan.trials.len().saturating_sub(self.tried.len()) as u128;
-        let each = self.measuring.elapsed().as_nanos() / self.ended as u128;
+        let left = (planned as usize).saturating_sub(self.tried.len()) as u128;
+        let each = (self.measuring.elapsed() + self.spent).as_nanos() / self.ended as u128;
         u64::try_from(each * left).unwrap_or(u64::MAX)
     }
 }
@@ -203,6 +245,35 @@ mod tests {
         done
     }
 
+    fn tiny() -> Plan {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/tiny/experiments/tiny.toml");
+        let spec = load(&file, &Layers::default()).expect("a file");
+        crate::plan::resolve(&spec).expect("a plan")
+    }
+
+    fn kept(outcome: Outcome) -> TrialRecord {
+        TrialRecord {
+            format: 1,
+            number: 0,
+            block: 1,
+            order: 1,
+            variant: "btree".into(),
+            load: "one".into(),
+            role: Role::Variant,
+            outcome,
+            started_at: String::new(),
+            wall_ms: 0,
+            fill_ms: None,
+            warmup_ms: None,
+            warmup_reached: None,
+            window: None,
+            witness: None,
+            plan_hash: None,
+            notes: Vec::new(),
+        }
+    }
+
     #[test]
     fn a_disturbed_trial_is_repeated_once_and_then_counts_with_a_note() {
         let mut so_far = so_far(1);
@@ -231,29 +302,7 @@ mod tests {
 
     #[test]
     fn a_cell_of_which_every_trial_was_void_was_not_measured() {
-        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/fixtures/tiny/experiments/tiny.toml");
-        let spec = load(&file, &Layers::default()).expect("a file");
-        let plan = crate::plan::resolve(&spec).expect("a plan");
-        let kept = |outcome| TrialRecord {
-            format: 1,
-            number: 0,
-            block: 1,
-            order: 1,
-            variant: "btree".into(),
-            load: "one".into(),
-            role: Role::Variant,
-            outcome,
-            started_at: String::new(),
-            wall_ms: 0,
-            fill_ms: None,
-            warmup_ms: None,
-            warmup_reached: None,
-            window: None,
-            witness: None,
-            plan_hash: None,
-            notes: Vec::new(),
-        };
+        let plan = tiny();
         let busy = || kept(Outcome::Invalid("the generator was busy".into()));
         let mut so_far = so_far(0);
         so_far.remember(&plan, 0, &kept(Outcome::Ok));
@@ -264,6 +313,30 @@ mod tests {
         assert_eq!(so_far.unmeasured(&plan), Some(Stop::Measurement(why.into())));
         so_far.remember(&plan, 1, &kept(Outcome::Overloaded));
         assert_eq!(so_far.unmeasured(&plan), None);
+    }
+
+    #[test]
+    fn what_was_kept_before_is_recalled_as_if_it_had_just_ended() {
+        let plan = tiny();
+        let trial = &plan.trials[0];
+        let mut so_far = so_far(1);
+        let busy = || TrialRecord { wall_ms: 40, ..kept(Outcome::Invalid("busy".into())) };
+        assert!(so_far.recall(&plan, trial, &busy(), Turn::First), "it was to be repeated");
+        assert!(!so_far.recall(&plan, trial, &busy(), Turn::Last));
+        assert!(!so_far.recall(&plan, trial, &busy(), Turn::First), "no repetition was left");
+        assert!(!so_far.recall(&plan, trial, &kept(Outcome::Ok), Turn::First));
+        let failure = |reason: &str| {
+            let kind = FailureKind::Correctness;
+            kept(Outcome::Failed(crate::results::Failure { kind, reason: reason.into() }))
+        };
+        so_far.recall(&plan, trial, &failure("wrong answer"), Turn::First);
+        assert!(so_far.hopeless.is_empty(), "it is tried once more");
+        so_far.recall(&plan, trial, &failure(WRONG_BEFORE), Turn::First);
+        assert!(so_far.hopeless.contains(&trial.cell));
+        assert_eq!((so_far.failures, so_far.spent), (2, Duration::from_millis(120)));
+        assert!(
+            matches!(&so_far.worst, Some(Stop::Correctness(text)) if text.ends_with("wrong answer"))
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::proof::{self, Plans};
 use super::ready::{self, Reached, Ready};
 use super::watched::{interrupted, unheard, watched};
 use super::witness::{self, Sums};
-use super::{around, validity};
+use super::{around, counts, validity};
 use crate::load::{self, Job, PhaseEvent, Recording, Requests};
 use crate::plan::{CellPlan, Plan, TrialPlan};
 use crate::probe::{self, Memory};
@@ -131,7 +131,10 @@ async fn attend(
         done.again = Again::Useless;
         return Ok(());
     }
-    done.notes.extend(bench.ready.database(trial.block, &cell.database, &mut session).await?);
+    // Somebody else's is taken as it is.
+    if stack.postgres().is_some() {
+        done.notes.extend(bench.ready.database(trial.block, &cell.database, &mut session).await?);
+    }
     let processors = probe::processors(cell.drive.processors)?;
     let samples = bench.samples.clone();
     let job = Job { samples, processors, ..job(bench.plan, trial, cell, stack) };
@@ -146,8 +149,7 @@ async fn attend(
     done.notes.extend(plans.notes());
     let shapes = plans.shapes();
     done.plans = Some(plans);
-    let before = session.database_stats().await?;
-    let executed_before = executed(stack, cell).await?;
+    let before = counts::before(stack, cell, &mut session).await?;
     let asked_before = stack.nginx_requests().await.context("Nginx' own counts")?;
 
     let Some(page_cache_share) = in_memory(bench, cell, done).await? else { return Ok(()) };
@@ -186,13 +188,13 @@ async fn attend(
         }
         let sent = checked.sent + recording.sent_total;
         let sums = Sums::ask(stack, (sent, paths), asked_before).await?;
-        let counted = counted(stack, session, &app.user).await?.since(&before);
+        let counted = counts::since(before, stack, cell, session).await?;
+        let counted = counted.as_ref();
         let mut witness =
-            sums.witness(bench.plan, cell, &recording, &counted, driven.snapshots.as_ref());
-        witness.foreign_cpu_share = driven.around.as_ref().map(|_| seen.foreign_share);
+            sums.witness(bench.plan, cell, &recording, counted, driven.snapshots.as_ref());
+        let around = driven.around.as_ref().filter(|_| counted.is_some());
+        witness.foreign_cpu_share = around.map(|_| seen.foreign_share);
         witness.page_cache_share = page_cache_share;
-        let executed = executed(stack, cell).await?.zip(executed_before);
-        witness.postgres_statements = executed.map(|(now, then)| now.saturating_sub(then));
         let failed = sums.failed(&recording);
         witness::judge_sums(cell, failed, &window, (&witness, sums.beside()), done);
         done.witness = Some(witness);
@@ -225,26 +227,6 @@ fn judge_plans_after(
     } else if after.shapes() != *shapes {
         done.notes.push("the plans changed between the start and the end of the trial".into());
     }
-}
-
-/// Statements that Postgres has executed for the API, by its own count, if it counts.
-async fn executed(stack: &Stack, cell: &CellPlan) -> anyhow::Result<Option<u64>> {
-    let admin = stack.postgres_address(Role::Admin, "postgres");
-    let app = stack.postgres_address(Role::App, &cell.database);
-    probe::statement_calls(&admin, &cell.database, &app.user).await
-}
-
-/// What Postgres has counted, when the last client has told it: a backend does so at the latest when it ends.
-async fn counted(
-    stack: &mut Stack,
-    mut session: probe::Session,
-    user: &str,
-) -> anyhow::Result<probe::DatabaseStats> {
-    stack.stop_api().await.map_err(|e| anyhow::anyhow!("{e}"))?;
-    session.wait_for_no_clients(user).await?;
-    let counted = session.database_stats().await?;
-    session.close().await?;
-    Ok(counted)
 }
 
 /// How much of the database is in the page cache, where the design says how much should be. None where the trial ends

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 
 use super::accounting::{self, Beside};
 use super::breakdown::{self, Between, Edge};
+use super::counts::Counted;
 use super::done::Done;
 use super::validity::Weight;
 use crate::load::{PathTimes, Recording, SearchStep, StepEnd};
@@ -27,6 +28,9 @@ pub(super) fn window(recording: &Recording) -> Window {
         failures: w.failures.clone(),
         cache: w.cache.clone(),
         response_bytes: w.response_bytes,
+        response_lines: (w.response_lines > 0).then_some(w.response_lines),
+        dated: (w.dated > 0).then_some(w.dated),
+        stale: (w.dated > 0).then_some(w.stale),
         rate_rps: w.rate_rps(),
         response_time: Quantiles {
             p50_us: w.quantile_response_us(0.5),
@@ -104,7 +108,7 @@ impl Sums {
         plan: &Plan,
         cell: &CellPlan,
         recording: &Recording,
-        counted: &DatabaseStats,
+        counted: Option<&Counted>,
         snapshots: Option<&(Edge, Edge)>,
     ) -> Witness {
         let mut resources =
@@ -113,6 +117,7 @@ impl Sums {
         let between = between.unwrap_or_default();
         let Between { resources: servers, steal_share, stages } = between;
         resources.extend(servers);
+        let stats = counted.map(|counted| &counted.stats);
         Witness {
             client_sent: self.client_sent,
             api_requests: self.counters.requests,
@@ -124,12 +129,12 @@ impl Sums {
             api_unconnected: Some(self.counters.unconnected),
             api_cache_bypasses: Some(self.counters.cache_bypasses),
             nginx_requests: Some(self.nginx),
-            index_scans: own_index_scans(plan, cell, counted),
-            seq_scans: counted.seq_scans.clone(),
-            buffers_hit: counted.buffers_hit,
-            buffers_read: counted.buffers_read,
-            temp_bytes: counted.temp_bytes,
-            wal_bytes: Some(counted.wal_bytes),
+            index_scans: stats.map(|s| own_index_scans(plan, cell, s)).unwrap_or_default(),
+            seq_scans: stats.map(|s| s.seq_scans.clone()).unwrap_or_default(),
+            buffers_hit: stats.map(|s| s.buffers_hit),
+            buffers_read: stats.map(|s| s.buffers_read),
+            temp_bytes: stats.map(|s| s.temp_bytes),
+            wal_bytes: stats.map(|s| s.wal_bytes),
             redis_operations: self.redis.map(|r| r.operations),
             redis_hits: self.redis.map(|r| r.hits),
             redis_misses: self.redis.map(|r| r.misses),
@@ -137,7 +142,7 @@ impl Sums {
             redis_memory_bytes: self.redis.map(|r| r.memory_bytes),
             resources,
             steal_share,
-            postgres_statements: None,
+            postgres_statements: counted.and_then(|counted| counted.statements),
             foreign_cpu_share: None,
             page_cache_share: None,
             api_direct: self.paths.as_ref().map(|paths| paths.api_sent),

@@ -28,6 +28,8 @@ pub(super) enum Body {
     /// It is looked at when it is whole.
     #[default]
     Kept,
+    /// Its lines are looked at as they come, and taken away.
+    Lines,
     /// Its bytes are counted.
     Counted,
 }
@@ -72,7 +74,7 @@ pub(super) struct Inbox {
     pub(super) cache: Option<CacheWord>,
     /// Of the body.
     pub(super) bytes: u64,
-    /// The body, if it is kept.
+    /// The body, if it is kept; of one in lines what has not been taken away.
     pub(super) kept: Vec<u8>,
     /// Whether the server keeps the connection open after this answer.
     pub(super) stays_open: bool,
@@ -177,10 +179,13 @@ impl Inbox {
         let here = self.to - self.from;
         let count = usize::try_from(most).unwrap_or(usize::MAX).min(here);
         self.bytes += count as u64;
-        if self.bytes > LARGEST_BODY {
+        // Lines may go on for ever; one line may not.
+        let held =
+            if self.body == Body::Lines { (self.kept.len() + count) as u64 } else { self.bytes };
+        if held > LARGEST_BODY {
             return Err(Fault::BodyTooLarge);
         }
-        if self.body == Body::Kept {
+        if self.body != Body::Counted {
             self.kept.extend_from_slice(&self.room[self.from..self.from + count]);
         }
         self.from += count;

@@ -6,7 +6,7 @@ use chrono::NaiveDateTime;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use crate::plan::{CheckPlan, FieldCheck};
+use crate::plan::{AnswerPlan, CheckPlan, FieldCheck, TargetPlan};
 
 /// Bytes of a body that a text about it shows.
 const SHOWN: usize = 200;
@@ -29,8 +29,13 @@ pub(super) enum Wrong {
     Exchange,
 }
 
-/// What is wrong with a body of the right status; none if nothing is.
-pub(super) fn wrong(check: &CheckPlan, params: &[(String, String)], body: &[u8]) -> Option<String> {
+/// What is wrong with the body of a right status that came whole; none if nothing is.
+pub(super) fn wrong(
+    target: &TargetPlan,
+    params: &[(String, String)],
+    body: &[u8],
+) -> Option<String> {
+    let check = &target.check;
     // Such answers have no body by definition.
     if body.is_empty() && matches!(check.status, 204 | 304) && check.rows.is_none_or(|n| n == 0) {
         return None;
@@ -39,8 +44,12 @@ pub(super) fn wrong(check: &CheckPlan, params: &[(String, String)], body: &[u8])
         let whole = serde_json::from_slice::<IgnoredAny>(body);
         return whole.err().map(|e| format!("the body is no JSON: {e}"));
     }
+    let rows = RowsCheck { check, params };
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let read = RowsCheck { check, params }.deserialize(&mut reader);
+    let read = match target.answer {
+        AnswerPlan::Row => RowCheck(rows).deserialize(&mut reader).map(|()| 1),
+        AnswerPlan::Rows | AnswerPlan::Lines => rows.deserialize(&mut reader),
+    };
     let read = read.and_then(|rows| reader.end().map(|()| rows));
     match read {
         Err(e) => Some(e.to_string()),
@@ -50,6 +59,35 @@ pub(super) fn wrong(check: &CheckPlan, params: &[(String, String)], body: &[u8])
         }
         Ok(_) => None,
     }
+}
+
+/// What is wrong with one line of an answer in lines; none if nothing is.
+pub(super) fn wrong_row(
+    check: &CheckPlan,
+    params: &[(String, String)],
+    line: &[u8],
+) -> Option<String> {
+    let mut reader = serde_json::Deserializer::from_slice(line);
+    let read = RowCheck(RowsCheck { check, params }).deserialize(&mut reader);
+    let wrong = read.and_then(|()| reader.end()).err()?.to_string();
+    // A line is one line, whatever its reader calls it.
+    Some(wrong.split(" at line ").next().unwrap_or_default().to_owned())
+}
+
+/// The version in an answer of one row, a whole number or its digits.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(super) fn version(column: &str, body: &[u8]) -> Result<i64, String> {
+    let body: Value = serde_json::from_slice(body).map_err(|e| e.to_string())?;
+    let row = body.get(0).unwrap_or(&body);
+    let number = match row.get(column) {
+        Some(Value::String(digits)) => digits.parse().ok(),
+        Some(value) => value.as_i64(),
+        None => return Err(format!("the row lacks its version `{column}`")),
+    };
+    number.ok_or_else(|| format!("the version `{column}` is no whole number"))
 }
 
 /// The beginning of a body, for people.
@@ -176,12 +214,41 @@ fn moment(text: &str) -> Option<NaiveDateTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::fixtures::example;
 
     fn says(rows: Option<u64>, fields: &[(&str, FieldCheck)], body: &str) -> String {
         let fields = fields.iter().map(|(name, check)| ((*name).into(), check.clone())).collect();
         let check = CheckPlan { status: 200, rows, fields };
+        shaped(AnswerPlan::Rows, check, body)
+    }
+
+    fn shaped(answer: AnswerPlan, check: CheckPlan, body: &str) -> String {
         let params = [("email".into(), "a@b".into()), ("id".into(), "7".into())];
-        wrong(&check, &params, body.as_bytes()).unwrap_or_default()
+        let target = TargetPlan { check, answer, ..example().targets.remove(0) };
+        wrong(&target, &params, body.as_bytes()).unwrap_or_default()
+    }
+
+    #[test]
+    fn one_object_is_one_row() {
+        let said = |rows, body: &str| {
+            let fields = vec![("affected".into(), FieldCheck::Value(1.into()))];
+            shaped(AnswerPlan::Row, CheckPlan { status: 200, rows, fields }, body)
+        };
+        assert_eq!(said(Some(1), r#"{"affected":1}"#), "");
+        assert_eq!(said(None, r#" {"affected":1} "#), "");
+        assert!(said(None, r#"{"affected":0}"#).contains("is 0 instead of 1"));
+        assert!(said(Some(2), r#"{"affected":1}"#).contains("1 rows instead of 2"));
+        assert!(said(None, r#"[{"affected":1}]"#).contains("expected a row as an object"));
+    }
+
+    #[test]
+    fn the_version_of_a_row_is_a_whole_number() {
+        let of = |body: &str| version("v", body.as_bytes());
+        assert_eq!(of(r#"[{"a":1,"v":7}]"#), Ok(7));
+        assert_eq!(of(r#"{"v":"9007199254740993"}"#), Ok(9_007_199_254_740_993));
+        for body in [r#"[{"v":1.5}]"#, r#"[{"v":null}]"#, r#"[{"w":1}]"#, "[]", "{}", "7", "["] {
+            assert!(of(body).is_err(), "{body}");
+        }
     }
 
     #[test]

@@ -11,15 +11,16 @@ use tokio::sync::Notify;
 use tokio::time::Duration;
 
 use super::ahead::Ahead;
-use super::answer::Body;
 use super::check::{self, Judge, Wrong};
 use super::clock::Clock;
 use super::fault::Fault;
 use super::ledger::{Answered, Ledger, Sample};
+use super::mould::{Extras, Mould};
 use super::places::Part;
 use super::shots::{Shot, Shots};
 use super::steps::StepBooks;
-use super::wire::{Door, Extras, Mould, Wire};
+use super::versions::{Age, Versions};
+use super::wire::{Door, Wire};
 use crate::plan::{LoadPlan, TargetPlan};
 
 /// Idle connections that an open load keeps in hand, so that a burst does not pay for opening them.
@@ -92,6 +93,7 @@ pub(super) struct Engine {
     /// One for each target.
     moulds: Vec<Mould>,
     judge: Judge,
+    versions: RefCell<Versions>,
     idle: RefCell<Vec<Wire>>,
     /// Connections in use; idle ones are not among them.
     pub(super) busy: Cell<u32>,
@@ -111,15 +113,12 @@ impl Engine {
         clock: Clock,
         bounds: Bounds,
     ) -> Self {
-        let body = match judge {
-            Judge::Plan => Body::Kept,
-            Judge::Status => Body::Counted,
-        };
-        let mould = |target: &TargetPlan| Mould::with(&target.method, host, extras, body);
+        let mould = |target| Mould::of(target, host, extras, judge);
         let warm_ns = (plan.warmup.max_ns / 50).clamp(200_000_000, 1_000_000_000);
         Self {
             moulds: plan.targets.iter().map(mould).collect(),
             judge,
+            versions: RefCell::default(),
             ledger: RefCell::new(Ledger::new(clock.now(), warm_ns)),
             plan,
             clock,
@@ -216,38 +215,40 @@ impl Engine {
         let Order { due_ns, in_window, in_step, shot, .. } = order;
         // From due, not from sent: no right answer has a response time above the timeout.
         let deadline = self.clock.instant(due_ns.saturating_add(self.plan.timeout_ns));
-        let request = (&self.moulds[shot.target], shot.uri.as_str());
+        let target = &self.plan.targets[shot.target];
+        let ask = shot.ask(&self.moulds[shot.target], target);
+        let version = target.version.as_ref();
+        let seen = version.and_then(|plan| self.versions.borrow().seen(plan, &shot.params));
         let mut reopened = 0;
         let (door, clock) = (&self.door, &self.clock);
-        let answer = wire.exchange_until(deadline, door, request, clock, &mut reopened).await;
+        let answer = wire.exchange_until(deadline, door, ask, clock, &mut reopened).await;
         let mut ledger = self.ledger.borrow_mut();
         ledger.reopened += reopened;
         ledger.moved(in_window, wire.moved);
         let done_ns = answer.as_ref().map_or_else(|_| self.clock.now(), |times| times.done_ns);
         let end = answer.and_then(|times| {
             let answer = &wire.inbox;
-            let target = &self.plan.targets[shot.target];
-            let check = &target.check;
             let is_right = match self.judge {
-                Judge::Plan => answer.status == check.status,
+                Judge::Plan => answer.status == target.check.status,
                 Judge::Status => (200..400).contains(&answer.status),
             };
             if !is_right {
                 return Err(Fault::Status(answer.status));
             }
-            if let Judge::Plan = self.judge
-                && let Some(what) = check::wrong(check, &shot.params, &answer.kept)
-            {
-                let method = &target.method;
-                let body = check::shown(&answer.kept);
-                let uri = check::shown(shot.uri.as_bytes());
-                ledger.keep_wrong(|| format!("{method} {uri}: {what}; the body: {body}"));
+            let (what, age) = match self.judge {
+                Judge::Plan => self.looked_at(wire, target, &shot, seen),
+                Judge::Status => (None, Age::Unknown),
+            };
+            if let Some(what) = what {
+                ledger.keep_wrong(|| told(target, &shot, &what, &answer.kept));
                 return Err(Fault::WrongAnswer);
             }
             Ok(Answered {
                 sent_ns: times.sent_ns,
                 first_byte_ns: times.first_byte_ns,
                 bytes: answer.bytes,
+                lines: wire.lines.rows(),
+                age,
                 cache: answer.cache,
             })
         });
@@ -257,6 +258,25 @@ impl Engine {
             self.step.borrow_mut().ended(&sample);
         }
         end.err()
+    }
+
+    /// What is wrong with an answer of the right status, if anything, and how old it is beside what had been `seen`.
+    fn looked_at(
+        &self,
+        wire: &Wire,
+        target: &TargetPlan,
+        shot: &Shot,
+        seen: Option<i64>,
+    ) -> (Option<String>, Age) {
+        let wrong = wire.wrong(target, &shot.params);
+        let (None, Some(plan)) = (&wrong, &target.version) else { return (wrong, Age::Unknown) };
+        match check::version(&plan.column, &wire.inbox.kept) {
+            Ok(version) => {
+                let mut versions = self.versions.borrow_mut();
+                (None, versions.answered(plan, &shot.params, version, seen))
+            }
+            Err(what) => (Some(what), Age::Unknown),
+        }
     }
 
     /// Sends the next request of the check phase, to the target at this position, and says what was wrong with its answer.
@@ -282,4 +302,11 @@ impl Engine {
         };
         Some((kind, kept.unwrap_or_else(|| format!("{uri}: {}", fault.word()))))
     }
+}
+
+/// A wrong answer for people: what was asked, what is wrong, and what came.
+fn told(target: &TargetPlan, shot: &Shot, what: &str, body: &[u8]) -> String {
+    let asked = check::shown(format!("{} {}", shot.uri, shot.body).trim_end().as_bytes());
+    let came = check::shown(body);
+    format!("{} {asked}: {what}; the body: {came}", target.method)
 }

@@ -1,8 +1,11 @@
 //! The example's table and load, for the tests of this room.
 
+use super::fault::CacheWord;
+use super::ledger::Answered;
+use super::versions::Age;
 use crate::plan::{
-    CheckPlan, DistributionPlan, DrawPlan, DrawSource, FieldCheck, LoadPlan, ModelPlan, TargetPlan,
-    Until, WarmupPlan,
+    AnswerPlan, CheckPlan, DistributionPlan, DrawPlan, DrawSource, FieldCheck, LoadPlan, ModelPlan,
+    TargetPlan, Until, WarmupPlan,
 };
 use crate::rows::{ColumnSpec, Generator, RowOrder, TableSpec};
 
@@ -50,11 +53,20 @@ pub(super) fn example() -> LoadPlan {
             method: "GET".into(),
             path: "/users/indexed".into(),
             draws: vec![DrawPlan { param: "email".into(), source, distribution }],
+            body: Vec::new(),
             check: CheckPlan {
                 status: 200,
                 rows: Some(1),
                 fields: vec![("email".into(), FieldCheck::Param("email".into()))],
             },
+            answer: AnswerPlan::Rows,
+            version: None,
         }],
     }
+}
+
+/// A right answer at that moment.
+pub(super) fn answered(at_ns: u64, bytes: u64, cache: Option<CacheWord>) -> Answered {
+    let (sent_ns, first_byte_ns) = (at_ns, at_ns);
+    Answered { sent_ns, first_byte_ns, bytes, lines: 0, age: Age::Unknown, cache }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+pub(super) use super::entry::{Answered, Sample, Silence, Tally};
 use super::fault::{CacheWord, Fault};
 use super::recording::{Slice, WindowRecording, record};
 use super::samples::{Keeper, Outcome, Raw};
@@ -13,41 +14,6 @@ use super::wire::Moved;
 const SECOND_NS: u64 = 1_000_000_000;
 /// Wrong answers kept as texts.
 const WRONG_KEPT: usize = 3;
-
-/// How a request ended.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sample {
-    pub(super) due_ns: u64,
-    pub(super) done_ns: u64,
-    pub(super) in_window: bool,
-    pub(super) end: Result<Answered, Fault>,
-}
-
-/// A right answer.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Answered {
-    pub(super) sent_ns: u64,
-    pub(super) first_byte_ns: u64,
-    pub(super) bytes: u64,
-    pub(super) cache: Option<CacheWord>,
-}
-
-/// What the phase that is under way has seen.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) answered: u64,
-    pub(super) failed: u64,
-    pub(super) failures: BTreeMap<Fault, u64>,
-}
-
-/// Time without a right answer, over all phases.
-#[derive(Debug, Default)]
-pub(super) struct Silence {
-    /// The last right answer, or the run's start.
-    pub(super) from_ns: u64,
-    /// What came instead.
-    pub(super) failures: BTreeMap<Fault, u64>,
-}
 
 /// The books.
 #[derive(Debug)]
@@ -64,6 +30,8 @@ pub(super) struct Ledger {
     pub(super) warm: Vec<WarmSlice>,
     under_way: u64,
     window_under_way: u64,
+    /// Since when requests are under way without one that has ended.
+    silent_from_ns: u64,
     second: Filling,
     warm_part: Filling,
     warm_ns: u64,
@@ -90,6 +58,7 @@ impl Ledger {
             warm: Vec::new(),
             under_way: 0,
             window_under_way: 0,
+            silent_from_ns: now,
             second: Filling::new(now),
             warm_part: Filling::new(now),
             warm_ns: warm_ns.max(1),
@@ -129,6 +98,9 @@ impl Ledger {
     /// A request that was due and taken up then goes out.
     pub(super) fn sent(&mut self, due_ns: u64, taken_ns: u64, in_window: bool) {
         self.sent += 1;
+        if self.under_way == 0 {
+            self.silent_from_ns = taken_ns;
+        }
         self.under_way += 1;
         if in_window {
             self.window.due += 1;
@@ -165,6 +137,11 @@ impl Ledger {
         self.roll(sample.done_ns);
         self.under_way -= 1;
         self.window_under_way -= u64::from(sample.in_window);
+        if sample.in_window {
+            let silence_ns = sample.done_ns.saturating_sub(self.silent_from_ns);
+            self.window.longest_silence_ns = self.window.longest_silence_ns.max(silence_ns);
+        }
+        self.silent_from_ns = sample.done_ns;
         match sample.end {
             Ok(answered) => self.right(sample, &answered),
             Err(fault) => self.wrong(fault, sample.in_window),
@@ -224,11 +201,7 @@ impl Ledger {
         response: u64,
     ) -> anyhow::Result<()> {
         let window = &mut self.window;
-        window.answered += 1;
-        window.response_bytes += answered.bytes;
-        if let Some(word) = answered.cache {
-            *window.cache.entry(word.word().into()).or_default() += 1;
-        }
+        window.count(answered);
         if let Some(course) = &mut self.course {
             course.answered(sample.done_ns, response)?;
         }
@@ -330,11 +303,11 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::fixtures::{MS, S};
+    use crate::load::fixtures::{MS, S, answered};
 
     fn answer(ledger: &mut Ledger, at: u64, cache: Option<CacheWord>) {
         ledger.sent(at, at, true);
-        let end = Ok(Answered { sent_ns: at, first_byte_ns: at, bytes: 10, cache });
+        let end = Ok(answered(at, 10, cache));
         ledger.ended(&Sample { due_ns: at, done_ns: at + MS, in_window: true, end });
     }
 
@@ -352,6 +325,25 @@ mod tests {
         assert_eq!((ledger.sent, ledger.answered, ledger.failed), (3, 1, 2));
         assert_eq!(ledger.window.failures, BTreeMap::from([("cancelled".into(), 1)]));
         assert_eq!((ledger.window.due, ledger.window.dropped), (3, 1));
+    }
+
+    #[test]
+    fn a_stall_is_the_longest_time_in_which_requests_wait_and_none_ends() {
+        let mut ledger = Ledger::new(0, 200 * MS);
+        for i in 0..100 {
+            answer(&mut ledger, i * MS, None);
+        }
+        // Nobody waits: no stall, however long.
+        answer(&mut ledger, 5 * S, None);
+        assert_eq!(ledger.window.stall_ns(), None);
+        for i in 0..3 {
+            ledger.sent(6 * S + i * 100 * MS, 6 * S + i * 100 * MS, true);
+        }
+        for _ in 0..3 {
+            let end = Ok(answered(6 * S, 10, None));
+            ledger.ended(&Sample { due_ns: 6 * S, done_ns: 7 * S, in_window: true, end });
+        }
+        assert_eq!(ledger.window.stall_ns(), Some(S));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod clock;
 mod dice;
 mod draws;
 mod engine;
+mod entry;
 mod fault;
 #[cfg(test)]
 mod fixtures;
@@ -18,6 +19,9 @@ mod hlog;
 mod hopeless;
 mod keys;
 mod ledger;
+mod lines;
+mod members;
+mod mould;
 mod paths;
 mod phases;
 mod places;
@@ -36,9 +40,11 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod versions;
 mod wire;
 mod zipf;
 
+pub use mould::Extras;
 pub use paths::{PathFault, PathTimes, Paths, time_paths};
 pub use phases::PhaseEvent;
 pub use recording::{Recording, Slice, WindowRecording};
@@ -48,4 +54,3 @@ pub use schedule::Arrivals;
 pub use search::{SearchStep, Searched, StepEnd};
 pub use shots::{Shot, Shots};
 pub use timing::{Timing, timing};
-pub use wire::Extras;

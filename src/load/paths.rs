@@ -10,12 +10,13 @@ use tokio::sync::oneshot;
 use tokio::time::Duration;
 
 use super::answer::Body;
-use super::check;
+use super::check::{self, Judge};
 use super::clock::{Clock, Waits};
+use super::mould::{Ask, Extras, Mould};
 use super::places::Part;
 use super::run::{Job, on_a_thread};
 use super::shots::{Shot, Shots};
-use super::wire::{Door, Mould, Wire};
+use super::wire::{Door, Wire};
 use crate::stats::FEWEST_ROUNDS;
 
 /// More rounds would sharpen the means further than the trials agree with each other.
@@ -119,12 +120,12 @@ struct Walker<'a> {
 impl<'a> Walker<'a> {
     fn new(job: &'a Job, nginx: String, doors: [Door; 3]) -> anyhow::Result<Self> {
         let host = job.address.to_string();
-        let mould = |method: &str| Mould::new(method, &host, Body::Kept);
+        let mould = |target| Mould::of(target, &host, &Extras::default(), Judge::Plan);
         Ok(Self {
             job,
             shots: Shots::new(&job.plan, &job.tables, job.data_seed, job.params_seed)?,
-            moulds: job.plan.targets.iter().map(|target| mould(&target.method)).collect(),
-            nginx: (mould("GET"), nginx),
+            moulds: job.plan.targets.iter().map(mould).collect(),
+            nginx: (Mould::new("GET", &host, Body::Kept), nginx),
             doors,
             wires: Default::default(),
             clock: Clock::start(Waits::Kernel),
@@ -176,24 +177,24 @@ impl<'a> Walker<'a> {
             Way::Api => times.api_sent += 1,
             Way::Whole => times.whole_sent += 1,
         }
-        let request = match way {
-            Way::Nginx => (&self.nginx.0, self.nginx.1.as_str()),
-            Way::Api | Way::Whole => (&self.moulds[shot.target], shot.uri.as_str()),
+        let target = &self.job.plan.targets[shot.target];
+        let ask = match way {
+            Way::Nginx => Ask::plain(&self.nginx.0, &self.nginx.1),
+            Way::Api | Way::Whole => shot.ask(&self.moulds[shot.target], target),
         };
         let timeout = Duration::from_nanos(self.job.plan.timeout_ns).min(LONGEST);
         let deadline = tokio::time::Instant::now() + timeout;
         let (wire, door) = (&mut self.wires[way as usize], &self.doors[way as usize]);
-        let answer = wire.exchange_until(deadline, door, request, &self.clock, &mut 0).await;
-        let shown = check::shown(request.1.as_bytes());
+        let answer = wire.exchange_until(deadline, door, ask, &self.clock, &mut 0).await;
+        let shown = check::shown(ask.uri.as_bytes());
         let answer =
             answer.map_err(|fault| PathFault::Unanswered(format!("{shown}: {}", fault.word())))?;
         let inbox = &wire.inbox;
         let wrong = match way {
             Way::Nginx => (inbox.status != 200).then(|| format!("status {}", inbox.status)),
             Way::Api | Way::Whole => {
-                let expected = &self.job.plan.targets[shot.target].check;
-                if inbox.status == expected.status {
-                    check::wrong(expected, &shot.params, &inbox.kept)
+                if inbox.status == target.check.status {
+                    wire.wrong(target, &shot.params)
                 } else {
                     Some(format!("status {}", inbox.status))
                 }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, ensure};
 use hdrhistogram::Histogram;
 
+use super::ledger::Answered;
 use super::samples::SamplesKept;
 use super::search::Searched;
+use super::versions::Age;
 use crate::stats::Drift;
 
 /// A quantile of 0.9 and above is given only where this many samples lie beyond it.
@@ -83,9 +85,17 @@ pub struct WindowRecording {
     pub cache: BTreeMap<String, u64>,
     /// Bytes of the bodies of right answers.
     pub response_bytes: u64,
+    /// Rows of right answers that came in lines.
+    pub response_lines: u64,
+    /// Right answers that were compared with the writes before them.
+    pub dated: u64,
+    /// Of those, older than a write that had been answered before they were asked for.
+    pub stale: u64,
     /// How the median response time moved over the window; none where it has too few slices with answers, and in a window
     /// in stages, which moves on purpose.
     pub drift: Option<Drift>,
+    /// The longest time in which requests of the window were under way and none ended.
+    pub longest_silence_ns: u64,
     /// Bytes of whole requests as they went out, heads included.
     pub wire_sent_bytes: u64,
     /// Bytes of answers as they came in, heads included, right or not.
@@ -106,6 +116,11 @@ pub struct WindowRecording {
     pub lag: Histogram<u64>,
 }
 
+/// Less than this is no stall, whatever the median is.
+const STALL_NS: u64 = 250_000_000;
+/// So many medians of the service time are one.
+const STALL_TIMES: u64 = 10;
+
 /// An empty histogram of nanoseconds: three significant digits, any range.
 pub(super) fn histogram() -> Histogram<u64> {
     Histogram::new(3).expect("three digits are allowed")
@@ -124,7 +139,11 @@ impl WindowRecording {
             failures: BTreeMap::new(),
             cache: BTreeMap::new(),
             response_bytes: 0,
+            response_lines: 0,
+            dated: 0,
+            stale: 0,
             drift: None,
+            longest_silence_ns: 0,
             wire_sent_bytes: 0,
             wire_received_bytes: 0,
             generator_cpu_ns: 0,
@@ -134,6 +153,18 @@ impl WindowRecording {
             service: histogram(),
             first_byte: histogram(),
             lag: histogram(),
+        }
+    }
+
+    /// Counts a right answer.
+    pub(super) fn count(&mut self, answered: &Answered) {
+        self.answered += 1;
+        self.response_bytes += answered.bytes;
+        self.response_lines += answered.lines;
+        self.dated += u64::from(answered.age != Age::Unknown);
+        self.stale += u64::from(answered.age == Age::Stale);
+        if let Some(word) = answered.cache {
+            *self.cache.entry(word.word().into()).or_default() += 1;
         }
     }
 
@@ -176,6 +207,14 @@ impl WindowRecording {
     /// Whether it still moved: by more than 5 %, and not by chance.
     pub fn is_unsteady(&self) -> bool {
         self.drift.is_some_and(Drift::is_unsteady)
+    }
+
+    /// How long everything stood still, if it did: a quarter of a second or more without an end of any request, and ten times
+    /// what one usually takes.
+    pub fn stall_ns(&self) -> Option<u64> {
+        let usual_ns = self.service.value_at_quantile(0.5);
+        let least_ns = STALL_NS.max(usual_ns.saturating_mul(STALL_TIMES));
+        Some(self.longest_silence_ns).filter(|ns| *ns >= least_ns)
     }
 
     /// Right answers per second of the window.

@@ -12,11 +12,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::check::{Judge, Wrong};
 use super::clock::{Clock, Waits};
 use super::engine::{Bounds, Engine};
+use super::mould::Extras;
 use super::phases::{Caller, Conductor, PhaseEvent};
 use super::recording::Recording;
 use super::samples;
 use super::shots::Shots;
-use super::wire::{Door, Extras, Wire};
+use super::wire::{Door, Wire};
 use crate::plan::{LoadPlan, ModelPlan};
 use crate::rows::TableSpec;
 

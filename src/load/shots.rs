@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 
+use super::answer::Body;
 use super::dice::Dice;
 use super::draws::Draw;
+use super::members::{self, Member};
+use super::mould::{Ask, Mould};
 use super::places::{Part, Place};
-use crate::plan::{LoadPlan, TargetPlan};
+use crate::plan::{LoadPlan, MemberPlan, TargetPlan};
 use crate::rows::{Rows, TableSpec};
 
 /// One request, ready to send.
@@ -18,8 +21,18 @@ pub struct Shot {
     pub target: usize,
     /// Path and query, percent-encoded.
     pub uri: String,
+    /// The JSON object of its body; empty where it has none.
+    pub body: String,
     /// Parameters as drawn, not encoded.
     pub params: Vec<(String, String)>,
+}
+
+impl Shot {
+    /// The same as it goes out to its target.
+    pub(super) fn ask<'a>(&'a self, mould: &'a Mould, target: &'a TargetPlan) -> Ask<'a> {
+        let lines = (mould.body == Body::Lines).then_some((target, self.params.as_slice()));
+        Ask { mould, uri: &self.uri, body: &self.body, lines }
+    }
 }
 
 /// All requests of a load, by number.
@@ -31,12 +44,14 @@ pub struct Shots {
     dice: Dice,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Target {
     /// Text, then draw, text, draw, …: one draw less than texts.
     path: Vec<String>,
     path_draws: Vec<usize>,
     query_draws: Vec<usize>,
+    /// None where requests have no body.
+    body: Option<Vec<Member>>,
     draws: Vec<Draw>,
 }
 
@@ -74,7 +89,7 @@ impl Shots {
     /// The same request again and again, as it stands.
     pub(super) fn one(uri: String) -> Self {
         let path = vec![uri];
-        let target = Target { path, path_draws: vec![], query_draws: vec![], draws: vec![] };
+        let target = Target { path, ..Target::default() };
         Self { targets: vec![target], below: Vec::new(), dice: Dice::new("params", 0) }
     }
 
@@ -110,7 +125,8 @@ impl Shots {
             && only.draws.is_empty()
         {
             // Nothing is left to chance, so nothing is drawn.
-            return Shot { target: 0, uri: only.uri(&[]), params: Vec::new() };
+            let (uri, body) = (only.uri(&[]), only.body(&[]));
+            return Shot { target: 0, uri, body, params: Vec::new() };
         }
         let mut stream = self.dice.stream(stream);
         let word = stream.word();
@@ -120,8 +136,8 @@ impl Shots {
         for draw in &target.draws {
             params.push((draw.param.clone(), draw.text(&mut stream, place)));
         }
-        let uri = target.uri(&params);
-        Shot { target: position, uri, params }
+        let (uri, body) = (target.uri(&params), target.body(&params));
+        Shot { target: position, uri, body, params }
     }
 }
 
@@ -137,7 +153,7 @@ impl Target {
             let made = Draw::new(draw, tables, data_seed, params_seed);
             draws.push(made.with_context(|| format!("parameter `{}`", draw.param))?);
         }
-        let mut target = Self { path: vec![], path_draws: vec![], query_draws: vec![], draws };
+        let mut target = Self { draws, ..Self::default() };
         let mut rest = plan.path.as_str();
         while let Some((text, after)) = rest.split_once('{') {
             let Some((name, after)) = after.split_once('}') else {
@@ -151,13 +167,30 @@ impl Target {
             rest = after;
         }
         target.path.push(rest.into());
-        let in_path = |i: &usize| target.path_draws.contains(i);
-        target.query_draws = (0..target.draws.len()).filter(|i| !in_path(i)).collect();
+        let members = target.members(&plan.body);
+        let is_elsewhere = |i: &usize| {
+            target.path_draws.contains(i) || members.iter().any(|member| member.draw == *i)
+        };
+        target.query_draws = (0..target.draws.len()).filter(|i| !is_elsewhere(i)).collect();
+        target.body = (!plan.body.is_empty()).then_some(members);
         let sample = target.path.concat();
         let uri = sample.parse::<hyper::Uri>();
         let uri = uri.with_context(|| format!("path `{}` is not one of a URI", plan.path))?;
         ensure!(uri.path() == sample, "path `{}` is not a plain path", plan.path);
         Ok(target)
+    }
+
+    /// The members of the body that have values; a request leaves the others out.
+    fn members(&self, body: &[MemberPlan]) -> Vec<Member> {
+        let drawn = body.iter().filter_map(|member| {
+            let at = self.draws.iter().position(|draw| draw.param == member.param)?;
+            Some(Member::new(member, at))
+        });
+        drawn.collect()
+    }
+
+    fn body(&self, params: &[(String, String)]) -> String {
+        self.body.as_ref().map_or_else(String::new, |members| members::object(members, params))
     }
 
     fn uri(&self, params: &[(String, String)]) -> String {

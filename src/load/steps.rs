@@ -227,8 +227,7 @@ impl Recording {
 mod tests {
     use super::*;
     use crate::load::fault::Fault;
-    use crate::load::fixtures::MS;
-    use crate::load::ledger::Answered;
+    use crate::load::fixtures::{self, MS};
 
     fn plan(metric: Metric, at_most_ms: u64, error_ratio_max: f64) -> SearchPlan {
         SearchPlan {
@@ -247,7 +246,7 @@ mod tests {
         let mut books = StepBooks::new();
         for i in 1..=answered + failed {
             books.sent();
-            let answer = Answered { sent_ns: MS, first_byte_ns: 0, bytes: 0, cache: None };
+            let answer = fixtures::answered(MS, 0, None);
             let end = if i > answered { Err(Fault::Timeout) } else { Ok(answer) };
             books.ended(&Sample { due_ns: 0, done_ns: i * MS, in_window: false, end });
         }

@@ -16,12 +16,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::answer::{Body, Inbox, Look};
+use super::answer::{Inbox, Look};
+use super::check;
 use super::clock::Clock;
 use super::fault::Fault;
-
-/// A longer request line is no request.
-const LARGEST_REQUEST: usize = 64 << 10;
+use super::lines::Lines;
+use super::mould::Ask;
+use crate::plan::{AnswerPlan, TargetPlan};
 
 /// Where connections lead.
 #[derive(Clone)]
@@ -35,25 +36,6 @@ pub(super) enum Door {
     Memory(std::rc::Rc<dyn Fn() -> io::Result<DuplexStream>>),
 }
 
-/// What each request says beside its method, its URI and its host.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Extras {
-    /// Header fields, name and value, as they go out.
-    pub fields: Vec<(String, String)>,
-    /// The body; where it is empty, there is none.
-    pub body: Vec<u8>,
-}
-
-/// What all requests of a kind have in common.
-#[derive(Debug)]
-pub(super) struct Mould {
-    before_uri: Vec<u8>,
-    after_uri: Vec<u8>,
-    content: Vec<u8>,
-    is_head: bool,
-    body: Body,
-}
-
 /// A place for one connection: open, or not yet, or no longer.
 #[derive(Default)]
 pub(super) struct Wire {
@@ -63,6 +45,8 @@ pub(super) struct Wire {
     alarm: Option<Pin<Box<Sleep>>>,
     /// Holds the last answer.
     pub(super) inbox: Inbox,
+    /// What was seen of the last answer, if it came in lines.
+    pub(super) lines: Lines,
     /// What the last request moved over the connection, heads included.
     pub(super) moved: Moved,
 }
@@ -88,47 +72,6 @@ pub(super) struct Times {
     pub(super) sent_ns: u64,
     pub(super) first_byte_ns: u64,
     pub(super) done_ns: u64,
-}
-
-impl Mould {
-    /// Requests without a body of this method, to this host.
-    pub(super) fn new(method: &str, host: &str, body: Body) -> Self {
-        Self::with(method, host, &Extras::default(), body)
-    }
-
-    /// Requests of this method, to this host, with these extras.
-    pub(super) fn with(method: &str, host: &str, extras: &Extras, body: Body) -> Self {
-        // Where a body is usual, its absence is said.
-        let is_bare = matches!(method, "GET" | "HEAD" | "DELETE" | "OPTIONS");
-        let mut after_uri = format!(" HTTP/1.1\r\nHost: {host}\r\n").into_bytes();
-        if !is_bare || !extras.body.is_empty() {
-            after_uri.extend(format!("Content-Length: {}\r\n", extras.body.len()).into_bytes());
-        }
-        for (name, value) in &extras.fields {
-            after_uri.extend(format!("{name}: {value}\r\n").into_bytes());
-        }
-        after_uri.extend(b"\r\n");
-        Self {
-            before_uri: format!("{method} ").into_bytes(),
-            after_uri,
-            content: extras.body.clone(),
-            is_head: method == "HEAD",
-            body,
-        }
-    }
-
-    fn cast(&self, uri: &str, out: &mut Vec<u8>) -> Result<(), Fault> {
-        // A space would end the URI, a control character the line.
-        let is_clean = uri.bytes().all(|byte| byte > b' ' && byte != 0x7f);
-        if !is_clean || uri.len() > LARGEST_REQUEST {
-            return Err(Fault::BadRequest);
-        }
-        out.clear();
-        out.extend_from_slice(&self.before_uri);
-        out.extend_from_slice(uri.as_bytes());
-        out.extend_from_slice(&self.after_uri);
-        Ok(())
-    }
 }
 
 impl Door {
@@ -222,19 +165,27 @@ impl Wire {
         Ok(())
     }
 
+    /// What is wrong with the last answer, which came whole and with the right status; none if nothing is.
+    pub(super) fn wrong(&self, target: &TargetPlan, params: &[(String, String)]) -> Option<String> {
+        match target.answer {
+            AnswerPlan::Lines => self.lines.end(target, &self.inbox.kept),
+            AnswerPlan::Rows | AnswerPlan::Row => check::wrong(target, params, &self.inbox.kept),
+        }
+    }
+
     /// The same as [`Self::exchange`], given up at the deadline.
     pub(super) async fn exchange_until(
         &mut self,
         deadline: Instant,
         door: &Door,
-        request: (&Mould, &str),
+        ask: Ask<'_>,
         clock: &Clock,
         reopened: &mut u64,
     ) -> Result<Times, Fault> {
         let mut alarm = self.alarm.take().unwrap_or_else(|| Box::pin(sleep_until(deadline)));
         alarm.as_mut().reset(deadline);
         let answer = {
-            let mut exchange = pin!(self.exchange(door, request, clock, reopened));
+            let mut exchange = pin!(self.exchange(door, ask, clock, reopened));
             let either = poll_fn(|cx| match exchange.as_mut().poll(cx) {
                 Poll::Ready(answer) => Poll::Ready(answer),
                 Poll::Pending => alarm.as_mut().poll(cx).map(|()| Err(Fault::Timeout)),
@@ -250,20 +201,21 @@ impl Wire {
     async fn exchange(
         &mut self,
         door: &Door,
-        (mould, uri): (&Mould, &str),
+        ask: Ask<'_>,
         clock: &Clock,
         reopened: &mut u64,
     ) -> Result<Times, Fault> {
         self.moved = Moved::default();
-        mould.cast(uri, &mut self.request)?;
-        self.inbox.begin(mould.is_head, mould.body);
+        ask.cast(&mut self.request)?;
+        self.inbox.begin(ask.mould.is_head, ask.mould.body);
+        self.lines.begin();
         // A server may end an idle connection at any moment. A request that never went out on it is no failure: it
         // goes out on a new one, once, and the time that this takes counts.
         if let Some(mut link) = self.link.take() {
             if link.is_quiet().await {
                 let sent_ns = clock.now();
-                match link.write(&self.request, &mould.content).await {
-                    Ok(()) => return self.read(link, mould, sent_ns, clock).await,
+                match link.write(&self.request, ask.content()).await {
+                    Ok(()) => return self.read(link, ask, sent_ns, clock).await,
                     Err(0) => {}
                     Err(_) => return Err(Fault::Reset),
                 }
@@ -272,19 +224,19 @@ impl Wire {
         }
         let mut link = door.open().await?;
         let sent_ns = clock.now();
-        link.write(&self.request, &mould.content).await.map_err(|_| Fault::Reset)?;
-        self.read(link, mould, sent_ns, clock).await
+        link.write(&self.request, ask.content()).await.map_err(|_| Fault::Reset)?;
+        self.read(link, ask, sent_ns, clock).await
     }
 
     async fn read(
         &mut self,
         mut link: Link,
-        mould: &Mould,
+        ask: Ask<'_>,
         sent_ns: u64,
         clock: &Clock,
     ) -> Result<Times, Fault> {
         let inbox = &mut self.inbox;
-        self.moved.sent_bytes = (self.request.len() + mould.content.len()) as u64;
+        self.moved.sent_bytes = (self.request.len() + ask.content().len()) as u64;
         let mut first_byte_ns = None;
         loop {
             let room = inbox.room()?;
@@ -302,7 +254,13 @@ impl Wire {
             let first_byte_ns = *first_byte_ns.get_or_insert(now);
             inbox.arrived(count);
             self.moved.received_bytes += count as u64;
-            if inbox.look()? == Look::Whole {
+            let look = inbox.look()?;
+            if let Some((target, params)) = ask.lines
+                && inbox.status == target.check.status
+            {
+                self.lines.take(target, params, &mut inbox.kept);
+            }
+            if look == Look::Whole {
                 if inbox.stays_open {
                     self.link = Some(link);
                 }
@@ -317,27 +275,6 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, duplex};
 
     use super::*;
-
-    fn head(mould: &Mould) -> String {
-        let mut out = Vec::new();
-        mould.cast("/x?y=z", &mut out).expect("a URI");
-        String::from_utf8(out).expect("text")
-    }
-
-    #[test]
-    fn a_request_says_its_fields_and_the_length_of_its_body() {
-        let bare = |method| head(&Mould::new(method, "h:1", Body::Kept));
-        assert_eq!(bare("GET"), "GET /x?y=z HTTP/1.1\r\nHost: h:1\r\n\r\n");
-        assert_eq!(bare("POST"), "POST /x?y=z HTTP/1.1\r\nHost: h:1\r\nContent-Length: 0\r\n\r\n");
-        let extras = Extras {
-            fields: vec![("Accept".into(), "*/*".into()), ("X-A".into(), "b c".into())],
-            body: b"hello".to_vec(),
-        };
-        assert_eq!(
-            head(&Mould::with("GET", "h", &extras, Body::Kept)),
-            "GET /x?y=z HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nAccept: */*\r\nX-A: b c\r\n\r\n"
-        );
-    }
 
     #[tokio::test]
     async fn head_and_body_go_out_whole_however_little_is_taken_at_once() {

@@ -58,6 +58,13 @@ pub(super) fn writes(
         let what = format!("endpoint `{name}` writes with GET, which is for reading");
         notes.error(codes::CACHE, &path, what, "use POST, PUT, PATCH or DELETE");
     }
+    if !endpoint.writes.is_empty() && endpoint.answer == AnswerShape::Lines {
+        let path = notes.path_of(view.name, &["endpoints", name, "answer"]);
+        let what = format!(
+            "endpoint `{name}` answers in lines, and what it `writes` to caches is known at its end"
+        );
+        notes.error(codes::CACHE, &path, what, "answer with `rows` or `row`, or without `writes`");
+    }
     let mut writes = Vec::new();
     for read in &endpoint.writes {
         let Some(reader) = view.document.endpoints.get(read) else {

@@ -123,6 +123,12 @@ impl At<'_> {
             let what = format!("`{variant}` has no cache to hit");
             self.error(notes, &["expect", "metric"], what, "name a variant with a cache");
         }
+        let dated = views.iter().find(|v| v.name == variant).is_none_or(View::reads_versions);
+        if *metric == Metric::StaleRatio && !dated {
+            let what = format!("`{variant}` reads nothing through a cache that has a version");
+            let help = "name a variant whose cached endpoint has `check.version`";
+            self.error(notes, &["expect", "metric"], what, help);
+        }
         let searched =
             |load: &String| spec.document.load.get(load).is_none_or(|l| l.search.is_some());
         if *metric == Metric::MaxRate

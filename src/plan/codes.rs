@@ -44,7 +44,10 @@ pub(super) const GENERATOR: &str = "QL0620";
 pub(super) const PATH: &str = "QL0621";
 /// Two pairs of variant and endpoint whose files in the results would have one name.
 pub(super) const SAME_FILE: &str = "QL0622";
-/// A file of values or of rows: unreadable, not what it should be, or with a value that its parameter cannot have.
+/// Somebody else's Postgres: not allowed, not to be found, or asked for what does more than read.
+pub(super) const EXTERNAL: &str = "QL0623";
+/// A file of values or of rows, or one that Nginx serves: unreadable, not what it should be, or with a value that its
+/// parameter cannot have.
 pub(super) const VALUES: &str = "QL0630";
 
 /// Mistakes that are found in a file with other mistakes too, because they do not follow from them.

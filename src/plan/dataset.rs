@@ -17,7 +17,9 @@ const MOST_ROWS: u64 = 1_000_000_000;
 /// What every database starts from, and what is known of its schema.
 pub(super) fn resolve(notes: &mut Notes<'_>, spec: &Spec) -> (DatasetPlan, Option<Migrations>) {
     let file = &spec.document.dataset;
-    let migrations = migrations::read(notes, spec);
+    // Somebody else's tables are as they are: which there are is not known here.
+    let is_made = spec.document.services.postgres.url_from.is_none();
+    let migrations = if is_made { migrations::read(notes, spec) } else { None };
     let mut tables: Vec<TableSpec> = Vec::new();
     let mut elsewhere: Vec<SourcePlan> = Vec::new();
     for (name, asked) in &file.tables {

@@ -1,7 +1,7 @@
 //! How each variant differs from the baseline, factor by factor, and which comparisons are confounded.
 //!
-//! A factor is what can change a number: the statement, its cache, indexes, settings, load, params, pool, processes. A
-//! route's name and what is expected of a trial are none.
+//! A factor is what can change a number: the statement, its cache, indexes, settings, version, load, params, pool, processes.
+//! A route's name and what is expected of a trial are none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,14 +74,25 @@ fn warn_if_confounded(notes: &mut Notes<'_>, variant: &str, baseline: &str, fact
 fn levels(view: &View<'_>, loads: &[String]) -> Levels {
     let mut levels = Levels::new();
     let services = &view.document.services;
+    if let Some(version) = &services.postgres.version {
+        levels.insert("version.postgres".into(), version.clone());
+    }
     settings(&mut levels, "postgres", &services.postgres.settings);
     settings(&mut levels, "redis", &services.redis.settings);
     settings(&mut levels, "nginx", &services.nginx.settings);
+    if let Some(files) = &services.nginx.r#static {
+        flatten(&mut levels, "static", serde_json::to_value(files).unwrap_or_default());
+    }
     levels.insert("instances".into(), services.api.instances.to_string());
     levels.insert("cache_timeout".into(), services.api.cache_timeout.to_string());
     let style = serde_json::to_value(services.api.bind_style).unwrap_or_default();
     flatten(&mut levels, "bind_style", style);
     flatten(&mut levels, "pool", serde_json::to_value(&services.api.pool).unwrap_or_default());
+    let mode = serde_json::to_value(services.api.pool.mode).unwrap_or_default();
+    flatten(&mut levels, "pool.mode", mode);
+    if let Some(threads) = services.api.threads {
+        levels.insert("threads".into(), threads.to_string());
+    }
     for load in loads {
         if let Some(profile) = view.document.load.get(load) {
             let profile = serde_json::to_value(profile).unwrap_or_default();

@@ -9,7 +9,7 @@ use super::types::{
     BindPlan, CheckPlan, CursorPlan, EndpointPlan, FieldCheck, ParamPlace, ParamPlan,
 };
 use super::view::View;
-use super::{accepts, caches, codes, params};
+use super::{accepts, caches, codes, external, params};
 use crate::spec::{AnswerShape, Bind, Endpoint, ParamType, Scalar};
 
 /// Postgres' own limit.
@@ -88,6 +88,9 @@ fn check_statement(notes: &mut Notes<'_>, view: &View<'_>, name: &str, endpoint:
         let help = "it starts with SELECT, WITH, VALUES, INSERT, UPDATE, DELETE or MERGE; \
                     transactions, SET, COPY and DDL are not sent";
         notes.error(codes::STATEMENT, &path, what, help);
+    }
+    if view.document.services.postgres.url_from.is_some() {
+        external::check_reads(notes, name, (sql.as_str(), &scan), &path);
     }
     check_templating(notes, view, name, sql, &path);
     check_placeholders(notes, view, name, endpoint, &scan);

@@ -1,10 +1,13 @@
 //! What a run will take: time, memory, disk. Rough on purpose; every sum is checked, because a file may ask for anything.
 
+use std::collections::BTreeSet;
+
 use super::indexes::table_of;
 use super::types::{
     CellPlan, DatasetPlan, Estimate, IndexSetPlan, LoadPlan, ServerPlan, TrialPlan,
 };
 use crate::rows::{Generator, Piece, Prose, TableSpec};
+use crate::spec::IndexCosts;
 use crate::units::{self, Bytes};
 
 const SECOND: u64 = 1_000_000_000;
@@ -18,6 +21,8 @@ const ROWS_PER_S: u64 = 600_000;
 const INDEX_ROWS_PER_S: u64 = 700_000;
 /// Bytes of a database cloned in a second.
 const CLONE_BYTES_PER_S: u64 = 250_000_000;
+/// Writing to one table of one clone, for the price of its indexes.
+const PRICING: u64 = 2 * SECOND;
 /// Row header and item pointer.
 const ROW_OVERHEAD: u64 = 28;
 /// Index entry header, item pointer, and pages that are not full.
@@ -36,6 +41,7 @@ pub(super) fn estimate(
     sets: &[IndexSetPlan],
     cells: &[CellPlan],
     trials: &[TrialPlan],
+    costs: IndexCosts,
 ) -> Option<Estimate> {
     let mut template: u64 = 0;
     let mut rows: u64 = 0;
@@ -43,8 +49,14 @@ pub(super) fn estimate(
         template = template.checked_add(table_bytes(table)?)?;
         rows = rows.checked_add(table.rows)?;
     }
+    // Each version of Postgres has files of its own.
+    let versions: BTreeSet<_> = sets.iter().map(|set| set.major).collect();
+    let loads = u64::try_from(versions.len()).ok()?.max(1);
+    let loaded = template.checked_mul(loads)?;
+    rows = rows.checked_mul(loads)?;
     let count = u64::try_from(sets.len()).ok()?;
-    let clones = template.checked_mul(count)?;
+    // One set is the database that the rows were loaded into; the others are clones of it.
+    let clones = template.checked_mul(count.saturating_sub(loads))?;
     let mut index_rows: u64 = 0;
     let mut index_bytes: u64 = 0;
     for index in sets.iter().flat_map(|set| &set.indexes) {
@@ -52,20 +64,42 @@ pub(super) fn estimate(
         index_rows = index_rows.checked_add(rows)?;
         index_bytes = index_bytes.checked_add(bytes)?;
     }
+    let tables = u64::try_from(dataset.tables.len()).ok()?;
+    let priced = priced(costs, (template, index_bytes), count, tables)?;
     let preparing = per_second(rows, ROWS_PER_S)?
         .checked_add(per_second(index_rows, INDEX_ROWS_PER_S)?)?
-        .checked_add(per_second(clones, CLONE_BYTES_PER_S)?)?;
+        .checked_add(per_second(clones, CLONE_BYTES_PER_S)?)?
+        .checked_add(priced.0)?;
     let time_ns = trials.iter().try_fold(preparing, |sum, trial| {
         sum.checked_add(trial_ns(&cells.get(trial.cell)?.drive)?)
     })?;
     let wal = cells.iter().map(|c| postgres_bytes(&c.stack.postgres, "max_wal_size", MAX_WAL_SIZE));
-    let disk_bytes = template
+    let disk_bytes = loaded
         .checked_add(clones)?
         .checked_add(index_bytes)?
+        .checked_add(priced.1)?
         .checked_add(wal.max().unwrap_or(MAX_WAL_SIZE))?
         .checked_add(CLUSTER_BYTES)?;
     let memory_bytes = cells.iter().map(memory).max().unwrap_or(PROCESSES_BYTES);
     Some(Estimate { time_ns, memory_bytes, disk_bytes })
+}
+
+/// Time and disk that the price of indexes takes: twice a clone of each set and one without any declared index, and one
+/// more of the latter before that; one at a time, and writes to each table in each of them.
+fn priced(
+    costs: IndexCosts,
+    (template, index_bytes): (u64, u64),
+    sets: u64,
+    tables: u64,
+) -> Option<(u64, u64)> {
+    if costs.is_none() {
+        return Some((0, 0));
+    }
+    let clones = sets.checked_add(1)?.checked_mul(2)?.checked_add(1)?;
+    let copied = template.checked_mul(clones)?.checked_add(index_bytes.checked_mul(2)?)?;
+    let writes = PRICING.checked_mul(tables)?.checked_mul(clones)?;
+    let time = per_second(copied, CLONE_BYTES_PER_S)?.checked_add(writes)?;
+    Some((time, template.checked_add(index_bytes)?))
 }
 
 /// What to say of a run that takes longer than it may.
@@ -188,6 +222,15 @@ fn postgres_bytes(server: &ServerPlan, name: &str, default: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::plan::{FillPlan, ModelPlan, SearchPlan, Until, WarmupPlan};
+
+    #[test]
+    fn the_price_of_indexes_is_two_clones_of_each_set_and_three_more() {
+        assert_eq!(priced(IndexCosts::None, (9, 9), 3, 1), Some((0, 0)));
+        let (template, indexes) = (CLONE_BYTES_PER_S, CLONE_BYTES_PER_S / 2);
+        // Seven clones of a second and twice half a second of indexes, and 2 s for each table in each.
+        let priced = priced(IndexCosts::Measure, (template, indexes), 2, 2);
+        assert_eq!(priced, Some(((8 + 28) * SECOND, template + indexes)));
+    }
 
     #[test]
     fn a_trial_takes_its_restart_fill_warmup_window_and_a_second() {

@@ -79,12 +79,12 @@ pub(super) fn table_of(statement: &str) -> Option<String> {
     Some(names.next().unwrap_or(first))
 }
 
-/// The databases: one for each distinct set of indexes, in the order in which variants first need them.
+/// The databases: one for each distinct set of indexes in each version of Postgres, in the order in which variants first need them.
 #[derive(Debug, Default)]
 pub(super) struct Sets {
     /// In order of first use.
     pub(super) plans: Vec<IndexSetPlan>,
-    by_names: BTreeMap<Vec<String>, usize>,
+    by_names: BTreeMap<(Vec<String>, Option<u32>), usize>,
 }
 
 impl Sets {
@@ -94,13 +94,15 @@ impl Sets {
         notes: &mut Notes<'_>,
         file: &Document,
         name: &str,
-        variant: &Variant,
+        (variant, major): (&Variant, Option<u32>),
     ) -> usize {
         let mut names: Vec<String> = Vec::new();
+        // In somebody else's Postgres none is made: those that a variant names have to be there.
+        let is_made = file.services.postgres.url_from.is_none();
         for (position, index) in variant.indexes.iter().enumerate() {
             let position = position.to_string();
             let path = ["variants", name, "indexes", &position];
-            if !file.indexes.contains_key(index) {
+            if is_made && !file.indexes.contains_key(index) {
                 notes.unknown(&path, "index", index, file.indexes.keys().map(String::as_str));
             } else if names.contains(index) {
                 let what = format!("variant `{name}` names index `{index}` twice");
@@ -111,14 +113,15 @@ impl Sets {
         }
         // Built in the order of their names, so that equal sets are equal databases.
         names.sort();
+        let names = (names, major);
         if let Some(position) = self.by_names.get(&names) {
             return *position;
         }
         let position = self.plans.len();
-        let index =
-            |name: &String| IndexPlan { name: name.clone(), sql: file.indexes[name].clone() };
-        let indexes = names.iter().map(index).collect();
-        self.plans.push(IndexSetPlan { database: format!("ql_set_{position}"), indexes });
+        let sql = |name: &String| file.indexes.get(name).cloned().unwrap_or_default();
+        let index = |name: &String| IndexPlan { name: name.clone(), sql: sql(name) };
+        let indexes = names.0.iter().map(index).collect();
+        self.plans.push(IndexSetPlan { database: format!("ql_set_{position}"), indexes, major });
         self.by_names.insert(names, position);
         position
     }

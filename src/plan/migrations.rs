@@ -13,6 +13,7 @@ use super::constraints::{Constraint, Constraints};
 use super::notes::Notes;
 use super::sql::{self, Kind};
 use crate::spec::{Place, Spec};
+use crate::units::hex;
 
 const KEY: [&str; 2] = ["dataset", "migrations"];
 /// No one reads a longer folder, and a mistyped path may lead anywhere.
@@ -198,16 +199,6 @@ fn read_one(notes: &mut Notes<'_>, migrations: &mut Migrations, name: &str, path
     migrations.digests.push((name.to_owned(), hex(&digest)));
     learn(migrations, &text);
     migrations.constraints.learn(name, &text);
-}
-
-/// Bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        // Writing to a String can't fail.
-        write!(out, "{b:02x}").unwrap_or_default();
-        out
-    })
 }
 
 /// The first thing in a migration that only psql could do, or that never ends.

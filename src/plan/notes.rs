@@ -1,5 +1,7 @@
 //! Where problems are collected while a plan is made, each with its place in the file.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::codes;
@@ -21,6 +23,11 @@ impl<'s> Notes<'s> {
     pub(super) fn new(spec: &'s Spec) -> Self {
         let files = Files::of(&spec.dir);
         Self { spec, problems: Vec::new(), warnings: Vec::new(), files }
+    }
+
+    /// The folder that the file's relative paths start from.
+    pub(super) fn dir(&self) -> &'s Path {
+        &self.spec.dir
     }
 
     /// Notes a mistake at a path of the file.

@@ -65,9 +65,6 @@ pub fn check_length(spec: &Spec, plan: &Plan) -> Result<(), Vec<Problem>> {
 pub fn resolve_of_any_length(spec: &Spec) -> Result<Plan, Vec<Problem>> {
     let mut notes = Notes::new(spec);
     notes.warnings.extend(spec.warnings.iter().map(|w| w.what.clone()));
-    if spec.document.regression.is_some() {
-        notes.warnings.push("`[regression]` is read and checked, and not judged yet".into());
-    }
     let file = &spec.document;
     indexes::check_all(&mut notes, file);
     let (dataset, migrations) = dataset::resolve(&mut notes, spec);
@@ -111,7 +108,7 @@ pub fn resolve_of_any_length(spec: &Spec) -> Result<Plan, Vec<Problem>> {
     }
     let trials = order::trials(file.experiment.seed, design.plan.blocks, &slots(&cells, &design));
     let estimate = estimated(&mut notes, &design, || {
-        estimate::estimate(&dataset, &sets.plans, &cells, &trials)
+        estimate::estimate(&dataset, &sets.plans, &cells, &trials, design.plan.index_costs)
     });
     if notes.any_error() {
         return Err(notes.into_problems());
@@ -209,7 +206,7 @@ fn variant_plans(
         plans.push(VariantPlan {
             name: name.clone(),
             title: variant.title.clone().unwrap_or_else(|| name.clone()),
-            index_set: sets.of(notes, file, name, variant),
+            index_set: sets.of(notes, file, name, (variant, major_of(view))),
             endpoints: view.driven().iter().map(|(endpoint, _)| (*endpoint).to_owned()).collect(),
         });
     }
@@ -217,10 +214,15 @@ fn variant_plans(
     let mut not_run = Sets::default();
     for view in views.iter().filter(|v| !design.variants.iter().any(|name| name == v.name)) {
         if let Some(variant) = view.variant {
-            not_run.of(notes, file, view.name, variant);
+            not_run.of(notes, file, view.name, (variant, major_of(view)));
         }
     }
     (sets, plans)
+}
+
+/// The major version of Postgres that a variant names.
+fn major_of(view: &View<'_>) -> Option<u32> {
+    view.document.services.postgres.version.as_deref().and_then(services::major)
 }
 
 /// All variants get the same servers: Redis for all or for none, and room for the same connections under a load.
@@ -229,6 +231,11 @@ fn settle_servers(notes: &mut Notes<'_>, file: &Document, cells: &mut [CellPlan]
     let stated = !file.services.redis.settings.is_empty() || file.services.redis.version.is_some();
     if !cached && stated && !cells.is_empty() {
         notes.warn("no endpoint that is driven has a cache: Redis is not started".into());
+    }
+    if let Some(variable) = &file.services.postgres.url_from {
+        notes.warn(format!(
+            "Postgres is not querylab's (its URL is in {variable}): it is only read from, and what it does and uses is not known"
+        ));
     }
     let mut connections = BTreeMap::<String, u32>::new();
     for cell in cells.iter() {

@@ -76,7 +76,9 @@ impl Plan {
         let budget = self.design.time_budget_ns;
         let of_the_whole = estimate::beyond_budget(&self.estimate, budget);
         self.warnings.retain(|warning| Some(warning) != of_the_whole.as_ref());
-        let part = estimate::estimate(&self.dataset, &self.index_sets, &self.cells, &self.trials);
+        let costs = self.design.index_costs;
+        let (data, sets) = (&self.dataset, &self.index_sets);
+        let part = estimate::estimate(data, sets, &self.cells, &self.trials, costs);
         self.estimate = part.unwrap_or(self.estimate);
         self.warnings.extend(estimate::beyond_budget(&self.estimate, budget));
     }

@@ -39,10 +39,7 @@ pub(super) fn parse(text: &str) -> Result<Route, (String, &'static str)> {
     if path.len() > 200 {
         return Err(("the route's path is longer than 200 bytes".into(), shape));
     }
-    let reserved = |taken: &str| {
-        path.strip_prefix(taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    if let Some(taken) = RESERVED.iter().find(|taken| reserved(taken)) {
+    if let Some(taken) = reserved(path) {
         return Err((format!("the API itself answers `{taken}`"), "choose another path"));
     }
     let mut params: Vec<String> = Vec::new();
@@ -66,6 +63,14 @@ pub(super) fn parse(text: &str) -> Result<Route, (String, &'static str)> {
         }
     }
     Ok(Route { method: method.to_owned(), path: path.to_owned(), params })
+}
+
+/// What of the API's own a path would stand before.
+pub(super) fn reserved(path: &str) -> Option<&'static str> {
+    let is_below = |taken: &&&str| {
+        path.strip_prefix(**taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    RESERVED.iter().find(is_below).copied()
 }
 
 /// Whether a text can be the name of a param.

@@ -1,11 +1,11 @@
 //! The servers of each variant: settings by allowlist, versions, connections.
 
-use super::codes;
 use super::notes::Notes;
 use super::settings::{self, Server};
-use super::types::{PoolPlan, ServerPlan};
+use super::types::{PoolPlan, ServerPlan, StaticPlan};
 use super::view::View;
-use crate::spec;
+use super::{codes, static_files};
+use crate::spec::{self, PoolMode};
 
 /// Connections of our own beside the pools: readiness, statistics, EXPLAIN, and those that Postgres keeps for superusers.
 const RESERVED_CONNECTIONS: u64 = 15;
@@ -14,6 +14,8 @@ const USUAL_CONNECTIONS: u64 = 100;
 /// Each is a process; more would measure the scheduler.
 const MOST_CONNECTIONS: u64 = 2000;
 const MAX_CONNECTIONS: &str = "max_connections";
+/// Major versions of Postgres that can be asked for by their number.
+pub const POSTGRES_MAJORS: std::ops::RangeInclusive<u32> = 15..=18;
 
 /// The servers of one variant, Redis whether or not it is needed.
 #[derive(Debug, Clone)]
@@ -21,8 +23,10 @@ pub(super) struct Servers {
     pub(super) postgres: ServerPlan,
     pub(super) redis: ServerPlan,
     pub(super) nginx: ServerPlan,
+    pub(super) static_files: Option<StaticPlan>,
     pub(super) api_instances: u32,
     pub(super) pool: PoolPlan,
+    pub(super) threads: Option<u32>,
     pub(super) cache_timeout_ns: u64,
     /// Postgres connections that the pools and we may open.
     connections: u64,
@@ -34,24 +38,46 @@ pub(super) fn resolve(notes: &mut Notes<'_>, view: &View<'_>) -> Servers {
     let api = &services.api;
     let pool = &api.pool;
     let most = |n: u32| u64::from(n);
-    let connections = most(api.instances) * (most(pool.size) + most(pool.max_overflow));
+    let plan = pool_plan(notes, view, pool);
+    let connections = most(api.instances) * (most(plan.size) + most(plan.max_overflow));
     let servers = Servers {
         postgres: server(notes, view, Server::Postgres, &services.postgres),
         redis: server(notes, view, Server::Redis, &services.redis),
         nginx: server(notes, view, Server::Nginx, &services.nginx),
+        static_files: static_files::resolve(notes, view),
         api_instances: api.instances,
-        pool: PoolPlan {
-            size: pool.size,
-            max_overflow: pool.max_overflow,
-            pre_ping: pool.pre_ping,
-            acquire_timeout_ns: pool.acquire_timeout.0,
-            max_waiting: pool.max_waiting,
-        },
+        pool: plan,
+        threads: api.threads,
         cache_timeout_ns: api.cache_timeout.0,
         connections: connections + RESERVED_CONNECTIONS,
     };
     check_connections(notes, view, &servers);
     servers
+}
+
+/// Requests for each connection of a pipeline, where the file does not say: more than a few dozens wait for each other.
+const DEPTH: u32 = 32;
+
+fn pool_plan(notes: &mut Notes<'_>, view: &View<'_>, pool: &spec::Pool) -> PoolPlan {
+    let is_shared = pool.mode == PoolMode::Pipeline;
+    if pool.depth.is_some() && !is_shared {
+        let path = notes.path_of(view.name, &["services", "api", "pool", "depth"]);
+        let what = "a pool gives each request a connection of its own, so it has no `depth`";
+        notes.error(
+            codes::SETTING,
+            &path,
+            what.to_owned(),
+            "leave it out, or write `mode = \"pipeline\"`",
+        );
+    }
+    PoolPlan {
+        size: pool.size,
+        max_overflow: if is_shared { 0 } else { pool.max_overflow },
+        pre_ping: pool.pre_ping,
+        acquire_timeout_ns: pool.acquire_timeout.0,
+        max_waiting: pool.max_waiting,
+        pipeline_depth: is_shared.then(|| pool.depth.unwrap_or(DEPTH)),
+    }
 }
 
 fn check_connections(notes: &mut Notes<'_>, view: &View<'_>, servers: &Servers) {
@@ -79,6 +105,10 @@ fn check_connections(notes: &mut Notes<'_>, view: &View<'_>, servers: &Servers) 
 pub(super) fn settle_connections(all: &mut [&mut Servers]) {
     let needed = all.iter().map(|s| s.connections).max().unwrap_or(0).max(USUAL_CONNECTIONS);
     for servers in all {
+        // What somebody else's server takes is seen when it is met.
+        if servers.postgres.url_from.is_some() {
+            continue;
+        }
         let settings = &mut servers.postgres.settings;
         settings.entry(MAX_CONNECTIONS.into()).or_insert_with(|| needed.to_string());
     }
@@ -90,19 +120,35 @@ fn server(
     which: Server,
     asked: &spec::Server,
 ) -> ServerPlan {
-    let mut plan = ServerPlan::default();
+    let mut plan = ServerPlan { url_from: asked.url_from.clone(), ..ServerPlan::default() };
     if let Some(version) = &asked.version {
-        let numbers = min_version(version);
+        let major = major(version).filter(|_| which == Server::Postgres);
+        let numbers = major.map(|major| vec![major]).or_else(|| min_version(version));
         if numbers.is_none() {
             let path = notes.path_of(view.name, &["services", which.key(), "version"]);
             let what = format!("`{version}` is no version that can be asked for");
-            notes.error(codes::SETTING, &path, what, "write like `\">=15\"`");
+            let help = match which {
+                Server::Postgres => {
+                    "write like `\">=15\"`, or `\"18\"` for this major version and no other"
+                }
+                _ => "write like `\">=7\"`",
+            };
+            notes.error(codes::SETTING, &path, what, help);
         }
         plan.min_version = numbers.unwrap_or_default();
+        plan.major = major;
     }
     for (name, value) in &asked.settings {
         match settings::check(which, name, value) {
             Ok(text) => {
+                let lacks = |major: &u32| !settings::is_known_to(*major, name);
+                if let Some(major) = plan.major.filter(lacks) {
+                    let path =
+                        notes.path_of(view.name, &["services", which.key(), "settings", name]);
+                    let what = format!("Postgres {major} has no setting `{name}`");
+                    let help = "leave it out, or name a version that has it";
+                    notes.error(codes::SETTING, &path, what, help);
+                }
                 plan.settings.insert(name.clone(), text);
             }
             Err(refused) => {
@@ -118,6 +164,11 @@ fn server(
     plan
 }
 
+/// `"18"` as 18: a major version of Postgres, of those that this program knows.
+pub(super) fn major(text: &str) -> Option<u32> {
+    text.trim().parse().ok().filter(|major| POSTGRES_MAJORS.contains(major))
+}
+
 /// `">=15.3"` as `[15, 3]`.
 fn min_version(text: &str) -> Option<Vec<u32>> {
     let numbers = text.trim().strip_prefix(">=")?.trim().split('.');
@@ -127,6 +178,14 @@ fn min_version(text: &str) -> Option<Vec<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_alone_is_a_major_version_that_is_known() {
+        assert_eq!(major("18"), Some(18));
+        for wrong in ["14", "19", ">=15", "15.3", "x", ""] {
+            assert_eq!(major(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn versions_are_read_as_numbers() {

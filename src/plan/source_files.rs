@@ -8,14 +8,14 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::migrations::hex;
 use super::sql::{self, Kind};
-use super::values::{At, Wrong};
+use super::values::{self, At, Longest, Wrong, broken};
+use crate::units::hex;
 
 /// Bytes read at once.
 const BUFFER: usize = 1 << 18;
 /// A longer file is none that a run could load in a day.
-const LONGEST: u64 = 64 << 30;
+const LONGEST: Longest = Longest { bytes: 64 << 30, shown: "64 GiB" };
 
 /// How a CSV file is written.
 #[derive(Debug, Clone, Copy)]
@@ -38,29 +38,13 @@ pub(super) struct Found {
     pub(super) bytes: (u64, u64),
 }
 
-/// Opens a regular file of bearable length.
+/// Opens a file of rows.
 ///
 /// # Errors
 ///
 /// Why it can't be read.
 pub(super) fn open(path: &Path) -> Result<File, Wrong> {
-    let shown = path.display();
-    let refused = |error: io::Error| {
-        let what = format!("`{shown}` can't be read: {}", error.kind());
-        Wrong::whole(what, "the path starts at this file's folder")
-    };
-    let about = std::fs::metadata(path).map_err(refused)?;
-    if !about.is_file() {
-        return Err(Wrong::whole(format!("`{shown}` is no regular file"), "name a file"));
-    }
-    if about.len() > LONGEST {
-        return Err(Wrong::whole(format!("`{shown}` is longer than 64 GiB"), "take a part of it"));
-    }
-    File::open(path).map_err(refused)
-}
-
-fn broken(error: &io::Error) -> Wrong {
-    Wrong::whole(format!("it can't be read to its end: {error}"), "see to the disk")
+    values::open(path, LONGEST)
 }
 
 /// A reader that knows the digest of what went through it.
@@ -261,11 +245,7 @@ pub(super) fn statements(file: impl Read) -> Result<(String, String), Wrong> {
         return Err(Wrong::whole("it is longer than 64 MiB", help));
     }
     let sha256 = reader.finish()?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].split(|b| *b == b'\n').count();
-        Wrong::line(At { byte: valid, line }, "it is not UTF-8", "save the file as UTF-8")
-    })?;
+    let text = values::text_of(bytes)?;
     if let Some((byte, what)) = super::migrations::refused(&text) {
         let (line, _) = sql::line_and_column(&text, byte);
         let help = "psql's own commands are of no use here; a plain dump is named as `dump`";
@@ -330,6 +310,6 @@ mod tests {
         let (_, sha256) = statements("INSERT INTO a VALUES (1);".as_bytes()).expect("right");
         assert_eq!(sha256.len(), 64);
         assert!(says(statements("SELECT 1;\n\\i x\n".as_bytes())).starts_with("2: psql commands"));
-        assert!(says(statements(&b"SELECT 1;\n\xff"[..])).starts_with("2: it is not UTF-8"));
+        assert!(says(statements(&b"SELECT 1;\n\xff"[..])).starts_with("2: byte 10 belongs to"));
     }
 }

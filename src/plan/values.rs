@@ -3,17 +3,19 @@
 //! Each file is read once, whole, and within bounds. What is wrong in it has its line.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::logged;
-use super::migrations::hex;
 use crate::spec::{Place, did_you_mean};
+use crate::units::hex;
 
-/// A longer file is no list of keys: 64 MiB.
-const LONGEST: u64 = 64 << 20;
+/// A longer file is no list of keys.
+const LONGEST: Longest = Longest { bytes: 64 << 20, shown: "64 MiB" };
 /// More values than any window asks for.
 pub(super) const MOST: usize = 1_000_000;
 
@@ -79,6 +81,57 @@ impl Wrong {
     pub(super) fn line(at: At, what: impl Into<String>, help: impl Into<String>) -> Self {
         Self { at: Some(at), what: what.into(), help: help.into() }
     }
+}
+
+/// How long a file may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Longest {
+    pub(super) bytes: u64,
+    /// The same for people.
+    pub(super) shown: &'static str,
+}
+
+/// Opens a regular file of bearable length.
+///
+/// # Errors
+///
+/// Why it can't be read.
+pub(super) fn open(path: &Path, longest: Longest) -> Result<File, Wrong> {
+    let shown = path.display();
+    let refused = |error: std::io::Error| {
+        let what = format!("`{shown}` can't be read: {}", error.kind());
+        Wrong::whole(what, "the path starts at this file's folder")
+    };
+    let about = std::fs::metadata(path).map_err(refused)?;
+    if !about.is_file() {
+        return Err(Wrong::whole(format!("`{shown}` is no regular file"), "name a file"));
+    }
+    if about.len() > longest.bytes {
+        let what = format!("`{shown}` is longer than {}", longest.shown);
+        return Err(Wrong::whole(what, "take a part of it"));
+    }
+    File::open(path).map_err(refused)
+}
+
+/// A file that can be opened, and not be read to its end.
+pub(super) fn broken(error: &std::io::Error) -> Wrong {
+    Wrong::whole(format!("it can't be read to its end: {error}"), "see to the disk")
+}
+
+/// The text of a file that was read whole.
+///
+/// # Errors
+///
+/// Which byte is none of UTF-8, with its line.
+pub(super) fn text_of(bytes: Vec<u8>) -> Result<String, Wrong> {
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = &error.as_bytes()[..valid];
+        let byte = before.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+        let line = before.split(|b| *b == b'\n').count();
+        let what = format!("byte {valid} belongs to no character of UTF-8");
+        Wrong::line(At { byte, line }, what, "save the file as UTF-8")
+    })
 }
 
 /// Values with their places, as they are found.
@@ -147,29 +200,12 @@ impl Files {
 }
 
 fn read(path: &Path, what: &What) -> Result<Read, Wrong> {
-    let shown = path.display();
-    let refused = |error: std::io::Error| {
-        let what = format!("`{shown}` can't be read: {}", error.kind());
-        Wrong::whole(what, "the path starts at this file's folder")
-    };
-    let about = std::fs::metadata(path).map_err(refused)?;
-    if !about.is_file() {
-        return Err(Wrong::whole(format!("`{shown}` is no regular file"), "name a file"));
-    }
-    if about.len() > LONGEST {
-        let what = format!("`{shown}` is longer than 64 MiB");
-        return Err(Wrong::whole(what, "take a part of it"));
-    }
-    let bytes = std::fs::read(path).map_err(refused)?;
+    let mut bytes = Vec::new();
+    // One that grows while it is read must come to an end, and is told by its digest.
+    let ended = open(path, LONGEST)?.take(LONGEST.bytes).read_to_end(&mut bytes);
+    ended.map_err(|error| broken(&error))?;
     let sha256 = hex(&Sha256::digest(&bytes));
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let before = &error.as_bytes()[..valid];
-        let byte = before.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
-        let line = before.split(|b| *b == b'\n').count();
-        let what = format!("byte {valid} belongs to no character of UTF-8");
-        Wrong::line(At { byte, line }, what, "save the file as UTF-8")
-    })?;
+    let text = text_of(bytes)?;
     let found = match what {
         What::Column(column) => column_of(&text, column)?,
         What::Param { name, default, asked } => {
@@ -177,6 +213,7 @@ fn read(path: &Path, what: &What) -> Result<Read, Wrong> {
         }
     };
     if found.values.is_empty() {
+        let shown = path.display();
         return Err(Wrong::whole(format!("`{shown}` has no such value"), help_for_none(what)));
     }
     Ok(Read { sha256, values: found.values.into(), at: found.at.into() })
@@ -288,8 +325,8 @@ mod tests {
         assert_eq!(says("latin.csv").0, Some(3));
         std::fs::write(folder.path().join("empty.csv"), b"email\n").expect("written");
         assert!(says("empty.csv").1.contains("has no such value"));
-        let long = std::fs::File::create(folder.path().join("long.csv")).expect("made");
-        long.set_len(LONGEST + 1).expect("as long");
+        let long = File::create(folder.path().join("long.csv")).expect("made");
+        long.set_len(LONGEST.bytes + 1).expect("as long");
         assert!(says("long.csv").1.contains("longer than 64 MiB"));
     }
 

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use super::dataset::Known;
 use super::notes::Notes;
 use super::services::{self, Servers};
-use super::types::{ApiPlan, CellPlan, ExpectPlan, LoadPlan, PlanNode, StackPlan, TargetPlan};
+use super::types::{
+    ApiPlan, CellPlan, ExpectPlan, LoadPlan, PlanNode, PointPlan, StackPlan, TargetPlan,
+};
 use super::view::View;
-use super::{caches, codes, endpoints, loads, params, routes};
+use super::{caches, codes, endpoints, loads, routes, targets};
 use crate::spec::{AnswerShape, Expect, Variant};
 
 /// Failed requests that a trial may have where the file states no limit.
@@ -33,31 +35,25 @@ pub(super) fn resolve(
     let servers = services::resolve(notes, view);
     check_driven(notes, view, variant);
     let mut api = Vec::new();
-    let mut targets = Vec::new();
+    let mut driven = Vec::new();
     for (name, weight) in view.driven() {
         let Some(resolved) = endpoints::resolve(notes, view, name) else { continue };
-        let endpoint = resolved.endpoint;
-        let in_path = |param: &str| endpoint.path.contains(&format!("{{{param}}}"));
-        let draws = endpoint
-            .params
-            .iter()
-            .filter_map(|p| params::draw(notes, view, known.dataset, &p.name, in_path(&p.name)))
-            .collect();
-        targets.push(TargetPlan {
-            endpoint: endpoint.name.clone(),
-            weight,
-            method: endpoint.method.clone(),
-            path: endpoint.path.clone(),
-            draws,
-            check: resolved.check,
-        });
-        api.push(endpoint);
+        driven.push(targets::target(notes, view, known, &resolved, weight));
+        let is_shared = servers.pool.pipeline_depth.is_some();
+        if is_shared && resolved.endpoint.answer == AnswerShape::Lines {
+            let what = format!(
+                "`{name}` answers in lines, and has its connection for as long as its client reads: it can't share one"
+            );
+            let path = notes.path_of(view.name, &["services", "api", "pool", "mode"]);
+            notes.error(codes::SETTING, &path, what, "write `mode = \"pool\"`");
+        }
+        api.push(resolved.endpoint);
     }
     let expect = expect(notes, view, variant, known);
     for name in view.document.load.keys() {
         loads::resolve(notes, view, name, expect.error_ratio_max);
     }
-    Some(Resolved { servers, api, targets, expect })
+    Some(Resolved { servers, api, targets: driven, expect })
 }
 
 /// What the captured plan of a variant's endpoint is called, wherever it is kept.
@@ -114,6 +110,7 @@ pub(super) fn cell(
             postgres: servers.postgres.clone(),
             redis: Some(servers.redis.clone()),
             nginx: servers.nginx.clone(),
+            static_files: servers.static_files.clone(),
             api_instances: servers.api_instances,
             client_connections: loads::connections(&drive),
         },
@@ -122,10 +119,26 @@ pub(super) fn cell(
             cache_timeout_ns: servers.cache_timeout_ns,
             // The client no longer waits by then, and a statement left running would disturb the next trial.
             statement_timeout_ns: drive.timeout_ns,
+            threads: servers.threads,
             endpoints: variant.api.clone(),
         },
         drive,
         expect: variant.expect.clone(),
+        point: point(view, load),
+    })
+}
+
+/// Where a cell lies on a curve; none where neither its variant nor its load is a point.
+fn point(view: &View<'_>, load: &str) -> Option<PointPlan> {
+    let (variant, profile) = (view.variant?, view.document.load.get(load)?);
+    let settings = variant.at.iter().chain(&profile.at);
+    let at: BTreeMap<String, String> =
+        settings.map(|(axis, value)| (axis.clone(), value.to_string())).collect();
+    let of = |curve: &Option<String>, own: &str| curve.clone().unwrap_or_else(|| own.to_owned());
+    (!at.is_empty()).then(|| PointPlan {
+        variant: of(&variant.curve, view.name),
+        load: of(&profile.curve, load),
+        at,
     })
 }
 
@@ -153,18 +166,6 @@ fn check_driven(notes: &mut Notes<'_>, view: &View<'_>, variant: &Variant) {
             let single = ["variants", name, "endpoint"];
             let path = if variant.mix.is_some() { &mixed[..] } else { &single[..] };
             notes.unknown(path, "endpoint", endpoint, known);
-        }
-    }
-    // The load generator sends no bodies yet; the API takes them, and `serve` shows it.
-    for (name, _) in view.driven() {
-        let Some(endpoint) = view.document.endpoints.get(name) else { continue };
-        if !endpoint.body.is_empty() {
-            let path = notes.path_of(view.name, &["endpoints", name, "body"]);
-            notes.not_yet(&path, &format!("driving `{name}` with a body"));
-        }
-        if endpoint.answer == AnswerShape::Lines {
-            let path = notes.path_of(view.name, &["endpoints", name, "answer"]);
-            notes.not_yet(&path, &format!("driving `{name}`, which answers in lines,"));
         }
     }
     let Some(mix) = &variant.mix else { return };

@@ -25,6 +25,14 @@ impl View<'_> {
         }
     }
 
+    /// Whether it drives something that reads versions of rows through a cache.
+    pub(super) fn reads_versions(&self) -> bool {
+        self.driven().iter().any(|(name, _)| {
+            let endpoint = self.document.endpoints.get(*name);
+            endpoint.is_some_and(|e| e.cache.is_some() && e.check.version.is_some())
+        })
+    }
+
     /// Whether anything that the variant drives has a cache.
     pub(super) fn has_cache(&self) -> bool {
         self.driven()

@@ -18,6 +18,12 @@ pub fn boot_id() -> Result<String> {
     Ok(id.trim().to_owned())
 }
 
+/// In which numbers our pids are; none where the kernel does not say.
+pub fn pid_namespace() -> Option<String> {
+    let link = fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(link.to_string_lossy().into_owned())
+}
+
 /// When a process started, in clock ticks since boot; none if it has ended.
 pub fn start_ticks(pid: u32) -> Option<u64> {
     let stat = Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;

@@ -17,7 +17,7 @@ mod statements;
 
 pub use api::counters;
 pub use explain::{Explained, Params, Samples, find_node, shape_hash};
-pub use host::{boot_id, host, processors, start_ticks};
+pub use host::{boot_id, host, pid_namespace, processors, start_ticks};
 pub use identity::{Identities, identities};
 pub use machine::{Machine, Passed, available_bytes, machine, unwritten_bytes};
 pub use pages::{bytes_of_files, drop_from_page_cache, page_cache_share, read_into_page_cache};

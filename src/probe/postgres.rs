@@ -14,6 +14,8 @@ use crate::plan::{LET_IN_WITHIN, PGOPTIONS_IS_SET, PostgresAddress};
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest that new statistics may take, and the longest that a checkpoint may.
 const UPKEEP: Duration = Duration::from_mins(3);
+/// How long a question may keep somebody else's server busy, and how long it may wait for a lock.
+const HURRIED: [(&str, &str); 2] = [("statement_timeout", "10s"), ("lock_timeout", "5s")];
 /// From this version on, the checkpointer has a view of its own.
 const OWN_VIEW: i32 = 170_000;
 
@@ -78,6 +80,13 @@ pub async fn connect(address: &PostgresAddress) -> Result<Session> {
     let options: PgConnectOptions =
         address.url("probe").parse().context("the address of Postgres")?;
     ensure!(options.get_options().is_none(), PGOPTIONS_IS_SET);
+    let limits = address.limits();
+    let options = if limits.is_empty() {
+        options
+    } else {
+        // A question must not keep somebody else waiting.
+        options.options(limits.iter().copied().chain(HURRIED))
+    };
     let connected = timeout(LET_IN_WITHIN, options.disable_statement_logging().connect())
         .await
         .context("Postgres did not let the probe in within 10 s")?

@@ -49,11 +49,14 @@ async fn count(
             return Ok(None);
         }
     }
-    // A type that the driver does not know (an enum, a domain) it asks for once on each connection; that is no request's.
+    // A type that a driver does not know (an enum, a domain) it asks for once on each connection; that is no request's.
     let calls = "SELECT COALESCE(sum(calls), 0)::int8 FROM pg_stat_statements AS s \
                  JOIN pg_database AS d ON d.oid = s.dbid JOIN pg_roles AS r ON r.oid = s.userid \
                  WHERE d.datname = $1 AND r.rolname = $2 \
-                 AND s.query NOT LIKE 'SELECT pg_type.oid,%pg_type.oid::regtype::text pretty_name,%original_name, lookup_oid%'";
+                 AND s.query NOT LIKE 'SELECT pg_type.oid,%pg_type.oid::regtype::text pretty_name,%original_name, lookup_oid%' \
+                 AND s.query NOT LIKE 'SELECT t.typname, t.typtype, t.typelem, r.rngsubtype, t.typbasetype, n.nspname, t.typrelid%' \
+                 AND s.query NOT LIKE 'SELECT enumlabel%FROM pg_catalog.pg_enum%' \
+                 AND s.query NOT LIKE 'SELECT attname, atttypid%FROM pg_catalog.pg_attribute%'";
     let calls: i64 =
         sqlx::query_scalar(calls).bind(database).bind(role).fetch_one(&mut *connection).await?;
     Ok(u64::try_from(calls).ok())

@@ -34,7 +34,7 @@ pub(super) enum Part {
 pub(super) struct Row {
     /// Its name in `breakdown.csv`.
     pub(super) name: &'static str,
-    title: &'static str,
+    pub(super) title: &'static str,
     /// None where it cannot be measured.
     pub(super) mean: Option<Estimate>,
 }
@@ -160,5 +160,104 @@ pub(super) fn part_table(results: &Results, load: &str) -> String {
     let names: Vec<String> = found.iter().map(|(name, _)| code(name)).collect();
     let mut header = vec![("µs", Align::Left)];
     header.extend(names.iter().map(|name| (name.as_str(), Align::Right)));
-    table(&header, &lines)
+    let mut text = vec![table(&header, &lines)];
+    let baseline = results.plan.design.baseline.as_str();
+    let base = found.iter().find(|(name, _)| *name == baseline);
+    for (name, rows) in found.iter().filter(|(name, _)| *name != baseline) {
+        let Some(said) = base.and_then(|(_, base)| beside(baseline, base, rows)) else { continue };
+        let hits = cell(results, name, load).and_then(|cell| hits(&cell)).unwrap_or_default();
+        // A list begins after an empty line.
+        let gap = if text.len() == 1 { "\n" } else { "" };
+        text.push(format!("{gap}- {}: {said}{hits}", code(name)));
+    }
+    text.join("\n")
+}
+
+/// Parts that are named where a variant's time is set beside the baseline's.
+const MOST_NAMED: usize = 4;
+
+/// A difference of a part that is a smaller share of the baseline's whole is not named.
+const LEAST_NAMED: f64 = 0.01;
+
+/// Which parts make a variant's mean another one than the baseline's. It says what was read off the clocks, and is no
+/// verdict.
+fn beside(baseline: &str, base: &[Row], rows: &[Row]) -> Option<String> {
+    let ((base_whole, base), (whole, rows)) = (base.split_last()?, rows.split_last()?);
+    let (was, is) = (base_whole.mean?.mean, whole.mean?.mean);
+    let mut parts: Vec<(&str, f64)> = base
+        .iter()
+        .zip(rows)
+        .filter_map(|(base, row)| match (base.mean, row.mean) {
+            (Some(was), Some(is)) => Some((row.title, is.mean - was.mean)),
+            // A way that was only measured on one side is in the other's remainder; a clock that never ran stood still.
+            (Some(was), None) if !is_by_difference(row) => Some((row.title, -was.mean)),
+            (None, Some(is)) if !is_by_difference(row) => Some((row.title, is.mean)),
+            _ => None,
+        })
+        .collect();
+    parts.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
+    let sign = |value: f64| if value < 0.0 { "−" } else { "+" };
+    let named: Vec<String> = parts
+        .iter()
+        .filter(|(_, value)| value.abs() >= was * LEAST_NAMED)
+        .take(MOST_NAMED)
+        .map(|(title, value)| format!("{title} {}{}", sign(*value), digits(value.abs())))
+        .collect();
+    let more = if is < was { "less" } else { "more" };
+    let most = if named.is_empty() {
+        String::new()
+    } else {
+        format!(" What differs most: {}.", named.join(", "))
+    };
+    let (difference, baseline) = (digits((is - was).abs()), code(baseline));
+    let (is, was) = (digits(is), digits(was));
+    Some(format!("{difference} µs {more} than {baseline} for a request, {is} beside {was}.{most}"))
+}
+
+fn is_by_difference(row: &Row) -> bool {
+    [Part::Network, Part::Nginx].iter().any(|part| part.words().0 == row.name)
+}
+
+/// How many of a cache's answers are in such a mean; none where there is no cache.
+fn hits(cell: &Cell<'_>) -> Option<String> {
+    let (mut hits, mut asked) = (0, 0);
+    for witness in cell.valid().into_iter().filter_map(|trial| trial.witness.as_ref()) {
+        hits += witness.api_cache_hits;
+        asked += witness.api_cache_hits + witness.api_cache_misses + witness.api_cache_errors;
+    }
+    let share = hits as f64 / asked as f64 * 100.0;
+    (asked > 0).then(|| format!(" {}% of its requests were answered by the cache.", digits(share)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(part: Option<Part>, mean: Option<f64>) -> Row {
+        let (name, title) = part.map_or(("whole", "whole"), Part::words);
+        Row { name, title, mean: mean.map(|mean| Estimate { n: 1, mean, interval: None }) }
+    }
+
+    #[test]
+    fn the_greatest_differences_are_named_first_and_small_ones_not_at_all() {
+        let base = [
+            row(Some(Part::Network), Some(10.0)),
+            row(Some(Part::Query), Some(80.0)),
+            row(Some(Part::Cache), None),
+            row(Some(Part::Routing), Some(5.0)),
+            row(None, Some(100.0)),
+        ];
+        let rows = [
+            row(Some(Part::Network), None),
+            row(Some(Part::Query), Some(8.0)),
+            row(Some(Part::Cache), Some(20.0)),
+            row(Some(Part::Routing), Some(5.5)),
+            row(None, Some(45.0)),
+        ];
+        let said = beside("btree", &base, &rows).expect("both are whole");
+        let parts = "API: query (Postgres) −72.0, API: cache (Redis) +20.0.";
+        let whole = "55.0 µs less than `btree` for a request, 45.0 beside 100.";
+        assert_eq!(said, format!("{whole} What differs most: {parts}"));
+        assert!(beside("btree", &base, &[row(None, None)]).is_none());
+    }
 }

@@ -168,7 +168,7 @@ impl<'a> Cell<'a> {
     /// A share stays within 0 and 1, and no errors seen are no proof of none.
     fn keep_in_range(&self, metric: Metric, estimate: &mut Estimate) {
         let Some(interval) = &mut estimate.interval else { return };
-        if matches!(metric, Metric::ErrorRatio | Metric::CacheHitRatio) {
+        if matches!(metric, Metric::ErrorRatio | Metric::CacheHitRatio | Metric::StaleRatio) {
             *interval = Interval { low: interval.low.max(0.0), high: interval.high.min(1.0) };
         }
         if metric == Metric::ErrorRatio && self.sums().failed == 0 {
@@ -204,6 +204,8 @@ pub(super) fn data_value(results: &Results, metric: Metric, variant: &str) -> Op
     match metric {
         Metric::TableBytes if dataset.tables.is_empty() => None,
         Metric::TableBytes => Some(dataset.tables.iter().map(|t| t.table_bytes as f64).sum()),
+        // Of somebody else's Postgres no size is known.
+        _ if super::host::external(results).is_some() => None,
         // Fewer than planned: not recorded, which is not zero.
         _ if own.len() < planned => None,
         Metric::IndexBytes => Some(own.iter().map(|i| i.index_bytes as f64).sum()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::cells::{Cell, cell, data_value};
 use super::markdown::{Align, code, table};
 use super::values::digits;
-use crate::results::{Resources, Results};
+use crate::results::{IndexCostRecord, Resources, Results};
 use crate::spec::Metric;
 use crate::stats::median;
 use crate::units::{bytes, latency_ns, sig3};
@@ -141,45 +141,99 @@ pub(super) fn index_table(results: &Results) -> String {
     )
 }
 
-/// Table of what each index set costs those who write; nothing where it was not measured.
+/// Table of what each index set costs those who write; nothing where it was not measured. Older results do not know how far
+/// the passes lay apart: then it has no columns for that.
 pub(super) fn write_table(results: &Results) -> String {
     let costs = &results.manifest.dataset.index_costs;
+    let has_range = costs.iter().any(IndexCostRecord::has_range);
     let mut rows = Vec::new();
     for variant in &results.plan.variants {
         for cost in costs.iter().filter(|cost| cost.variants.contains(&variant.name)) {
-            let time = |us: Option<f64>| us.map(|us| latency_ns(us * 1e3)).unwrap_or_default();
-            let times = |x: Option<f64>| x.map(|x| format!("{}x", sig3(x))).unwrap_or_default();
-            let size = |n: Option<u64>| n.map(|n| bytes(n as f64)).unwrap_or_default();
-            rows.push(vec![
-                code(&variant.name),
-                code(&cost.table),
-                time(cost.insert_us),
-                times(cost.insert_slowdown),
-                size(cost.insert_wal_bytes),
-                time(cost.update_us),
-                times(cost.update_slowdown),
-                size(cost.update_wal_bytes),
-                cost.hot_update_ratio.map(crate::units::share).unwrap_or_default(),
-            ]);
+            let mut row = vec![code(&variant.name), code(&cost.table)];
+            row.extend(written(
+                (cost.insert_us, cost.insert_slowdown, cost.insert_wal_bytes),
+                has_range.then_some((cost.insert_min_us, cost.insert_max_us)),
+            ));
+            row.extend(written(
+                (cost.update_us, cost.update_slowdown, cost.update_wal_bytes),
+                has_range.then_some((cost.update_min_us, cost.update_max_us)),
+            ));
+            row.push(cost.hot_update_ratio.map(crate::units::share).unwrap_or_default());
+            rows.push(row);
         }
     }
     if rows.is_empty() {
         return String::new();
     }
-    table(
-        &[
-            ("variant", Align::Left),
-            ("table", Align::Left),
-            ("insert", Align::Right),
-            ("/ no index", Align::Right),
-            ("log", Align::Right),
-            ("update", Align::Right),
-            ("/ no index", Align::Right),
-            ("log", Align::Right),
-            ("HOT", Align::Right),
-        ],
-        &rows,
-    )
+    let mut header = vec![("variant", Align::Left), ("table", Align::Left)];
+    for kind in ["insert", "update"] {
+        header.push((kind, Align::Right));
+        header.extend(has_range.then_some(("passes", Align::Right)));
+        header.extend([("/ no index", Align::Right), ("log", Align::Right)]);
+    }
+    header.push(("HOT", Align::Right));
+    table(&header, &rows)
+}
+
+/// Cells of one kind of write: microseconds, how many times those of no index, bytes of the log; and between them, where a
+/// column is for it, the least and the most microseconds.
+fn written(
+    (us, slowdown, wal_bytes): (Option<f64>, Option<f64>, Option<u64>),
+    range_us: Option<(Option<f64>, Option<f64>)>,
+) -> Vec<String> {
+    let time = |us: f64| latency_ns(us * 1e3);
+    let mut cells = vec![us.map(time).unwrap_or_default()];
+    cells.extend(range_us.map(|(min, max)| {
+        let ends = min.zip(max);
+        ends.map(|(min, max)| format!("{} - {}", time(min), time(max))).unwrap_or_default()
+    }));
+    cells.push(slowdown.map(|x| format!("{}x", sig3(x))).unwrap_or_default());
+    cells.push(wal_bytes.map(|n| bytes(n as f64)).unwrap_or_default());
+    cells
+}
+
+/// How the table of writes was measured, and what its own noise is; nothing of results that do not know it.
+pub(super) fn write_note(results: &Results) -> String {
+    let costs = &results.manifest.dataset.index_costs;
+    if !costs.iter().any(IndexCostRecord::has_range) {
+        return String::new();
+    }
+    let note = "Of one row written in a clone of the variant's database, one server's work without the commit: the median of \
+                five transactions of 5,000 rows, and of two such medians, the second taken in the reverse order of the \
+                variants, the mean. `passes` is the range of all ten. Beside it the same in a clone without any of these \
+                indexes. An update changes nothing that an index holds: it is HOT, and needs no new entry, where the row's \
+                page has room. The log does not hold images of whole pages.";
+    match write_noise(results) {
+        Some(noise) => format!("{note} {noise}"),
+        None => note.to_owned(),
+    }
+}
+
+/// A set without indexes is priced like any other, and beside what it is itself: the difference is the table's own.
+fn write_noise(results: &Results) -> Option<String> {
+    let is_bare = |cost: &&IndexCostRecord| {
+        let mut sets = results.plan.index_sets.iter();
+        sets.any(|set| set.database == cost.database && set.indexes.is_empty())
+    };
+    let bare = results.manifest.dataset.index_costs.iter().filter(is_bare);
+    let bare: Vec<&IndexCostRecord> = bare.collect();
+    let ratios = bare.iter().flat_map(|cost| [cost.insert_slowdown, cost.update_slowdown]);
+    let most = ratios.flatten().map(|x| (x - 1.0).abs()).reduce(f64::max)?;
+    let mut names: Vec<String> = Vec::new();
+    for name in bare.iter().flat_map(|cost| &cost.variants).map(|name| code(name)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "What {} has is no index either, so its ratios should be 1: they are up to {} away from it, and differences of that \
+         size say nothing here.",
+        names.join(" or "),
+        crate::units::share(most)
+    ))
 }
 
 /// Table of heaps: what the rows themselves take.

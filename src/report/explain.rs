@@ -55,6 +55,39 @@ pub(super) fn scans(plan: &Value) -> Vec<String> {
     scans
 }
 
+/// What the planner expected of a plan.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Expected {
+    /// Nodes of its tree.
+    pub(super) nodes: usize,
+    /// Parallel workers that it planned.
+    pub(super) workers: u64,
+    /// Cost of the whole, in the planner's units.
+    pub(super) cost: Option<f64>,
+    /// Rows that it gives.
+    pub(super) rows: Option<f64>,
+}
+
+/// What the planner expected; none where the text holds no plan.
+pub(super) fn expected(plan: &Value) -> Option<Expected> {
+    let nodes = nodes(plan);
+    let (_, top) = nodes.first()?;
+    let number = |key| top.get(key).and_then(Value::as_f64);
+    let workers =
+        nodes.iter().filter_map(|(_, n)| n.get("Workers Planned").and_then(Value::as_u64));
+    Some(Expected {
+        nodes: nodes.len(),
+        workers: workers.sum(),
+        cost: number("Total Cost"),
+        rows: number("Plan Rows"),
+    })
+}
+
+/// The nodes with their indexes and relations, and how they lie in each other; no estimates.
+pub(super) fn shape(plan: &Value) -> Vec<String> {
+    nodes(plan).into_iter().map(|(depth, node)| format!("{depth} {}", describe(node))).collect()
+}
+
 /// The captured plans of a variant's endpoints.
 pub(super) fn of_variant<'a>(results: &'a Results, variant: &str) -> Vec<&'a Value> {
     let plan = &results.plan;

@@ -48,7 +48,19 @@ pub(super) fn data(results: &Results) -> String {
 
 /// The same, and whether they were made for this run.
 pub(super) fn data_and_origin(results: &Results) -> String {
-    data(results) + &origin(results)
+    let told = data(results) + &origin(results);
+    match told.strip_prefix(", ") {
+        Some(rest) => rest.to_owned(),
+        None => told,
+    }
+}
+
+/// Whether Postgres was somebody else's; and if, whether its role could have written.
+pub(super) fn external(results: &Results) -> Option<bool> {
+    match results.manifest.dataset.origin {
+        Some(DataOrigin::External { could_write }) => Some(could_write),
+        _ => None,
+    }
 }
 
 /// Whether the data were made for this run; nothing where that is not known.
@@ -56,6 +68,9 @@ fn origin(results: &Results) -> String {
     match &results.manifest.dataset.origin {
         None => String::new(),
         Some(DataOrigin::Built) => ", made for this run".into(),
+        Some(DataOrigin::External { .. }) => {
+            ", those of a Postgres that is not querylab's, as they were".into()
+        }
         Some(DataOrigin::Reused { entry, place, built_sets, .. }) => {
             let what = match place {
                 DataPlace::Copy => "a copy of data",

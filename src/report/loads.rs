@@ -58,6 +58,7 @@ pub(super) fn figures(results: &Results, load: &str) -> String {
     let cells: Vec<Cell<'_>> =
         results.plan.variants.iter().filter_map(|v| cell(results, &v.name, load)).collect();
     let has_cache = cells.iter().any(|c| c.value(Metric::CacheHitRatio).is_ok());
+    let is_dated = cells.iter().any(|c| c.value(Metric::StaleRatio).is_ok());
     let searches = cells.iter().any(|c| c.plan.drive.search.is_some());
     let has_drift = cells.iter().any(|c| c.drift().is_some());
     let mut rows = Vec::new();
@@ -80,6 +81,9 @@ pub(super) fn figures(results: &Results, load: &str) -> String {
                 Err(_) => "–".into(),
             });
         }
+        if is_dated {
+            row.push(c.value(Metric::StaleRatio).map_or_else(|_| "–".into(), |e| share(e.mean)));
+        }
         if searches {
             row.push(value(Metric::MaxRate));
         }
@@ -95,6 +99,9 @@ pub(super) fn figures(results: &Results, load: &str) -> String {
     );
     if has_cache {
         header.push(("hit ratio", Align::Right));
+    }
+    if is_dated {
+        header.push(("stale", Align::Right));
     }
     if searches {
         header.push(("max rate", Align::Right));

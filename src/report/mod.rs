@@ -3,8 +3,10 @@
 //! It starts nothing and knows no clock: the same results give the same bytes, on any machine. Everything is built
 //! into plain views first, so that the template only places text.
 
+mod again;
 mod breakdown;
 mod cells;
+mod chosen;
 mod claims;
 mod claims_view;
 mod compared;
@@ -20,7 +22,12 @@ mod host;
 mod loads;
 mod markdown;
 mod options;
+mod page;
+mod plots;
 mod render;
+mod runs;
+mod site;
+mod splice;
 mod tables;
 mod tables_of_use;
 #[cfg(test)]
@@ -33,5 +40,13 @@ mod usage;
 mod values;
 mod view;
 
+pub use chosen::part;
 pub use claims::Counts;
-pub use render::{Report, render};
+pub use render::{Report, render, render_with};
+pub use runs::{
+    Beside, Case, CellBeside, Claims, Conclusion, Gated, HistoryRow, Judgement, Level, Passes,
+    Series, Service, Tier, beside, cases, conclusions, exported, gate, gate_again, history,
+    in_order, junit, kept_figures, look,
+};
+pub use site::site;
+pub use splice::{Spliced, Wanted, splice};

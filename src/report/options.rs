@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::explain;
 use super::markdown::{Align, cell as escaped, code, fenced, one_line, table};
-use crate::plan::{BindPlan, EndpointPlan, VariantPlan, captured_as};
+use crate::plan::{BindPlan, CachePlan, EndpointPlan, VariantPlan, WritesPlan, captured_as};
 use crate::results::Results;
-use crate::units::share;
+use crate::spec::{CacheStrategy, Metric};
+use crate::units::{Span, share};
 
 /// One considered option.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -39,11 +40,9 @@ fn option(results: &Results, variant: &VariantPlan) -> OptionView {
             binds(endpoint)
         ));
         if let Some(cache) = &endpoint.cache {
-            facts.push(format!(
-                "Cache-aside in Redis, time to live {}",
-                crate::units::Span(cache.ttl_ns)
-            ));
+            facts.push(cached(cache));
         }
+        facts.extend(endpoint.writes.iter().filter_map(|writes| written(results, variant, writes)));
         statements.push(fenced("sql", endpoint.query.trim()));
     }
     if indexes.is_empty() {
@@ -57,6 +56,36 @@ fn option(results: &Results, variant: &VariantPlan) -> OptionView {
         facts,
         statements,
     }
+}
+
+/// What a cache does, in the order of an entry's life.
+fn cached(cache: &CachePlan) -> String {
+    let name = match cache.strategy {
+        CacheStrategy::CacheAside => "Cache-aside",
+        CacheStrategy::WriteThrough => "Write-through",
+        CacheStrategy::WriteBehind => "Write-behind",
+        CacheStrategy::RefreshAhead => "Refresh-ahead",
+    };
+    let parts = [
+        Some(format!("{name} in Redis, time to live {}", Span(cache.ttl_ns))),
+        cache.jitter.map(|part| format!("up to {} of it taken away at random", share(part))),
+        cache.negative_ttl_ns.map(|ns| format!("that there is no row is kept for {}", Span(ns))),
+        cache.single_flight.then(|| "of requests that miss together one asks Postgres".to_owned()),
+        cache.refresh.map(|left| {
+            format!("renewed when asked for with less than {} of its life left", share(left))
+        }),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// What a write does to the entries of another endpoint.
+fn written(results: &Results, variant: &VariantPlan, writes: &WritesPlan) -> Option<String> {
+    let read = endpoints(results, variant).into_iter().find(|e| e.name == writes.endpoint)?;
+    let name = code(&writes.endpoint);
+    Some(match read.cache.as_ref()?.strategy {
+        CacheStrategy::WriteThrough => format!("Its answer becomes the entry of {name}"),
+        _ => format!("It removes the entry of {name}"),
+    })
 }
 
 fn endpoints<'a>(results: &'a Results, variant: &VariantPlan) -> Vec<&'a EndpointPlan> {
@@ -133,6 +162,48 @@ pub(super) struct PlanView {
     heading: String,
     /// Fenced tree.
     tree: String,
+}
+
+/// Plans side by side: what reads, what the planner expected, and what a request touched under the primary load.
+pub(super) fn plan_table(results: &Results) -> String {
+    let mut rows = Vec::new();
+    for variant in &results.plan.variants {
+        let cell = super::cells::cell(results, &variant.name, &results.plan.design.primary_load);
+        let touched =
+            cell.map_or("–".to_owned(), |c| super::loads::one(&c, Metric::BuffersPerRequest));
+        for endpoint in &variant.endpoints {
+            let key = captured_as(&variant.name, endpoint);
+            let Some(explained) = results.plans.get(&key) else { continue };
+            let Some(expected) = explain::expected(explained) else { continue };
+            let figure = |x: Option<f64>| x.map_or("–".to_owned(), super::values::digits);
+            rows.push(vec![
+                code(&variant.name),
+                code(endpoint),
+                escaped(&explain::scans(explained).join(", ")),
+                expected.nodes.to_string(),
+                expected.workers.to_string(),
+                figure(expected.cost),
+                figure(expected.rows),
+                touched.clone(),
+            ]);
+        }
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    table(
+        &[
+            ("variant", Align::Left),
+            ("endpoint", Align::Left),
+            ("reads by", Align::Left),
+            ("nodes", Align::Right),
+            ("workers", Align::Right),
+            ("cost (planner's units)", Align::Right),
+            ("rows expected", Align::Right),
+            ("buffers per request", Align::Right),
+        ],
+        &rows,
+    )
 }
 
 /// Plans in the order of the plan's variants; equal trees are shown once.

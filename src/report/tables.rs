@@ -9,7 +9,7 @@ use super::compared::{Compared, Family, Noise};
 use super::errors::Errors;
 use super::values::Missing;
 use crate::plan::DesignPlan;
-use crate::results::{Results, Table};
+use crate::results::{IndexCostRecord, Results, Table};
 use crate::spec::Metric;
 use crate::stats::{Comparison, Estimate, none_in};
 
@@ -39,12 +39,17 @@ pub(super) fn summary(results: &Results) -> Table {
     let mut rows = Vec::new();
     // Tables without a search stay byte for byte what they were.
     let searches = plan.cells.iter().any(|cell| cell.drive.search.is_some());
+    let mut targets = plan.cells.iter().flat_map(|cell| &cell.drive.targets);
+    let is_dated = targets.any(|target| target.version.is_some());
     for load in &plan.loads {
         for variant in &plan.variants {
             if let Some(cell) = cell(results, &variant.name, load) {
                 let mut row = summary_row(&cell, blocks(results));
                 if searches {
                     row.extend(three(cell.value(Metric::MaxRate)));
+                }
+                if is_dated {
+                    row.push(maybe(cell.value(Metric::StaleRatio).ok().map(|e| e.mean)));
                 }
                 rows.push(row);
             }
@@ -63,6 +68,9 @@ pub(super) fn summary(results: &Results) -> Table {
     if searches {
         let names = ["max_rate_rps", "max_rate_low_rps", "max_rate_high_rps"];
         table.header.extend(names.map(str::to_owned));
+    }
+    if is_dated {
+        table.header.push("stale_ratio".into());
     }
     table
 }
@@ -297,11 +305,12 @@ pub(super) fn indexes(results: &Results) -> Table {
 /// `index_costs.csv`: a row for each variant and table; none where it was not measured.
 pub(super) fn index_costs(results: &Results) -> Option<Table> {
     let costs = &results.manifest.dataset.index_costs;
+    let has_range = costs.iter().any(IndexCostRecord::has_range);
     let mut rows = Vec::new();
     for variant in &results.plan.variants {
         for cost in costs.iter().filter(|cost| cost.variants.contains(&variant.name)) {
             let whole = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
-            rows.push(vec![
+            let mut row = vec![
                 variant.name.clone(),
                 cost.database.clone(),
                 cost.table.clone(),
@@ -312,12 +321,24 @@ pub(super) fn index_costs(results: &Results) -> Option<Table> {
                 maybe(cost.update_slowdown),
                 whole(cost.update_wal_bytes),
                 maybe(cost.hot_update_ratio),
-            ]);
+            ];
+            if has_range {
+                let ranges = [
+                    (cost.insert_min_us, cost.insert_max_us),
+                    (cost.update_min_us, cost.update_max_us),
+                ];
+                row.extend(ranges.iter().flat_map(|(min, max)| [maybe(*min), maybe(*max)]));
+            }
+            rows.push(row);
         }
     }
-    let header = "variant database table insert_us insert_slowdown insert_wal_bytes update_us update_slowdown \
-                  update_wal_bytes hot_update_ratio";
-    (!costs.is_empty()).then(|| table("index_costs.csv", header, rows))
+    let mut header = "variant database table insert_us insert_slowdown insert_wal_bytes update_us update_slowdown \
+                      update_wal_bytes hot_update_ratio"
+        .to_owned();
+    if has_range {
+        header.push_str(" insert_min_us insert_max_us update_min_us update_max_us");
+    }
+    (!costs.is_empty()).then(|| table("index_costs.csv", &header, rows))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::fixture::{results, with_blocks};
 use super::{Report, render};
 use crate::plan::StageSums;
-use crate::results::{IndexCostRecord, PathSums, Results, Table};
+use crate::results::{DataOrigin, DatasetRecord, IndexCostRecord, PathSums, Results, Table};
 use crate::spec::Metric;
 
 /// What a request of a variant spends, in microseconds: routing, pool wait, cache, query, serialisation.
@@ -96,6 +96,57 @@ fn parts_and_remainder_are_the_whole_and_what_was_not_measured_is_empty() {
         cells += 1;
     }
     assert_eq!(cells, 5);
+}
+
+#[test]
+fn the_parts_that_make_a_variant_another_one_than_the_baseline_are_named_the_greatest_first() {
+    let report = rendered(&clocked(results()));
+    let about = |variant: &str| {
+        let start = format!("- `{variant}`: ");
+        let lines = report.markdown.lines().filter(|line| line.contains("for a request, "));
+        lines.filter(|line| line.starts_with(&start)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(about("btree").is_empty(), "nothing is beside itself");
+    let cached = about("cached");
+    assert_eq!(cached.len(), 3, "one under each load: {cached:?}");
+    for line in &cached {
+        assert!(
+            line.contains("What differs most: ") && line.contains("100% of its requests"),
+            "{line}"
+        );
+        assert!(
+            !line.contains("client to Nginx"),
+            "the same on both sides, and not among the most"
+        );
+    }
+    // The ways of a variant that is too slow for them were not measured, and are no difference.
+    let scan = about("scan");
+    assert!(!scan.is_empty() && scan.iter().all(|line| !line.contains("Nginx")), "{scan:?}");
+}
+
+#[test]
+fn what_is_not_known_of_somebody_elses_postgres_is_empty_and_told() {
+    let mut results = results();
+    let origin = Some(DataOrigin::External { could_write: true });
+    results.manifest.dataset = DatasetRecord { origin, ..DatasetRecord::default() };
+    for witness in results.trials.iter_mut().filter_map(|trial| trial.witness.as_mut()) {
+        witness.index_scans.clear();
+        (witness.buffers_hit, witness.buffers_read, witness.temp_bytes) = (None, None, None);
+        witness.resources.remove("postgres");
+    }
+    let report = rendered(&results);
+    for said in ["Postgres is not querylab's", "which is not zero", "The role could have written"] {
+        assert!(report.markdown.contains(said), "{said}");
+    }
+    let summary = table_of(&report, "summary.csv");
+    let column = |name: &str| summary.header.iter().position(|h| h == name).expect(name);
+    for row in &summary.rows {
+        for name in ["index_scans_per_request", "buffers_per_request"] {
+            assert_eq!(row[column(name)], "", "{name} of {row:?}");
+        }
+    }
+    let used = table_of(&report, "resources.csv");
+    assert!(!used.rows.iter().flatten().any(|cell| cell == "postgres"), "{:?}", used.rows);
 }
 
 #[test]
@@ -198,4 +249,44 @@ fn the_price_of_writes_is_told_where_it_was_measured() {
     for part in ["`btree`", "`users`", "3.25 µs", "1.50x", "210 B"] {
         assert!(line.contains(part), "{part} in {line}");
     }
+    assert!(said.markdown.contains("the median of five transactions of 5,000 rows in a clone"));
+    assert!(!said.markdown.contains(" passes |"), "older results do not know it");
+}
+
+#[test]
+fn the_range_of_what_writes_cost_is_told_and_a_set_without_indexes_is_its_noise() {
+    let mut results = results();
+    let priced = |set: &str, variant: &str, slowdown| IndexCostRecord {
+        database: set.into(),
+        variants: vec![variant.into()],
+        table: "users".into(),
+        insert_us: Some(3.25),
+        insert_min_us: Some(3.0),
+        insert_max_us: Some(4.5),
+        insert_slowdown: Some(slowdown),
+        ..IndexCostRecord::default()
+    };
+    let priced = [priced("ql_set_0", "scan", 0.875), priced("ql_set_1", "btree", 1.5)];
+    results.manifest.dataset.index_costs = priced.to_vec();
+    let said = rendered(&results);
+    let costs = table_of(&said, "index_costs.csv");
+    let ranges = ["insert_min_us", "insert_max_us", "update_min_us", "update_max_us"];
+    assert_eq!(costs.header[10..], ranges);
+    assert_eq!(costs.rows[0][10..], ["3", "4.5", "", ""]);
+    let text = &said.markdown;
+    assert!(text.contains("3.00 µs - 4.50 µs") && text.contains(" passes |"), "{text}");
+    assert!(text.contains("What `scan` has is no index either"), "{text}");
+    assert!(text.contains("up to 12.5% away from it"), "{text}");
+    assert!(!text.contains("the median of five transactions of 5,000 rows in a clone"), "{text}");
+}
+
+#[test]
+fn a_machine_that_was_busy_before_a_run_is_a_threat() {
+    let mut results = results();
+    let sentence = "The machine was not at rest when the run began: load average 3.54 on 2 cores.";
+    assert!(!rendered(&results).markdown.contains("not at rest"));
+    for (key, value) in [("load_average_before", "3.54"), ("cores", "2")] {
+        results.manifest.host.insert(key.into(), value.into());
+    }
+    assert!(rendered(&results).markdown.contains(sentence));
 }

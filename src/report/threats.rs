@@ -4,7 +4,7 @@ use super::cells::{Cell, attempt_after, blocks, cell, is_complete};
 use super::compared::{Compared, Noise};
 use super::markdown::{cell as escaped, code};
 use crate::plan::{DistributionPlan, DrawSource, ModelPlan};
-use crate::results::{Outcome, Results, TrialRecord};
+use crate::results::{Outcome, Results, TrialRecord, load_before};
 use crate::stats::{FEWEST_BLOCKS, Verdict};
 use crate::units::{count, latency_ns, share, sig3};
 
@@ -23,6 +23,7 @@ pub(super) fn threats(results: &Results, all: &[Compared], noise: Option<&Noise>
     of_the_run(results, &mut threats);
     of_noise(results, noise, all, &mut threats);
     of_trials(results, &mut threats);
+    of_somebody_else(results, &mut threats);
     of_the_design(results, &mut threats);
     // What the plan warned of stands where the variants' differences are told.
     let notes = results.manifest.notes.iter().filter(|n| !results.plan.warnings.contains(n));
@@ -47,6 +48,9 @@ fn of_the_run(results: &Results, out: &mut Vec<String>) {
             "Few blocks: {blocks}. An exact statement at 95% needs {FEWEST_BLOCKS}; the figures show that the experiment \
              runs, not how its variants compare."
         ));
+    }
+    if let Some(load) = load_before(&results.manifest.host) {
+        out.push(format!("The machine was not at rest when the run began: {load}."));
     }
     let (failed, overloaded) = (
         results.trials.iter().filter(|t| matches!(t.outcome, Outcome::Failed(_))).count(),
@@ -141,7 +145,8 @@ fn of_trials(results: &Results, out: &mut Vec<String>) {
         part(&|t| t.window.as_ref().is_some_and(|w| w.generator_cpu_share > GENERATOR_LIMIT));
     if busy > 0 {
         out.push(format!(
-            "In {busy} trials the load generator used more than {} of a core: it may itself be what was measured.",
+            "{} the load generator used more than {} of a core: it may itself be what was measured.",
+            in_trials(busy),
             share(GENERATOR_LIMIT)
         ));
     }
@@ -152,8 +157,9 @@ fn of_trials(results: &Results, out: &mut Vec<String>) {
     let late = part(&|t| open(t) && t.window.as_ref().is_some_and(|w| w.lag_p99_us > LAG_LIMIT_US));
     if late > 0 {
         out.push(format!(
-            "In {late} trials one request in a hundred was sent more than {} after it was due and could be sent: the \
+            "{} one request in a hundred was sent more than {} after it was due and could be sent: the \
              generator did not keep to the schedule.",
+            in_trials(late),
             latency_ns(LAG_LIMIT_US * 1e3)
         ));
     }
@@ -162,18 +168,23 @@ fn of_trials(results: &Results, out: &mut Vec<String>) {
     if stolen > 0 {
         let most = trials.iter().map(steal).fold(0.0, f64::max);
         out.push(format!(
-            "In {stolen} trials other machines on the same host took more than {} of the processors' time (at most {}).",
+            "{} other machines on the same host took more than {} of the processors' time (at most {}).",
+            in_trials(stolen),
             share(STEAL_LIMIT),
             share(most)
         ));
     }
     evictions(results, out);
     // Notes of trials, each text once with how often it was said.
-    let mut notes: std::collections::BTreeMap<&str, u32> = std::collections::BTreeMap::new();
+    let mut notes: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
     for note in trials.iter().flat_map(|t| &t.notes) {
         *notes.entry(note).or_insert(0) += 1;
     }
-    out.extend(notes.into_iter().map(|(note, n)| format!("In {n} trials: {}.", escaped(note))));
+    out.extend(notes.into_iter().map(|(note, n)| format!("{}: {}.", in_trials(n), escaped(note))));
+}
+
+fn in_trials(n: usize) -> String {
+    if n == 1 { "In one trial".to_owned() } else { format!("In {n} trials") }
 }
 
 fn evictions(results: &Results, out: &mut Vec<String>) {
@@ -190,7 +201,31 @@ fn evictions(results: &Results, out: &mut Vec<String>) {
     }
 }
 
+/// What an experiment on a server that is not querylab's can't know.
+fn of_somebody_else(results: &Results, out: &mut Vec<String>) {
+    let Some(could_write) = super::host::external(results) else { return };
+    out.push(
+        "Postgres is not querylab's: others may use it. What it did beside this run's statements (other clients, \
+         checkpoints, autovacuum) is not known, nor how it was between the trials: its settings are those that it told, it \
+         was not started afresh, and its rows and statistics may have changed."
+            .into(),
+    );
+    out.push(
+        "Processor time and memory of Postgres, and its scans, buffers, statements and bytes of log, are not known: their \
+         cells are empty, which is not zero. Other programs on this machine could not be told from it, and are not counted \
+         either."
+            .into(),
+    );
+    if could_write {
+        out.push(
+            "The role could have written: only the sessions were read only, which a function of that database can undo."
+                .into(),
+        );
+    }
+}
+
 fn of_the_design(results: &Results, out: &mut Vec<String>) {
+    let is_ours = super::host::external(results).is_none();
     let cores = ["cpus", "cores", "logical_cpus", "cpu_count"]
         .iter()
         .find_map(|key| results.manifest.host.get(*key));
@@ -201,11 +236,15 @@ fn of_the_design(results: &Results, out: &mut Vec<String>) {
         ),
         None => "One machine is shared by the load generator and all servers: they take time from each other.".into(),
     });
-    out.push(
+    out.push(if is_ours {
         "Requests go over loopback and unix sockets: no network, no TLS, no packet loss. Absolute times are lower than \
          between machines, and what saves round trips gains less."
-            .into(),
-    );
+            .into()
+    } else {
+        "Requests go over loopback and unix sockets as far as the API; how far Postgres is from there, and through what, \
+         is not known."
+            .to_owned()
+    });
     let data = super::host::data(results);
     if !data.is_empty() {
         out.push(format!("The data are synthetic ({data})."));
@@ -214,8 +253,10 @@ fn of_the_design(results: &Results, out: &mut Vec<String>) {
         out.push(format!("Keys are drawn {keys}; hit ratios and buffer hits hold for that only."));
     }
     if let Some(version) = results.manifest.versions.get("postgres") {
+        let which =
+            if version.contains(" and ") { "The planners of two versions" } else { "One planner" };
         out.push(format!(
-            "One planner: Postgres {}. Another version may choose another plan.",
+            "{which}: Postgres {}. Another version may choose another plan.",
             escaped(version)
         ));
     }

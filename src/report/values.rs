@@ -111,6 +111,7 @@ pub(super) fn of_trial(metric: Metric, trial: &TrialRecord) -> Result<f64, Missi
         Metric::MaxRate => window.max_rate_rps.ok_or(Missing::NotMeasured),
         Metric::ErrorRatio => per(window.failed as f64, window.due),
         Metric::CacheHitRatio => hit_ratio(window),
+        Metric::StaleRatio => stale_ratio(window),
         _ if is_latency(metric) => latency(metric, window),
         _ => counted(metric, window, trial.witness.as_ref().ok_or(Missing::NotMeasured)?),
     }
@@ -124,6 +125,11 @@ fn per(sum: f64, requests: u64) -> Result<f64, Missing> {
 fn hit_ratio(window: &Window) -> Result<f64, Missing> {
     let of = |word: &str| window.cache.get(word).copied().unwrap_or(0);
     per(of("hit") as f64, of("hit") + of("miss") + of("error"))
+}
+
+/// Stale answers over those that were compared with the writes before them.
+fn stale_ratio(window: &Window) -> Result<f64, Missing> {
+    per(window.stale.unwrap_or(0) as f64, window.dated.unwrap_or(0))
 }
 
 fn quantile(metric: Metric) -> Option<u32> {
@@ -177,15 +183,17 @@ fn counted(metric: Metric, window: &Window, witness: &Witness) -> Result<f64, Mi
         Metric::NginxPssBytes => memory("nginx"),
         Metric::ApiPssBytes => memory("api"),
         Metric::NetworkRate => network_rate(window, witness),
+        // Of somebody else's Postgres none of its counts is known.
+        Metric::IndexScansPerRequest if witness.buffers_hit.is_none() => Err(Missing::NotMeasured),
         Metric::IndexScansPerRequest => per(
             witness.index_scans.values().sum::<u64>() as f64,
             witness.api_requests.saturating_sub(witness.api_cache_hits),
         ),
         Metric::BuffersPerRequest => {
-            per((witness.buffers_hit + witness.buffers_read) as f64, witness.api_requests)
+            known(witness.buffers_hit.zip(witness.buffers_read).map(|(hit, read)| hit + read))
         }
         Metric::StatementsPerRequest => per(witness.api_statements as f64, witness.api_requests),
-        Metric::TempBytesPerRequest => per(witness.temp_bytes as f64, witness.api_requests),
+        Metric::TempBytesPerRequest => known(witness.temp_bytes),
         Metric::WalBytesPerRequest => known(witness.wal_bytes),
         Metric::RedisOperationsPerRequest => known(witness.redis_operations),
         Metric::PostgresCpuPerRequest => cpu("postgres"),
@@ -258,5 +266,18 @@ fn model(model: &ModelPlan) -> String {
             };
             format!("open loop, {rate_per_s}/s, {arrival}, {most}")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stale_answers_are_a_share_of_those_that_were_compared() {
+        let window = |dated, stale| Window { answered: 999, dated, stale, ..Window::default() };
+        assert_eq!(stale_ratio(&window(Some(200), Some(3))), Ok(0.015));
+        assert_eq!(stale_ratio(&window(Some(200), Some(0))), Ok(0.0));
+        assert_eq!(stale_ratio(&window(None, None)), Err(Missing::NotMeasured));
     }
 }

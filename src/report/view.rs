@@ -8,76 +8,111 @@ use super::cells::{blocks, is_complete};
 use super::claims::{Counts, Judged};
 use super::compared::{Compared, Family, Noise};
 use super::errors::Errors;
-use super::markdown::{Align, cell as escaped, code, fenced, one_line, prose, table};
+use super::markdown::{Align, cell as escaped, code, prose, table};
 use super::options::{OptionView, PlanView};
+use super::plots::Plots;
 use super::thresholds::Limit;
-use super::{breakdown, claims_view, costs, decision, loads, options, threats, usage};
+use super::{again, breakdown, claims_view, costs, decision, loads, options, threats, usage};
 use crate::results::Results;
 use crate::units::duration_ns;
 
 /// The report as the template sees it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct View {
-    title: String,
-    status: Vec<(String, String)>,
-    question: String,
-    decision_table: String,
-    primary: String,
-    design: String,
-    noise_floor: String,
-    claims_count: String,
-    thresholds_count: String,
-    accounting: String,
-    context: String,
-    drivers: String,
-    options: Vec<OptionView>,
-    decision: String,
-    verdicts: Vec<String>,
-    consequences: String,
-    claims_data: String,
-    claims_table: String,
-    thresholds_table: String,
-    loads: Vec<LoadView>,
-    index_table: String,
-    write_table: String,
-    heap_table: String,
-    plans: Vec<PlanView>,
-    breakdown: Vec<(String, String)>,
-    resources: Vec<(String, String)>,
-    usage: Vec<(String, String)>,
-    deltas: String,
-    warnings: Vec<String>,
-    threats: Vec<String>,
-    failures: String,
-    command: String,
-    provenance: Vec<(String, String)>,
-    settings: String,
+    pub(super) title: String,
+    pub(super) status: Vec<(String, String)>,
+    pub(super) question: String,
+    pub(super) decision_table: String,
+    pub(super) effects_plot: String,
+    pub(super) sweep_plots: Vec<String>,
+    pub(super) primary: String,
+    pub(super) design: String,
+    pub(super) noise_floor: String,
+    pub(super) claims_count: String,
+    pub(super) thresholds_count: String,
+    pub(super) accounting: String,
+    pub(super) context: String,
+    pub(super) drivers: String,
+    pub(super) options: Vec<OptionView>,
+    pub(super) decision: String,
+    pub(super) verdicts: Vec<String>,
+    pub(super) consequences: String,
+    pub(super) claims_data: String,
+    pub(super) claims_table: String,
+    pub(super) thresholds_table: String,
+    pub(super) loads: Vec<LoadView>,
+    pub(super) index_table: String,
+    pub(super) write_table: String,
+    pub(super) write_note: String,
+    pub(super) heap_table: String,
+    pub(super) plan_table: String,
+    pub(super) plans: Vec<PlanView>,
+    pub(super) breakdown: Vec<UnderLoad>,
+    pub(super) resources: Vec<UnderLoad>,
+    pub(super) usage: Vec<UnderLoad>,
+    pub(super) deltas: String,
+    pub(super) warnings: Vec<String>,
+    pub(super) threats: Vec<String>,
+    pub(super) failures: String,
+    pub(super) command: String,
+    pub(super) provenance: Vec<(String, String)>,
+    pub(super) settings: String,
+    pub(super) files: Vec<String>,
 }
 
 /// One load.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct LoadView {
-    heading: String,
-    description: String,
-    figures: String,
-    remarks: Vec<String>,
-    beside: String,
+pub(super) struct LoadView {
+    pub(super) heading: String,
+    pub(super) description: String,
+    pub(super) figures: String,
+    pub(super) remarks: Vec<String>,
+    pub(super) beside: String,
+    pub(super) plots: Vec<String>,
+}
+
+/// A table under a load, and a plot where there is one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct UnderLoad {
+    pub(super) load: String,
+    pub(super) table: String,
+    pub(super) plot: String,
 }
 
 /// What was found out before the view is built.
 pub(super) struct Found<'a> {
     /// Comparisons.
-    pub(super) compared: &'a [Compared],
+    pub(super) compared: Vec<Compared>,
     /// Differences of error shares.
-    pub(super) errors: &'a [Errors],
+    pub(super) errors: Vec<Errors>,
     /// A/A check.
-    pub(super) noise: Option<&'a Noise>,
+    pub(super) noise: Option<Noise>,
     /// Claims.
-    pub(super) claims: &'a [Judged<'a>],
+    pub(super) claims: Vec<Judged<'a>>,
     /// Their counts.
     pub(super) counts: Counts,
     /// Thresholds.
-    pub(super) limits: &'a [Limit],
+    pub(super) limits: Vec<Limit>,
+    /// Plots.
+    pub(super) plots: Plots,
+}
+
+impl<'a> Found<'a> {
+    /// Judges results, and draws them.
+    pub(super) fn of(results: &'a Results) -> Self {
+        let compared = super::compared::comparisons(results);
+        let noise = super::compared::noise(results);
+        let claims = super::claims::judge(results);
+        Self {
+            errors: super::errors::compared(results),
+            counts: Counts::of(&claims),
+            limits: super::thresholds::judge(results),
+            plots: Plots::of(results, &compared, noise.as_ref()),
+            compared,
+            noise,
+            claims,
+        }
+    }
 }
 
 pub(super) fn view(results: &Results, found: &Found<'_>) -> View {
@@ -88,44 +123,58 @@ pub(super) fn view(results: &Results, found: &Found<'_>) -> View {
         title: format!("{}: {}{incomplete}", experiment.id, escaped(&experiment.title)),
         status: status(results),
         question: escaped(&experiment.question),
-        decision_table: decision::decision_table(results, found.compared),
+        decision_table: decision::decision_table(results, &found.compared),
+        effects_plot: found.plots.link("effects"),
+        sweep_plots: [found.plots.links("sweep-"), found.plots.links("curve-")].concat(),
         primary: primary(results),
         design: super::design::design(results),
-        noise_floor: decision::noise_floor(results, found.noise),
+        noise_floor: decision::noise_floor(results, found.noise.as_ref()),
         claims_count: claims_view::count(found.counts),
-        thresholds_count: thresholds_count(found.limits),
+        thresholds_count: thresholds_count(&found.limits),
         accounting: decision::accounting(results),
         context: prose(&experiment.context),
         drivers: prose(&experiment.drivers),
         options: options::options(results),
         decision: prose(&experiment.decision),
-        verdicts: verdicts(results, found.compared),
+        verdicts: verdicts(results, &found.compared),
         consequences: prose(&experiment.consequences),
         claims_data: super::host::data(results),
-        claims_table: claims_view::table(found.claims),
-        thresholds_table: thresholds_table(found.limits),
+        claims_table: claims_view::table(&found.claims),
+        thresholds_table: thresholds_table(&found.limits),
         loads: plan.loads.iter().map(|load| load_view(results, found, load)).collect(),
         index_table: costs::index_table(results),
         write_table: costs::write_table(results),
+        write_note: costs::write_note(results),
         heap_table: costs::heap_table(results),
+        plan_table: options::plan_table(results),
         plans: options::plans(results),
-        breakdown: by_load(results, breakdown::part_table),
-        resources: by_load(results, costs::resource_table),
-        usage: by_load(results, usage::usage_table),
+        breakdown: by_load(results, found, breakdown::part_table, "breakdown"),
+        resources: by_load(results, found, costs::resource_table, "resources"),
+        usage: by_load(results, found, usage::usage_table, ""),
         deltas: options::deltas(results),
         warnings: plan.warnings.iter().map(|w| escaped(w)).collect(),
-        threats: threats::threats(results, found.compared, found.noise),
+        threats: threats::threats(results, &found.compared, found.noise.as_ref()),
         failures: super::failures::failures(results),
-        command: fenced("sh", &command(&results.manifest.command)),
+        command: again::commands(results),
         provenance: provenance(results),
         settings: settings(&results.manifest.settings),
+        files: again::files(results),
     }
 }
 
-/// A table for each load under which there is one.
-fn by_load(results: &Results, table: fn(&Results, &str) -> String) -> Vec<(String, String)> {
-    let tables = results.plan.loads.iter().map(|load| (code(load), table(results, load)));
-    tables.filter(|(_, table)| !table.is_empty()).collect()
+/// A table for each load under which there is one, with the plot of that name.
+fn by_load(
+    results: &Results,
+    found: &Found<'_>,
+    table: fn(&Results, &str) -> String,
+    plot: &str,
+) -> Vec<UnderLoad> {
+    let tables = results.plan.loads.iter().map(|load| UnderLoad {
+        load: code(load),
+        table: table(results, load),
+        plot: found.plots.link(&format!("{plot}-{load}")),
+    });
+    tables.filter(|under| !under.table.is_empty()).collect()
 }
 
 fn status(results: &Results) -> Vec<(String, String)> {
@@ -224,37 +273,13 @@ fn load_view(results: &Results, found: &Found<'_>, load: &str) -> LoadView {
         heading: code(load),
         description: loads::describe(results, load),
         figures: loads::figures(results, load),
-        remarks: loads::remarks(results, found.errors, load),
-        beside: loads::beside(results, found.compared, found.noise, load),
-    }
-}
-
-/// The command as typed, but for the folder of the program: that is of this machine. Variables that override keys stand
-/// before it.
-fn command(words: &[String]) -> String {
-    let variables = words.iter().take_while(|word| word.starts_with("QUERYLAB__")).count();
-    let (variables, words) = words.split_at(variables);
-    let mut line: Vec<String> = variables
-        .iter()
-        .map(|word| {
-            let (name, value) = word.split_once('=').unwrap_or((word, ""));
-            format!("{name}={}", quoted(value))
-        })
-        .collect();
-    let program = words.first().map(String::as_str).unwrap_or_default();
-    let program = program.rsplit('/').next().unwrap_or_default();
-    line.push(if program.is_empty() { "querylab".into() } else { quoted(program) });
-    line.extend(words.iter().skip(1).map(|w| quoted(w)));
-    line.join(" ")
-}
-
-/// A word of a shell.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", one_line(word).replace('\'', "'\\''"))
+        remarks: loads::remarks(results, &found.errors, load),
+        beside: loads::beside(results, &found.compared, found.noise.as_ref(), load),
+        plots: ["effects", "percentiles", "timeline"]
+            .map(|plot| found.plots.link(&format!("{plot}-{load}")))
+            .into_iter()
+            .filter(|link| !link.is_empty())
+            .collect(),
     }
 }
 
@@ -319,30 +344,4 @@ fn settings(all: &BTreeMap<String, BTreeMap<String, String>>) -> String {
         ],
         &rows,
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::command;
-
-    #[test]
-    fn a_command_can_be_typed_again_with_the_variables_before_it() {
-        let said =
-            |words: &[&str]| command(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
-        assert_eq!(
-            said(&["/opt/x/querylab", "run", "a b.toml", "--set", "design.blocks=3"]),
-            "querylab run 'a b.toml' --set design.blocks=3"
-        );
-        assert_eq!(
-            said(&[
-                "QUERYLAB__DATASET__MIGRATIONS=../migrations/users",
-                "QUERYLAB__EXPERIMENT__TITLE=it's two",
-                "querylab",
-                "run",
-                "x.toml"
-            ]),
-            "QUERYLAB__DATASET__MIGRATIONS=../migrations/users QUERYLAB__EXPERIMENT__TITLE='it'\\''s two' querylab run x.toml"
-        );
-        assert_eq!(said(&[]), "querylab");
-    }
 }

@@ -1,5 +1,7 @@
 //! What is on disk about a run's data: tables and indexes, what they weigh and what they took.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// What the data cost, once per run.
@@ -17,6 +19,9 @@ pub struct DatasetRecord {
     /// What each index set costs those who write, where the design asks for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub index_costs: Vec<IndexCostRecord>,
+    /// Settings of Postgres that held while the data of this run were made, and in no trial.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub only_while_loading: BTreeMap<String, String>,
 }
 
 /// Whether the data were made for a run, or are those of an earlier one.
@@ -25,6 +30,11 @@ pub struct DatasetRecord {
 pub enum DataOrigin {
     /// Made for this run.
     Built,
+    /// Those of a Postgres that is somebody else's, as they were.
+    External {
+        /// Whether its role could write, were its sessions not read only.
+        could_write: bool,
+    },
     /// From the dataset cache. The times of tables, and of indexes that were there, are of the run that made them.
     Reused {
         /// Name of the entry: the digest of all that decides the data.
@@ -80,7 +90,8 @@ pub struct IndexRecord {
     pub index_bytes: u64,
 }
 
-/// What it costs to write to one table with one index set; of one row, the median of some passes, without the commit.
+/// What it costs to write to one table with one index set; of one row, the median of some passes, without the commit. The
+/// mean of two such medians, where a range is known.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct IndexCostRecord {
     /// Database.
@@ -91,16 +102,35 @@ pub struct IndexCostRecord {
     pub table: String,
     /// Microseconds for a row that is inserted.
     pub insert_us: Option<f64>,
+    /// The same in the cheapest pass; not known in older results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insert_min_us: Option<f64>,
+    /// And in the dearest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insert_max_us: Option<f64>,
     /// The same over what it takes without any declared index.
     pub insert_slowdown: Option<f64>,
     /// Bytes of the log for it.
     pub insert_wal_bytes: Option<u64>,
     /// Microseconds for a row that is changed, in nothing that an index holds.
     pub update_us: Option<f64>,
+    /// The same in the cheapest pass; not known in older results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_min_us: Option<f64>,
+    /// And in the dearest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_max_us: Option<f64>,
     /// The same over what it takes without any declared index.
     pub update_slowdown: Option<f64>,
     /// Bytes of the log for it.
     pub update_wal_bytes: Option<u64>,
     /// Share of the changed rows that needed no new entry in any index, 0 to 1.
     pub hot_update_ratio: Option<f64>,
+}
+
+impl IndexCostRecord {
+    /// Whether the range of its passes is known: then it was measured in two rounds, after one that did not count.
+    pub fn has_range(&self) -> bool {
+        self.insert_min_us.or(self.update_min_us).is_some()
+    }
 }

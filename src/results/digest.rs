@@ -2,13 +2,11 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::units::hex;
+
 /// SHA-256 of some bytes, in lowercase hex.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a String takes all");
-        hex
-    })
+    hex(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ use super::Table;
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let name = path.file_name().context("a file needs a name")?.to_string_lossy();
     let dir = path.parent().context("a file needs a folder")?;
+    // A bare name lies in the current folder, which has no name then.
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     let temporary = dir.join(format!(".{name}.tmp"));
     let written = (|| -> std::io::Result<()> {
         let mut file = File::create(&temporary)?;
@@ -41,7 +43,11 @@ pub fn write_table(dir: &Path, table: &Table) -> Result<()> {
 }
 
 /// A table as CSV bytes.
-pub(super) fn table_bytes(table: &Table) -> Result<Vec<u8>> {
+///
+/// # Errors
+///
+/// If a row has another number of cells than the header.
+pub fn table_bytes(table: &Table) -> Result<Vec<u8>> {
     let mut writer =
         csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
     writer.write_record(&table.header)?;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::files::{table_bytes, write_atomic};
+use super::history::append_history;
+use super::read::is_derived;
 use super::run::json;
 use super::{Results, Table, sha256_hex, trials_table};
 use crate::stats::FEWEST_BLOCKS;
@@ -22,8 +24,19 @@ pub struct Publication<'a> {
     pub tables: &'a [Table],
     /// `timeline.csv`, if any.
     pub timeline: Option<Table>,
-    /// `report.md`.
-    pub markdown: &'a str,
+    /// What is written for people: `report.md`, `report.html`, `plots/….svg`.
+    pub texts: &'a [TextFile],
+    /// Further columns of `history.csv`, with their cells.
+    pub history: Vec<(&'static str, String)>,
+}
+
+/// A file of text in a results folder, rebuilt from the rest of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextFile {
+    /// Its path in the folder: `report.md`, `plots/effects.svg`.
+    pub path: String,
+    /// All of it.
+    pub text: String,
 }
 
 /// Writes `<root>/<experiment>/<profile>/` beside its place and exchanges it with the old one by rename, then appends
@@ -50,7 +63,7 @@ pub fn publish(root: &Path, publication: &Publication<'_>) -> Result<PathBuf> {
     removed?;
     // A run that can say nothing is no part of a history, and what is checked in does not change by trying querylab out.
     if results.blocks_run() >= FEWEST_BLOCKS {
-        append_history(&parent, results)?;
+        append_history(&parent, results, &publication.history)?;
     }
     Ok(target)
 }
@@ -76,23 +89,26 @@ pub fn write_derived(
     dir: &Path,
     results: &Results,
     tables: &[Table],
-    markdown: &str,
+    texts: &[TextFile],
 ) -> Result<bool> {
     let mut manifest = results.manifest.clone();
     let mut changed = false;
-    let mut files = vec![("report.md".to_owned(), markdown.as_bytes().to_vec())];
+    let mut files: Vec<(String, Vec<u8>)> =
+        texts.iter().map(|file| (file.path.clone(), file.text.clone().into_bytes())).collect();
     for table in tables {
         files.push((table.file.clone(), table_bytes(table)?));
     }
     for (name, bytes) in files {
         let path = dir.join(&name);
+        manifest.digests.insert(name, sha256_hex(&bytes));
         if fs::read(&path).is_ok_and(|old| old == bytes) {
             continue;
         }
+        make_folder_of(&path)?;
         write_atomic(&path, &bytes)?;
-        manifest.digests.insert(name, sha256_hex(&bytes));
         changed = true;
     }
+    changed |= remove_old(dir, (texts, tables), &mut manifest)?;
     if manifest != results.manifest && dir.join("manifest.json").exists() {
         write_atomic(&dir.join("manifest.json"), &json(&manifest)?)?;
     }
@@ -105,7 +121,9 @@ fn write_all(staging: &Path, publication: &Publication<'_>) -> Result<()> {
     files.insert("plan.json".into(), json(&results.plan)?);
     files.insert("experiment.merged.toml".into(), publication.merged_toml.into());
     files.insert("trials.csv".into(), table_bytes(&trials_table(&results.trials))?);
-    files.insert("report.md".into(), publication.markdown.into());
+    for file in publication.texts {
+        files.insert(file.path.clone(), file.text.clone().into_bytes());
+    }
     for table in publication.tables.iter().chain(&publication.timeline) {
         files.insert(table.file.clone(), table_bytes(table)?);
     }
@@ -116,9 +134,40 @@ fn write_all(staging: &Path, publication: &Publication<'_>) -> Result<()> {
     manifest.digests =
         files.iter().map(|(name, bytes)| (name.clone(), sha256_hex(bytes))).collect();
     for (name, bytes) in &files {
+        make_folder_of(&staging.join(name))?;
         write_atomic(&staging.join(name), bytes)?;
     }
     write_atomic(&staging.join("manifest.json"), &json(&manifest)?)
+}
+
+/// The folder that a file is to lie in.
+fn make_folder_of(path: &Path) -> Result<()> {
+    let folder = path.parent().context("a file needs a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
+}
+
+/// Plots and tables that an older querylab made and this one does not would tell an old story beside the new one.
+fn remove_old(
+    dir: &Path,
+    (texts, tables): (&[TextFile], &[Table]),
+    manifest: &mut super::Manifest,
+) -> Result<bool> {
+    let is_made = |name: &str| {
+        texts.iter().any(|file| file.path == name) || tables.iter().any(|table| table.file == name)
+    };
+    let is_old = |name: &str| is_derived(name) && !is_made(name);
+    let old: Vec<String> = manifest.digests.keys().filter(|name| is_old(name)).cloned().collect();
+    for name in &old {
+        manifest.digests.remove(name);
+        match fs::remove_file(dir.join(name)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(e)
+                    .with_context(|| format!("cannot remove {}", dir.join(name).display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(!old.is_empty())
 }
 
 /// Only a folder of ours is replaced: an empty one, or one with a manifest.
@@ -163,35 +212,6 @@ fn remove_if_there(dir: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// One row a published run of size; what `history` reads later.
-fn append_history(parent: &Path, results: &Results) -> Result<()> {
-    const HEADER: &str =
-        "format,run,profile,finished_at,fingerprint,querylab,revision,trials,blocks\n";
-    let path = parent.join("history.csv");
-    let mut text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => HEADER.to_owned(),
-        Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
-    };
-    let row = Table {
-        file: "history.csv".into(),
-        header: vec![
-            super::FORMAT.to_string(),
-            results.manifest.run.run.clone(),
-            results.plan.profile.clone(),
-            results.manifest.finished_at.clone(),
-            results.plan.fingerprint.clone(),
-            results.manifest.querylab.clone(),
-            results.manifest.revision.clone().unwrap_or_default(),
-            results.trials.len().to_string(),
-            results.blocks_run().to_string(),
-        ],
-        rows: Vec::new(),
-    };
-    text.push_str(&String::from_utf8(table_bytes(&row)?)?);
-    write_atomic(&path, text.as_bytes())
 }
 
 #[cfg(test)]
@@ -242,7 +262,10 @@ mod tests {
             owner_pid: 0,
             owner_start_ticks: 0,
             boot_id: String::new(),
+            owner_namespace: None,
             started_at: String::new(),
+            first_load_ms: None,
+            partition: None,
         };
         let manifest = Manifest {
             format: 1,
@@ -253,6 +276,7 @@ mod tests {
             finished_at: String::new(),
             wall_ms: 0,
             versions: BTreeMap::new(),
+            builds: BTreeMap::new(),
             settings: BTreeMap::new(),
             host: BTreeMap::new(),
             dataset: DatasetRecord::default(),
@@ -262,7 +286,7 @@ mod tests {
             digests: BTreeMap::new(),
         };
         let trials = (1..=blocks).map(trial).collect();
-        Results { manifest, plan: plan(), trials, plans: BTreeMap::new() }
+        Results { manifest, plan: plan(), trials, plans: BTreeMap::new(), timeline: Vec::new() }
     }
 
     #[test]
@@ -276,15 +300,14 @@ mod tests {
                 merged_toml: "",
                 tables: &[],
                 timeline: None,
-                markdown: "",
+                texts: &[],
+                history: vec![("machine", "m".into()), ("figures", format!("a={blocks}"))],
             };
             publish(root.path(), &publication).expect("published");
             let history = history().unwrap_or_default();
             assert_eq!(history.lines().skip(1).count(), rows, "{blocks} blocks:\n{history}");
         }
         let history = history().expect("a history");
-        let blocks: Vec<&str> =
-            history.lines().skip(1).filter_map(|row| row.rsplit(',').next()).collect();
-        assert_eq!(blocks, ["6", "8"], "as many as were run");
+        assert!(history.contains(",6,6,m,a=6\n") && history.contains(",8,8,m,a=8\n"), "{history}");
     }
 }

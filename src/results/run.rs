@@ -46,6 +46,11 @@ impl Run {
         Ok(run)
     }
 
+    /// A run whose folder is there.
+    pub(super) fn owned(dir: PathBuf, file: RunFile, trials_written: u32) -> Self {
+        Self { dir, file, trials_written }
+    }
+
     /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -140,6 +145,12 @@ impl Run {
             .with_context(|| format!("cannot append to {}", path.display()))
     }
 
+    /// Notes when the first request of a load was sent; `run.json` says it from the next state on. Of a run that is gone on
+    /// with, that of its first part stays.
+    pub fn first_load(&mut self, ms: u64) {
+        self.file.first_load_ms.get_or_insert(ms);
+    }
+
     /// Says how it ended.
     ///
     /// # Errors
@@ -153,7 +164,7 @@ impl Run {
         self.save_state()
     }
 
-    fn save_state(&self) -> Result<()> {
+    pub(super) fn save_state(&self) -> Result<()> {
         write_atomic(&self.dir.join("run.json"), &json(&self.file)?)
     }
 }

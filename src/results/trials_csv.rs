@@ -80,12 +80,15 @@ const LATER: [(&str, Text); 20] = [
     ("redis_operations", |w| text(w.redis_operations)),
 ];
 
-type WindowFigure = fn(&Window) -> Option<f64>;
+type WindowFigure = fn(&Window) -> Option<String>;
 /// The same of the window.
-const LATER_WINDOW: [(&str, WindowFigure); 3] = [
-    ("max_rate_rps", |w| w.max_rate_rps),
-    ("response_time_drift", |w| w.drift),
-    ("response_time_drift_p", |w| w.drift_p),
+const LATER_WINDOW: [(&str, WindowFigure); 6] = [
+    ("max_rate_rps", |w| text(w.max_rate_rps)),
+    ("response_time_drift", |w| text(w.drift)),
+    ("response_time_drift_p", |w| text(w.drift_p)),
+    ("response_lines", |w| text(w.response_lines)),
+    ("dated_answers", |w| text(w.dated)),
+    ("stale_answers", |w| text(w.stale)),
 ];
 fn text(value: Option<impl Display>) -> Option<String> {
     value.map(|v| v.to_string())
@@ -197,9 +200,9 @@ fn witness_cells(c: &mut Cells, w: Option<&Witness>) {
     c.put_some("api_cache_errors", w.map(|w| w.api_cache_errors));
     c.put_map("index_scans", w.map(|w| &w.index_scans));
     c.put_map("seq_scans", w.map(|w| &w.seq_scans));
-    c.put_some("buffers_hit", w.map(|w| w.buffers_hit));
-    c.put_some("buffers_read", w.map(|w| w.buffers_read));
-    c.put_some("temp_bytes", w.map(|w| w.temp_bytes));
+    c.put_some("buffers_hit", w.and_then(|w| w.buffers_hit));
+    c.put_some("buffers_read", w.and_then(|w| w.buffers_read));
+    c.put_some("temp_bytes", w.and_then(|w| w.temp_bytes));
     c.put_some("redis_hits", w.and_then(|w| w.redis_hits));
     c.put_some("redis_misses", w.and_then(|w| w.redis_misses));
     c.put_some("redis_evicted", w.and_then(|w| w.redis_evicted));
@@ -256,6 +259,9 @@ mod tests {
                 failures,
                 cache,
                 response_bytes: n[6],
+                response_lines: (n[1] % 2 == 0).then_some(n[2]),
+                dated: (n[2] % 2 == 0).then_some(n[3]),
+                stale: (n[2] % 2 == 0).then_some(n[4]),
                 rate_rps: x[0],
                 response_time: Quantiles {
                     p50_us: Some(x[1]),
@@ -282,7 +288,7 @@ mod tests {
             |(n, index_scans, redis_hits, steal_share)| Witness {
                 client_sent: n[0],
                 api_requests: n[1],
-                buffers_hit: n[2],
+                buffers_hit: (n[2] % 2 == 0).then_some(n[2]),
                 index_scans,
                 redis_hits,
                 resources: BTreeMap::from([(

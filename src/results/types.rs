@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::used::{PathSums, Resources};
-use super::{DatasetRecord, Outcome, UNSTEADY};
+use super::{DatasetRecord, Outcome, TimelineRow, UNSTEADY};
 use crate::plan::{Role, StageSums};
 use crate::spec::Metric;
 
@@ -51,8 +51,17 @@ pub struct RunFile {
     pub owner_start_ticks: u64,
     /// The boot that both belong to.
     pub boot_id: String,
+    /// In which numbers the pid is: that of a container means somebody else outside of it. None where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_namespace: Option<String>,
     /// RFC 3339, UTC.
     pub started_at: String,
+    /// From the start to the first request of a load: what servers and data took before anything could be measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_load_ms: Option<u64>,
+    /// Which part of the blocks it has; none: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<crate::plan::Partition>,
 }
 
 /// One trial: `trials/<block>-<order>-<variant>-<load>.json`, and a row of `trials.csv`.
@@ -122,6 +131,15 @@ pub struct Window {
     pub cache: BTreeMap<String, u64>,
     /// Bytes of bodies.
     pub response_bytes: u64,
+    /// Rows of right answers that came in lines; none where no target answers so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_lines: Option<u64>,
+    /// Right answers that were compared with the writes before them; none where no target is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dated: Option<u64>,
+    /// Of those, older than a write that had been answered before they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<u64>,
     /// Right answers per second.
     pub rate_rps: f64,
     /// From due to answered; failures are +∞ (none here).
@@ -211,16 +229,16 @@ pub struct Witness {
     /// Statements that Postgres executed for the API, `pg_stat_statements`; none where its library is missing, and in older
     /// results.
     pub postgres_statements: Option<u64>,
-    /// Scans of the variant's own indexes, `pg_stat_user_indexes`.
+    /// Scans of the variant's own indexes, `pg_stat_user_indexes`; none, like the next one, where `buffers_hit` is not known.
     pub index_scans: BTreeMap<String, u64>,
     /// Sequential scans by table.
     pub seq_scans: BTreeMap<String, u64>,
-    /// Shared buffers hit, `pg_stat_database`.
-    pub buffers_hit: u64,
+    /// Shared buffers hit, `pg_stat_database`; not known, like the next two, where Postgres is somebody else's.
+    pub buffers_hit: Option<u64>,
     /// Shared buffers read.
-    pub buffers_read: u64,
+    pub buffers_read: Option<u64>,
     /// Temporary bytes.
-    pub temp_bytes: u64,
+    pub temp_bytes: Option<u64>,
     /// Bytes of write-ahead log, over the whole server; not known in older results, like the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wal_bytes: Option<u64>,
@@ -294,6 +312,9 @@ pub struct Manifest {
     pub wall_ms: u64,
     /// Server to its version, as it says itself.
     pub versions: BTreeMap<String, String>,
+    /// Version of Postgres to what its compiler was told (`CFLAGS`), as it says itself; none of somebody else's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub builds: BTreeMap<String, String>,
     /// `<variant>/<server>` to its settings in force: what Postgres and Redis told when asked, what Nginx' own file says.
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// The machine.
@@ -341,6 +362,8 @@ pub struct Results {
     pub trials: Vec<TrialRecord>,
     /// `<variant>-<endpoint>` to what EXPLAIN (FORMAT JSON) said.
     pub plans: BTreeMap<String, serde_json::Value>,
+    /// Every second of every trial, as in `timeline.csv`; empty where none were kept.
+    pub timeline: Vec<TimelineRow>,
 }
 
 impl Results {

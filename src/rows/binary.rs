@@ -47,6 +47,8 @@ pub enum Wire {
     Uuid,
     /// Bytes as they are.
     Bytes,
+    /// Two numbers as IEEE 754, eight bytes each.
+    Point,
 }
 
 /// What a column's values are.
@@ -60,6 +62,7 @@ enum Kind {
     Day,
     Uuid,
     Bytes,
+    Point,
     Text,
 }
 
@@ -82,6 +85,7 @@ impl Rows {
             Wire::Timestamp | Wire::Date => matches!(kind, Kind::Moment | Kind::Day),
             Wire::Uuid => kind == Kind::Uuid,
             Wire::Bytes => kind == Kind::Bytes,
+            Wire::Point => kind == Kind::Point,
         }
     }
 
@@ -119,6 +123,7 @@ fn kind(maker: &Maker) -> Kind {
         Maker::Days(_) => Kind::Day,
         Maker::Uuid | Maker::UuidV7 { .. } => Kind::Uuid,
         Maker::Bytes { .. } => Kind::Bytes,
+        Maker::Point(_) => Kind::Point,
         Maker::Parent { column, .. } | Maker::Offset { column, .. } => kind(column.maker()),
         Maker::Dependent { inner, .. } => kind(inner.maker()),
         Maker::Weighted { choices, .. } => kind_of_texts(choices.iter()),
@@ -152,6 +157,11 @@ impl Column {
             Wire::Jsonb => {
                 out.push(1);
                 self.write(row, Form::Plain, out);
+            }
+            Wire::Point => {
+                for x in self.place(row).ok_or("it is no point")? {
+                    out.extend_from_slice(&x.to_be_bytes());
+                }
             }
             _ => put(wire, &self.value(row), out)?,
         }
@@ -309,6 +319,23 @@ mod tests {
         ] {
             assert!(put(wire, &value, &mut Vec::new()).is_err(), "{wire:?} {value:?}");
         }
+    }
+
+    #[test]
+    fn a_point_is_the_two_numbers_of_its_text() {
+        let point = Generator::Point { area: [-180.0, -90.0, 180.0, 90.0] };
+        let column = ColumnSpec { name: "p".into(), generator: point, null_ratio: 0.0 };
+        let columns = vec![column];
+        let spec = TableSpec { name: "t".into(), rows: 9, columns, order: RowOrder::Clustered };
+        let rows = Rows::new(1, spec).expect("good");
+        assert!(rows.travels_as(0, Wire::Point) && !rows.travels_as(0, Wire::Float8));
+        let (mut out, mut text) = (Vec::new(), Vec::new());
+        rows.write_binary_row(&[Wire::Point], 3, &mut out).expect("it fits");
+        rows.write_text(0, 3, &mut text);
+        let number =
+            |at: usize| f64::from_be_bytes(out[at..at + 8].try_into().expect("eight bytes"));
+        assert_eq!(format!("({},{})", number(6), number(14)).into_bytes(), text);
+        assert_eq!(out.len(), 22);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::draw::{Key, keys, mix, one_of, pick, real, scaled, threshold, whole, word_of};
 use super::maker::{DAYS, Maker, Part, Site, TIMES_US};
-use super::names::{FIRST, LAST, WORDS};
+use super::names::{FIRST, LAST, WORDS, write_word};
 use super::nested::{array_element, escape_copy, json_string};
 use super::numbers::Numbers;
 use super::spec::ColumnSpec;
@@ -146,7 +146,7 @@ impl Column {
                         out.push(b' ');
                     }
                     let word = mix(self.key, row, i) >> 32;
-                    out.extend_from_slice(WORDS[one_of(WORDS.len(), word)].as_bytes());
+                    write_word(one_of(WORDS.len(), word), out);
                 }
             }
             Maker::Constant { text } => out.extend_from_slice(text[form as usize].as_bytes()),
@@ -225,6 +225,22 @@ impl Column {
         if follows { word_of(&on.value(row)) } else { row }
     }
 
+    /// The point of a row; none where it is NULL, or the column has no points.
+    pub(super) fn place(&self, row: u64) -> Option<[f64; 2]> {
+        match &self.maker {
+            _ if self.is_null(row) => None,
+            Maker::Point([left, low, right, high]) => {
+                let word = |lane| mix(self.key, row, lane);
+                Some([real(*left, *right, word(0)), real(*low, *high, word(1))])
+            }
+            Maker::Parent { column, choice } => column.place(choice.of(self.key, row)),
+            Maker::Dependent { on, below, always, inner } => {
+                inner.place(self.source(on, (*below, *always), row))
+            }
+            _ => None,
+        }
+    }
+
     fn write_composed(&self, row: u64, out: &mut Vec<u8>) {
         match &self.maker {
             Maker::Format(parts) => {
@@ -260,9 +276,8 @@ impl Column {
                 }
                 out.push(b'}');
             }
-            Maker::Point([left, low, right, high]) => {
-                let x = real(*left, *right, mix(self.key, row, 0));
-                let y = real(*low, *high, mix(self.key, row, 1));
+            Maker::Point(_) => {
+                let [x, y] = self.place(row).unwrap_or_default();
                 out.push(b'(');
                 Value::Float(x).write_text(out);
                 out.push(b',');

@@ -3,6 +3,7 @@
 use super::column::Column;
 use super::draw::{Key, threshold};
 use super::inet::Network;
+use super::nested::escape_copy;
 use super::numbers::{Numbers, Reals};
 use super::parents::Choice;
 use super::permute::Permutation;
@@ -380,17 +381,9 @@ fn without_nul(text: &str) -> Result<&str, String> {
 /// A text as it is, and as COPY's text format writes it.
 fn both(text: impl AsRef<str>) -> Result<[String; 2], String> {
     let text = without_nul(text.as_ref())?;
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' => escaped.push_str("\\\\"),
-            '\t' => escaped.push_str("\\t"),
-            '\n' => escaped.push_str("\\n"),
-            '\r' => escaped.push_str("\\r"),
-            c => escaped.push(c),
-        }
-    }
-    Ok([text.into(), escaped])
+    let mut escaped = text.as_bytes().to_vec();
+    escape_copy(&mut escaped, 0);
+    Ok([text.into(), String::from_utf8(escaped).map_err(|e| e.to_string())?])
 }
 
 fn last_of(start: i64, step: i64, rows: u64) -> Option<i64> {

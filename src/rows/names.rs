@@ -88,3 +88,50 @@ pub(super) const WORDS: [&str; 300] = [
     "present", "prime", "public", "purple", "quarter", "quick", "quiet", "radio", "rail", "rain",
     "river",
 ];
+
+/// Bytes that are copied for a word, whatever its length: at once, where a copy of its length would be a call.
+const WIDE: usize = 16;
+
+/// The words with blanks behind them.
+static PADDED: [[u8; WIDE]; WORDS.len()] = padded();
+
+const fn padded() -> [[u8; WIDE]; WORDS.len()] {
+    let mut all = [[b' '; WIDE]; WORDS.len()];
+    let mut word = 0;
+    while word < WORDS.len() {
+        let letters = WORDS[word].as_bytes();
+        let mut at = 0;
+        while at < letters.len() {
+            all[word][at] = letters[at];
+            at += 1;
+        }
+        word += 1;
+    }
+    all
+}
+
+/// Appends the word at a place of the list; nothing where it has none.
+pub(super) fn write_word(at: usize, out: &mut Vec<u8>) {
+    if let (Some(padded), Some(word)) = (PADDED.get(at), WORDS.get(at)) {
+        let end = out.len() + word.len();
+        out.extend_from_slice(padded);
+        out.truncate(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_appended_without_its_blanks() {
+        for (at, word) in WORDS.iter().enumerate() {
+            let mut out = b"x".to_vec();
+            write_word(at, &mut out);
+            assert_eq!(out, format!("x{word}").into_bytes());
+        }
+        let mut out = Vec::new();
+        write_word(WORDS.len(), &mut out);
+        assert!(out.is_empty());
+    }
+}

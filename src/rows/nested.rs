@@ -37,38 +37,31 @@ pub(super) fn escape_copy(out: &mut Vec<u8>, start: usize) {
 
 /// Makes a JSON string of what `write` appends.
 pub(super) fn json_string(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    quoted(out, write, |byte| byte < b' ');
+}
+
+/// Makes a quoted element of an array of what `write` appends.
+pub(super) fn array_element(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    quoted(out, write, |_| false);
+}
+
+/// Quotes what `write` appends: a backslash before quotes and backslashes, and JSON's number for what is to have none.
+fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>), is_numbered: impl Fn(u8) -> bool) {
     out.push(b'"');
     let start = out.len();
     write(out);
     rewrite(
         out,
         start,
-        |byte| byte < b' ' || matches!(byte, b'"' | b'\\'),
+        |byte| is_numbered(byte) || matches!(byte, b'"' | b'\\'),
         |byte, out| {
-            if byte < b' ' {
+            if is_numbered(byte) {
                 out.extend_from_slice(b"\\u00");
                 write_hex(byte, out);
             } else {
                 out.push(b'\\');
                 out.push(byte);
             }
-        },
-    );
-    out.push(b'"');
-}
-
-/// Makes a quoted element of an array of what `write` appends.
-pub(super) fn array_element(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    out.push(b'"');
-    let start = out.len();
-    write(out);
-    rewrite(
-        out,
-        start,
-        |byte| matches!(byte, b'"' | b'\\'),
-        |byte, out| {
-            out.push(b'\\');
-            out.push(byte);
         },
     );
     out.push(b'"');

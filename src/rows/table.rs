@@ -8,6 +8,7 @@ use super::permute::Permutation;
 use super::shapes::RowOrder;
 use super::spec::{ColumnSpec, Generator, TableSpec};
 use super::value::Value;
+use crate::units::hex;
 
 /// Rows at each end that a checksum covers: enough to see any change of a generator, cheap at any size.
 const CHECKED: u64 = 1000;
@@ -129,16 +130,6 @@ pub fn checksum(rows: &Rows) -> String {
         rows.write_copy_row(rows.row_at(place), &mut lines);
     }
     hex(&Sha256::digest(&lines))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(digit), 16).expect("below 16"));
-        }
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Texts made of the lists: e-mail addresses, companies, and prose of any length over any vocabulary.
 
 use super::draw::{Key, below, mix, one_of, scaled};
-use super::names::{FIRST, LAST, WORDS};
+use super::names::{FIRST, LAST, WORDS, write_word};
 use super::shapes::Prose;
 use super::value::write_unsigned;
 use super::zipf::Zipf;
@@ -167,9 +167,9 @@ impl Text {
             Some(zipf) => zipf.rank(key, row, lane),
             None => below(self.vocabulary, mix(key, row, lane)),
         };
-        match usize::try_from(rank).ok().and_then(|rank| WORDS.get(rank)) {
-            Some(word) => out.extend_from_slice(word.as_bytes()),
-            None => write_syllables(rank - WORDS.len() as u64, out),
+        match usize::try_from(rank) {
+            Ok(rank) if rank < WORDS.len() => write_word(rank, out),
+            _ => write_syllables(rank - WORDS.len() as u64, out),
         }
     }
 }
@@ -181,13 +181,20 @@ fn write_syllables(number: u64, out: &mut Vec<u8>) {
     const ALL: u64 = 48;
     // Numbers in base 48 without a zero, from the first one of two digits on: each word once, none of one syllable.
     let mut rest = number + ALL + 1;
+    // 64 bits are twelve syllables, and all of them are copied at once.
+    let mut word = [0; 24];
+    let mut length = 0;
     while rest > 0 {
         rest -= 1;
         let syllable = usize::try_from(rest % ALL).expect("below 48");
-        out.push(CONSONANTS[syllable / 3]);
-        out.push(VOWELS[syllable % 3]);
+        word[length] = CONSONANTS[syllable / 3];
+        word[length + 1] = VOWELS[syllable % 3];
+        length += 2;
         rest /= ALL;
     }
+    let end = out.len() + length;
+    out.extend_from_slice(&word);
+    out.truncate(end);
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use super::parse::{self, Mark, Parsed};
 use super::source::Source;
 use super::walk::{MOST, walk, word};
 use super::{
-    Document, Place, Problem, Problems, Severity, codes, file, meaning, overrides, print, schema,
-    secrets, suggest,
+    Document, Place, Problem, Problems, Severity, codes, file, matrix, meaning, overrides, print,
+    schema, secrets, suggest,
 };
 
 /// More mistakes than this are not printed: nobody reads them.
@@ -145,14 +145,17 @@ pub fn load_text(path: &Path, text: String, layers: &Layers) -> Result<Spec, Pro
     }
     let stack = Stack::build(&source, parsed, layers, &mut found);
     stack.check_file(&mut found);
-    let merged = merge(&source, &stack.layers(stack.chosen.as_deref()));
+    let mut merged = merge(&source, &stack.layers(stack.chosen.as_deref()));
+    matrix::expand(&mut merged, &mut found);
     check_merged(&merged, path, &mut found);
     let others = stack.profiles.keys().filter(|n| stack.chosen.as_ref() != Some(n));
     for name in others.take(MOST_PROFILES) {
         if found.len() > MOST_PROBLEMS {
             break;
         }
-        check_merged(&merge(&source, &stack.layers(Some(name))), path, &mut found);
+        let mut other = merge(&source, &stack.layers(Some(name)));
+        matrix::expand(&mut other, &mut found);
+        check_merged(&other, path, &mut found);
         once(&mut found);
     }
     let found = in_order(found);

@@ -38,6 +38,8 @@ pub(super) struct Merged {
     layers: Vec<(Origin, Arc<BTreeMap<Path, Mark>>)>,
     /// The layer of each value: for tables the first that has them, for the rest the last.
     owner: BTreeMap<Path, usize>,
+    /// Load profiles and variants that were made of one in the file: which, and their numbers among their like.
+    made_of: BTreeMap<Path, (Path, Vec<usize>)>,
     pub(super) source: Arc<Source>,
 }
 
@@ -65,6 +67,7 @@ pub(super) fn merge(source: &Arc<Source>, layers: &[Layer]) -> Merged {
         tree: Value::Null,
         layers: layers.iter().map(|l| (l.origin.clone(), Arc::clone(&l.marks))).collect(),
         owner: BTreeMap::new(),
+        made_of: BTreeMap::new(),
         source: Arc::clone(source),
     };
     // Layers are plain data already, so serialising them again has no way to fail.
@@ -112,7 +115,24 @@ impl Merged {
         }
     }
 
+    /// Notes that one entry of a section was made of another, the how manieth.
+    pub(super) fn is_made_of(&mut self, section: &str, new: &str, old: &str, number: usize) {
+        let path = |name: &str| vec![section.to_owned(), name.to_owned()];
+        let (of, mut numbers) =
+            self.made_of.get(&path(old)).cloned().unwrap_or_else(|| (path(old), Vec::new()));
+        numbers.push(number);
+        self.made_of.insert(path(new), (of, numbers));
+    }
+
+    /// Where what stands at a path was written.
+    fn as_written(&self, path: &[String]) -> Path {
+        let head = path.get(..2).and_then(|head| self.made_of.get(head));
+        let head = head.map_or(&path[..path.len().min(2)], |(of, _)| of.as_slice());
+        head.iter().chain(path.iter().skip(2)).cloned().collect()
+    }
+
     fn mark(&self, path: &[String]) -> Option<(&Origin, Option<&Mark>)> {
+        let path = &self.as_written(path);
         let (origin, marks) = self.layers.get(*self.owner.get(path)?)?;
         Some((origin, marks.get(path)))
     }
@@ -149,19 +169,21 @@ impl Merged {
         }
         let Some(table) = at.as_object() else { return Vec::new() };
         let mut full = path.to_vec();
-        let mut order: Vec<((usize, usize), &String)> = table
+        let mut order: Vec<((usize, usize), &[usize], &String)> = table
             .keys()
             .map(|name| {
                 full.push(name.clone());
+                let written = self.as_written(&full);
                 let first = self.layers.iter().enumerate().find_map(|(number, (_, marks))| {
-                    Some((number, marks.get(&full)?.key.as_ref().map_or(0, |k| k.start)))
+                    Some((number, marks.get(&written)?.key.as_ref().map_or(0, |k| k.start)))
                 });
+                let numbers = self.made_of.get(&full).map_or(&[][..], |(_, numbers)| numbers);
                 full.pop();
-                (first.unwrap_or((usize::MAX, 0)), name)
+                (first.unwrap_or((usize::MAX, 0)), numbers, name)
             })
             .collect();
         order.sort();
-        order.into_iter().map(|(_, name)| name.clone()).collect()
+        order.into_iter().map(|(_, _, name)| name.clone()).collect()
     }
 }
 
@@ -209,7 +231,8 @@ impl Places<'_> {
 
     /// Whether the value at `path` is a TOML date.
     pub(super) fn is_date(&self, path: &[String]) -> bool {
-        let patched = self.patched(path).filter(|p| self.merged.owner.contains_key(p));
+        let is_there = |p: &Path| self.merged.owner.contains_key(&self.merged.as_written(p));
+        let patched = self.patched(path).filter(is_there);
         self.merged.is_date(&patched.unwrap_or_else(|| path.to_vec()))
     }
 }

@@ -37,6 +37,8 @@ pub enum Metric {
     ErrorRatio,
     /// Cached requests answered from the cache.
     CacheHitRatio,
+    /// Answers older than a write that had been answered before they were asked for, over those that were compared.
+    StaleRatio,
     /// Size of the variant's own indexes, in bytes.
     IndexBytes,
     /// Time to build the variant's own indexes.
@@ -130,7 +132,7 @@ pub enum Better {
 
 impl Metric {
     /// Every metric, in the order of this page.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::ResponseTimeP50,
         Self::ResponseTimeP90,
         Self::ResponseTimeP95,
@@ -145,6 +147,7 @@ impl Metric {
         Self::Throughput,
         Self::ErrorRatio,
         Self::CacheHitRatio,
+        Self::StaleRatio,
         Self::IndexBytes,
         Self::IndexBuildTime,
         Self::TableBytes,
@@ -194,6 +197,7 @@ impl Metric {
             Self::Throughput => "throughput",
             Self::ErrorRatio => "error_ratio",
             Self::CacheHitRatio => "cache_hit_ratio",
+            Self::StaleRatio => "stale_ratio",
             Self::IndexBytes => "index_bytes",
             Self::IndexBuildTime => "index_build_time",
             Self::TableBytes => "table_bytes",
@@ -231,7 +235,7 @@ impl Metric {
     pub fn unit(self) -> Unit {
         match self {
             Self::Throughput | Self::MaxRate => Unit::PerSecond,
-            Self::ErrorRatio | Self::CacheHitRatio => Unit::Share,
+            Self::ErrorRatio | Self::CacheHitRatio | Self::StaleRatio => Unit::Share,
             Self::PostgresCpuShare
             | Self::RedisCpuShare
             | Self::NginxCpuShare

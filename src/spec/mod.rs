@@ -5,6 +5,7 @@ mod document;
 pub mod draft;
 mod file;
 mod load;
+mod matrix;
 mod meaning;
 mod mend;
 mod merge;
@@ -18,6 +19,7 @@ mod render;
 mod schema;
 mod secrets;
 mod source;
+mod split;
 mod suggest;
 mod walk;
 

@@ -1,4 +1,4 @@
-//! The patterns of the schema, checked by hand: there are six, and a message says more than a regular expression.
+//! The patterns of the schema, checked by hand: there are few, and a message says more than a regular expression.
 
 /// Names of variants, endpoints, loads and the like; the same as `NAME_PATTERN`.
 pub(super) const NAME: &str = super::document::NAME_PATTERN;
@@ -7,9 +7,13 @@ pub(super) const IDENTIFIER: &str = "^[A-Za-z_][A-Za-z0-9_]{0,62}$";
 /// `experiment.id`.
 const ID: &str = "^[a-z0-9][a-z0-9_-]{0,79}$";
 /// `version` of a server.
-const VERSION: &str = "^>=[0-9]{1,3}(\\.[0-9]{1,3}){0,2}$";
+const VERSION: &str = "^(>=[0-9]{1,3}(\\.[0-9]{1,3}){0,2}|[0-9]{1,3})$";
 /// `route` of an endpoint.
 const ROUTE: &str = "^(GET|POST|PUT|PATCH|DELETE) /[^ ?#]*$";
+/// `url_from` of Postgres.
+const VARIABLE: &str = "^QUERYLAB_[A-Z0-9][A-Z0-9_]{0,59}$";
+/// `path` of static files.
+const STATIC: &str = "^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,59}){1,3}/$";
 
 /// Whether `text` matches `pattern`; if not, what to write. `None` for a pattern that is not one of ours.
 pub(super) fn check(pattern: &str, text: &str) -> Option<Result<(), &'static str>> {
@@ -25,10 +29,19 @@ pub(super) fn check(pattern: &str, text: &str) -> Option<Result<(), &'static str
             identifier(text),
             "tables and columns are 1 to 63 of A-Z, a-z, 0-9 and `_`, and do not begin with a digit; the schema is not written",
         ),
-        VERSION => {
-            (version(text), "write the oldest version that will do, like `\">=15\"` or `\">=7.2\"`")
-        }
+        VERSION => (
+            version(text),
+            "write the oldest version that will do, like `\">=15\"` or `\">=7.2\"`, or a major version of Postgres, like `\"18\"`",
+        ),
         ROUTE => (route(text), "write a method and a path, like `\"GET /users/{id}\"`"),
+        VARIABLE => (
+            variable(text),
+            "write the name of an environment variable that holds the URL, never the URL itself: `QUERYLAB_` and then A-Z, 0-9 and `_`, like `\"QUERYLAB_SHOP_URL\"`",
+        ),
+        STATIC => (
+            static_path(text),
+            "write one to three parts of A-Z, a-z, 0-9, `.`, `_`, `~` and `-` that do not begin with a dot, between slashes, like `\"/static/\"`",
+        ),
         _ => return None,
     };
     Some(if matches { Ok(()) } else { Err(help) })
@@ -49,10 +62,19 @@ pub(super) fn identifier(text: &str) -> bool {
 }
 
 fn version(text: &str) -> bool {
-    let Some(numbers) = text.strip_prefix(">=") else { return false };
+    let alone = (1..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let Some(numbers) = text.strip_prefix(">=") else { return alone };
     let parts: Vec<&str> = numbers.split('.').collect();
     let number = |p: &&str| (1..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit());
     parts.len() <= 3 && parts.iter().all(number)
+}
+
+/// A second underscore behind the first would be an override of a key.
+fn variable(text: &str) -> bool {
+    let Some(name) = text.strip_prefix("QUERYLAB_") else { return false };
+    name.len() <= 60
+        && name.bytes().next().is_some_and(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
 fn route(text: &str) -> bool {
@@ -61,6 +83,18 @@ fn route(text: &str) -> bool {
         && path.starts_with('/')
         && !path.contains([' ', '?', '#'])
         && !path.chars().any(char::is_control)
+}
+
+fn static_path(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) else {
+        return false;
+    };
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"._~-".contains(&b);
+    let mut parts = inner.split('/');
+    inner.split('/').count() <= 3
+        && parts.all(|part| {
+            (1..=60).contains(&part.len()) && !part.starts_with('.') && part.bytes().all(good)
+        })
 }
 
 #[cfg(test)]
@@ -81,7 +115,21 @@ mod tests {
     fn identifiers_versions_and_routes_have_their_forms() {
         let cases = [
             (IDENTIFIER, vec!["User", "_a1", "order"], vec!["1a", "a.b", "a\"; drop", "é", ""]),
-            (VERSION, vec![">=15", ">=7.0.15"], vec!["15", ">=", ">=1.", ">=1.2.3.4", ">=x"]),
+            (
+                VERSION,
+                vec![">=15", ">=7.0.15", "18"],
+                vec!["15.3", "1518", ">=", ">=1.", ">=1.2.3.4", ">=x"],
+            ),
+            (
+                VARIABLE,
+                vec!["QUERYLAB_SHOP_URL", "QUERYLAB_1"],
+                vec!["DATABASE_URL", "QUERYLAB_", "QUERYLAB__A", "QUERYLAB_a", "postgres://h/d"],
+            ),
+            (
+                STATIC,
+                vec!["/static/", "/a/b.c/d/"],
+                vec!["/", "//", "static/", "/static", "/../", "/a/./", "/a/b/c/d/", "/a b/", "/é/"],
+            ),
             (
                 ROUTE,
                 vec!["GET /", "POST /a/{b}"],

@@ -29,8 +29,7 @@ const OWN_KEYS: &[&str] =
     &["fields", "where", "weights", "columns", "indexes", "params", "mix", "ratios"];
 
 /// What an author is told.
-pub(super) const HELP: &str =
-    "take it out: querylab makes its own passwords, and connects to no server but its own";
+pub(super) const HELP: &str = "take it out: querylab makes its own passwords, and has the URL of somebody else's Postgres from the environment variable that `services.postgres.url_from` names";
 
 /// Takes every secret out of `tree` (null is left behind) and gives back where they were.
 pub(super) fn take(tree: &mut Value) -> Vec<Path> {

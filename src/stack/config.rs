@@ -2,7 +2,7 @@
 //! that no setting can become a second one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
@@ -43,6 +43,10 @@ pub(super) struct NginxConfig<'a> {
     pub api_sockets: Vec<&'a Path>,
     /// Where `stub_status` is.
     pub status_socket: &'a Path,
+    /// Files that Nginx serves itself, if there are any.
+    pub static_files: Option<StaticConfig<'a>>,
+    /// A line a request, if there is one.
+    pub access_log: Option<PathBuf>,
     /// Settings outside of any block.
     pub main: Settings,
     /// Settings in `events`.
@@ -51,6 +55,15 @@ pub(super) struct NginxConfig<'a> {
     pub http: Settings,
     /// Settings in `upstream`.
     pub upstream: Settings,
+}
+
+/// Files that Nginx serves itself.
+#[derive(Debug, Serialize)]
+pub(super) struct StaticConfig<'a> {
+    /// What their addresses begin with.
+    pub path: &'a str,
+    /// The folder in which the path begins.
+    pub root: PathBuf,
 }
 
 /// A server's way to quote a value.
@@ -193,21 +206,84 @@ mod tests {
         assert!(text.ends_with("jit = 'off'\nwork_mem = '16MB'\n"), "{text}");
     }
 
-    #[test]
-    fn the_file_of_nginx_keeps_upstream_connections_alive_and_hides_the_apis_insides() {
-        let socket = Path::new("/s p/api-0.sock");
-        let text = nginx(&NginxConfig {
+    fn plain() -> NginxConfig<'static> {
+        NginxConfig {
             dir: Path::new("/n"),
             port: 20_001,
             listen_options: "",
-            api_sockets: vec![socket],
+            api_sockets: vec![Path::new("/s p/api-0.sock")],
             status_socket: Path::new("/s/status"),
+            static_files: None,
+            access_log: None,
             main: Settings::new(),
             events: Settings::new(),
             http: Settings::new(),
             upstream: Settings::from([("keepalive".into(), "32".into())]),
-        })
-        .expect("rendered");
+        }
+    }
+
+    fn nginx_with(access_log: Option<PathBuf>) -> String {
+        nginx_that_serves(None, access_log)
+    }
+
+    fn nginx_that_serves(
+        static_files: Option<StaticConfig<'_>>,
+        access_log: Option<PathBuf>,
+    ) -> String {
+        let config = NginxConfig { static_files, access_log, ..plain() };
+        nginx(&config).expect("rendered")
+    }
+
+    #[test]
+    fn nginx_serves_files_only_where_it_is_asked_to_and_from_one_folder() {
+        let files = StaticConfig { path: "/static/", root: "/s p/static/1".into() };
+        let text = nginx_that_serves(Some(files), None);
+        for line in [
+            "location ^~ \"/static/\" {",
+            "root \"/s p/static/1\";",
+            "disable_symlinks on \"from=/s p/static/1\";",
+            "try_files $uri @querylab_no_file;",
+            "error_page 416 /__querylab/problem/416;",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        let without = nginx_with(None);
+        assert!(!without.contains("root ") && !without.contains("no_file"), "{without}");
+        assert!(!without.contains("416"), "nothing else has ranges: {without}");
+        let evil = StaticConfig { path: "/$uri/", root: "/s".into() };
+        assert!(nginx(&NginxConfig { static_files: Some(evil), ..plain() }).is_err());
+    }
+
+    #[test]
+    fn what_nginx_refuses_is_problem_json_with_the_status_in_it() {
+        let text = nginx_with(None);
+        let problems = text.lines().filter_map(|line| line.trim().strip_prefix("return "));
+        let problems = problems.filter_map(|line| line.split_once(" '"));
+        let mut statuses = Vec::new();
+        for (status, body) in problems {
+            let body = body.strip_suffix("';").expect("a text");
+            let problem: serde_json::Value = serde_json::from_str(body).expect("JSON");
+            assert_eq!(problem["status"].to_string(), status, "{body}");
+            assert!(text.contains(&format!("/__querylab/problem/{status};")), "{status}");
+            statuses.push(status);
+        }
+        assert_eq!(statuses, ["400", "404", "405", "413", "414", "431", "502", "504"]);
+    }
+
+    #[test]
+    fn nginx_logs_where_it_is_asked_to_and_buffered() {
+        let line = "access_log \"/n x/access.jsonl\" querylab buffer=64k flush=1s;";
+        assert!(nginx_with(Some("/n x/access.jsonl".into())).contains(line));
+        let without = nginx_with(None);
+        assert!(
+            without.contains("access_log off;") && !without.contains("log_format"),
+            "{without}"
+        );
+    }
+
+    #[test]
+    fn the_file_of_nginx_keeps_upstream_connections_alive_and_hides_the_apis_insides() {
+        let text = nginx_with(None);
         for line in [
             "server \"unix:/s p/api-0.sock\" max_fails=0;",
             "keepalive 32;",

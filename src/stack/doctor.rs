@@ -6,10 +6,11 @@ use super::error::StackError;
 use super::furnished::obtain;
 use super::locate::{Part, show_version};
 use super::lock::MeasuringLock;
+use super::majors::{Packager, find_major};
 use super::protocol::Keep;
 use super::surroundings::Surroundings;
 use super::workshop::Workshop;
-use super::{fetch, find, room};
+use super::{fetch, fetch_npm, find, room};
 use crate::plan::ServerPlan;
 
 /// What `doctor` and `setup` are told.
@@ -119,6 +120,35 @@ pub async fn setup(
     Ok(ready)
 }
 
+/// Fetches a major version of Postgres with npm, if that was not done before. One of the system's does not count: it is taken
+/// where a run names this version alone, and several are to be built alike.
+pub async fn setup_postgres(
+    major: u32,
+    options: &DoctorOptions,
+    notice: &mut dyn FnMut(String),
+) -> Result<Ready, StackError> {
+    let cache = options.surroundings.cache(rustix::process::geteuid().as_raw())?;
+    let around = &options.surroundings;
+    let workshop = workshop("setup", options, notice).await?;
+    let work = async {
+        let here = find_major(major, Packager::Npm, &around.path, &cache, &workshop).await?;
+        let (found, origin) = if let Ok(found) = here {
+            (found, Origin::Here)
+        } else {
+            let fetched =
+                fetch_npm::obtain((major, Packager::Npm), &cache, around, &workshop, notice);
+            (fetched.await?, Origin::Fetched)
+        };
+        let version = show_version(&found.version);
+        Ok(Ready { part: Part::Postgres.name(), version, origin, program: found.program })
+    };
+    let result = Box::pin(work).await;
+    let closed = workshop.close().await;
+    let ready = result?;
+    closed?;
+    Ok(ready)
+}
+
 async fn workshop(
     run_id: &str,
     options: &DoctorOptions,
@@ -143,7 +173,6 @@ pub async fn doctor(options: &DoctorOptions) -> Vec<Finding> {
         Err(error) => return vec![finding("cache", Health::Bad, error.to_string(), None)],
     };
     let path = &options.surroundings.path;
-    let missing_tools = fetch::missing_tools(path);
     match workshop("doctor", options, &mut |_| {}).await {
         Err(error) => findings.push(finding("guard", Health::Bad, error.to_string(), None)),
         Ok(workshop) => {
@@ -172,14 +201,27 @@ pub async fn doctor(options: &DoctorOptions) -> Vec<Finding> {
             finding("lock", Health::Warning, format!("somebody is measuring: {who}"), Some(fix))
         }
     });
-    findings.push(if missing_tools.is_empty() {
-        finding("fetching", Health::Good, "apt-get and dpkg-deb are here".into(), None)
-    } else {
-        let fix = "install missing servers with this system's package manager".to_owned();
-        let what = format!("cannot fetch servers: no {}", missing_tools.join(", no "));
-        finding("fetching", Health::Warning, what, Some(fix))
-    });
+    findings.push(fetching(path));
     findings
+}
+
+/// Whether servers can be fetched, and versions of Postgres that a file names by their number.
+fn fetching(path: &[PathBuf]) -> Finding {
+    let missing = fetch::missing_tools(path);
+    if !missing.is_empty() {
+        let fix = "install missing servers with this system's package manager".to_owned();
+        let what = format!("cannot fetch servers: no {}", missing.join(", no "));
+        return finding("fetching", Health::Warning, what, Some(fix));
+    }
+    let missing = fetch_npm::missing_tools(path);
+    if missing.is_empty() {
+        let what = "apt-get and dpkg-deb are here, and npm and tar for other versions of Postgres";
+        return finding("fetching", Health::Good, what.into(), None);
+    }
+    // Few experiments name a version, so this is no warning.
+    let missing = missing.join(", no ");
+    let what = format!("apt-get and dpkg-deb are here; no other version of Postgres: no {missing}");
+    finding("fetching", Health::Good, what, None)
 }
 
 async fn server(part: Part, cache: &Path, options: &DoctorOptions, workshop: &Workshop) -> Finding {

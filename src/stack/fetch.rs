@@ -22,7 +22,7 @@ const DOWNLOAD: Duration = Duration::from_mins(10);
 /// Unpacking one.
 const UNPACK: Duration = Duration::from_mins(2);
 /// For another fetch on this machine to end.
-const OTHERS: Duration = Duration::from_mins(20);
+pub(super) const OTHERS: Duration = Duration::from_mins(20);
 /// More packages than any server needs.
 const MOST_PACKAGES: usize = 60;
 
@@ -40,7 +40,7 @@ pub(super) fn missing_tools(path: &[PathBuf]) -> Vec<&'static str> {
     ["apt-get", "dpkg-deb"].into_iter().filter(|t| tool(t, path).is_none()).collect()
 }
 
-fn tool(name: &str, path: &[PathBuf]) -> Option<PathBuf> {
+pub(super) fn tool(name: &str, path: &[PathBuf]) -> Option<PathBuf> {
     let usual = ["/usr/bin", "/bin"].map(PathBuf::from);
     usual.iter().chain(path).map(|f| f.join(name)).find(|p| p.is_file())
 }
@@ -81,7 +81,7 @@ pub(super) async fn fetch(
 }
 
 /// The cache and what apt wants to find in it; all readable by the servers' user.
-fn make_cache(cache: &Path) -> Result<(), StackError> {
+pub(super) fn make_cache(cache: &Path) -> Result<(), StackError> {
     let mut above: Vec<&Path> = cache.ancestors().take_while(|a| !a.exists()).collect();
     above.reverse();
     for folder in above {

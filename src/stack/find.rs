@@ -12,6 +12,8 @@ use super::locate::{
 };
 use super::workshop::{As, Errand, Workshop, last_lines};
 
+/// Where the system's packages put major versions of Postgres, each into a folder of its own.
+pub(super) const SYSTEM_MAJORS: &str = "/usr/lib/postgresql";
 /// A program that prints its version does not need longer.
 const TRIAL: Duration = Duration::from_secs(20);
 
@@ -37,14 +39,23 @@ pub(super) fn tree_of(part: Part, cache: &Path) -> PathBuf {
     cache.join("servers").join(part.name())
 }
 
+/// Where the fetched tree of a major version of Postgres lies.
+pub(super) fn tree_of_major(major: u32, cache: &Path) -> PathBuf {
+    cache.join("servers").join(format!("postgres@{major}"))
+}
+
 /// Looks at the machine.
 pub(super) fn snapshot(path: &[PathBuf], cache: &Path) -> Snapshot {
+    let tree = |part| (part, fetched_tree(&tree_of(part, cache)));
+    look(path, Part::ALL.into_iter().map(tree).collect())
+}
+
+/// Looks at the machine, and at these trees.
+pub(super) fn look(path: &[PathBuf], fetched: Vec<(Part, Fetched)>) -> Snapshot {
     let mut folders: Vec<PathBuf> = path.to_vec();
     folders.extend(USUAL.iter().map(PathBuf::from));
-    let postgres_folders = postgres_folders(Path::new("/usr/lib/postgresql"));
+    let postgres_folders = postgres_folders(Path::new(SYSTEM_MAJORS));
     folders.extend(postgres_folders.iter().cloned());
-    let fetched: Vec<(Part, Fetched)> =
-        Part::ALL.into_iter().map(|part| (part, fetched_tree(&tree_of(part, cache)))).collect();
     folders.extend(fetched.iter().flat_map(|(_, tree)| tree.folders.iter().cloned()));
     let names: Vec<&str> = Part::ALL
         .into_iter()
@@ -58,7 +69,7 @@ pub(super) fn snapshot(path: &[PathBuf], cache: &Path) -> Snapshot {
     Snapshot { path: path.to_vec(), files, postgres_folders, fetched }
 }
 
-fn is_program(file: &Path) -> bool {
+pub(super) fn is_program(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 

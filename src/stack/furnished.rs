@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
 use super::error::{StackError, environment};
+use super::external::External;
 use super::find::{self, Found};
 use super::locate::{Part, show_version};
+use super::majors::{Builds, Packager, find_major, missing_major};
 use super::postgres_settings::DEFAULTS;
 use super::session::{Session, SessionOptions, Setup};
 use super::shared::{Secrets, Shared};
 use super::workshop::Workshop;
-use super::{fetch, postgres, scratch};
+use super::{fetch, fetch_npm, postgres, scratch};
+use crate::plan::PostgresAddress;
 
 /// What a cluster's files depend on beside what is loaded into them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,7 @@ pub struct ClusterKind {
 pub struct Furnished {
     workshop: Workshop,
     programs: BTreeMap<Part, Found>,
+    external: Option<PostgresAddress>,
 }
 
 impl Furnished {
@@ -47,7 +52,7 @@ impl Furnished {
         )
         .await?;
         match Box::pin(furnish(&workshop, &options, notice)).await {
-            Ok(programs) => Ok(Self { workshop, programs }),
+            Ok(programs) => Ok(Self { workshop, programs, external: options.needs.external }),
             Err(error) => {
                 // The reason why is worth more than a second one from clearing up.
                 drop(workshop.close().await);
@@ -84,11 +89,15 @@ impl Furnished {
         self.workshop.identity.target()
     }
 
-    /// Makes a new cluster.
+    /// Makes a new cluster; or meets somebody else's Postgres, where that is what is needed.
     pub async fn with_new_cluster(self) -> Result<Session, StackError> {
-        let Self { workshop, programs } = self;
-        let shared = Shared { workshop, programs, secrets: Secrets::new()? };
-        match postgres::init(&shared).await {
+        let Self { workshop, programs, external } = self;
+        let mut shared = shared(workshop, programs, Secrets::new()?);
+        let ready = match external {
+            None => postgres::init(&shared).await,
+            Some(address) => External::meet(address).await.map(|met| shared.external = Some(met)),
+        };
+        match ready {
             Ok(()) => Ok(Session::of(shared)),
             Err(error) => {
                 drop(shared.workshop.close().await);
@@ -100,9 +109,9 @@ impl Furnished {
     /// Takes the cluster that was put into `data_dir`, with the passwords that
     /// [`Session::write_passwords`] has written.
     pub async fn with_this_cluster(self, passwords: &Path) -> Result<Session, StackError> {
-        let Self { workshop, programs } = self;
+        let Self { workshop, programs, .. } = self;
         match Secrets::kept(passwords) {
-            Ok(secrets) => Ok(Session::of(Shared { workshop, programs, secrets })),
+            Ok(secrets) => Ok(Session::of(shared(workshop, programs, secrets))),
             Err(error) => {
                 drop(workshop.close().await);
                 Err(error)
@@ -142,6 +151,10 @@ impl Furnished {
     }
 }
 
+fn shared(workshop: Workshop, programs: BTreeMap<Part, Found>, secrets: Secrets) -> Shared {
+    Shared { workshop, programs, secrets, external: None, compiled_with: OnceLock::new() }
+}
+
 /// Finds the programs, and fetches those that are missing.
 async fn furnish(
     workshop: &Workshop,
@@ -150,20 +163,65 @@ async fn furnish(
 ) -> Result<BTreeMap<Part, Found>, StackError> {
     let uid = rustix::process::geteuid().as_raw();
     let cache = options.surroundings.cache(uid)?;
-    let path = &options.surroundings.path;
     let mut programs = BTreeMap::new();
     for (part, wanted) in options.needs.parts() {
-        let seen = find::snapshot(path, &cache);
-        let found = match find::find(part, &wanted, &seen, workshop).await? {
-            Ok(found) => found,
-            Err(rejected) if options.setup == Setup::Refuse => {
-                return Err(find::missing(part, &wanted, &rejected, &cache));
+        let major = options.needs.postgres_major.filter(|_| part == Part::Postgres);
+        let found = match major {
+            Some(major) => of_major(major, options, &cache, workshop, notice).await?,
+            None => any_of(part, &wanted, options, &cache, workshop, notice).await?,
+        };
+        let is_to_be_alike = part == Part::Postgres && options.needs.builds != Builds::Any;
+        let found = match (major, found.version.first()) {
+            // Whichever version is here, but as it is built by whoever builds those beside it.
+            (None, Some(&major)) if is_to_be_alike => {
+                of_major(major, options, &cache, workshop, notice).await?
             }
-            Err(_) => obtain(part, &wanted, &cache, path, workshop, notice).await?,
+            _ => found,
         };
         programs.insert(part, found);
     }
     Ok(programs)
+}
+
+/// Finds a part in any version that will do, or fetches it.
+async fn any_of(
+    part: Part,
+    wanted: &[u32],
+    options: &SessionOptions,
+    cache: &Path,
+    workshop: &Workshop,
+    notice: &mut dyn FnMut(String),
+) -> Result<Found, StackError> {
+    let path = &options.surroundings.path;
+    match find::find(part, wanted, &find::snapshot(path, cache), workshop).await? {
+        Ok(found) => Ok(found),
+        Err(rejected) if options.setup == Setup::Refuse => {
+            Err(find::missing(part, wanted, &rejected, cache))
+        }
+        Err(_) => obtain(part, wanted, cache, path, workshop, notice).await,
+    }
+}
+
+/// Finds a major version of Postgres, or fetches it.
+async fn of_major(
+    major: u32,
+    options: &SessionOptions,
+    cache: &Path,
+    workshop: &Workshop,
+    notice: &mut dyn FnMut(String),
+) -> Result<Found, StackError> {
+    let (around, packager) = (&options.surroundings, Packager::of(&options.needs.builds));
+    match find_major(major, packager, &around.path, cache, workshop).await? {
+        Ok(found) => Ok(found),
+        // Packages of the system are the system's to mend.
+        Err(rejected) if options.setup == Setup::Refuse || packager == Packager::System => {
+            Err(missing_major(major, packager, &rejected, cache))
+        }
+        Err(_) => {
+            let fetched = fetch_npm::obtain((major, packager), cache, around, workshop, notice);
+            Box::pin(fetched).await
+        }
+    }
 }
 
 /// Fetches a part and finds it.

@@ -4,6 +4,7 @@
 //! One thread: the death signal of a child is tied to the thread that started it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ fn complain(what: &str) {
 /// The guard's whole state.
 struct Guard {
     spec: GuardSpec,
+    /// Held until the end.
+    _mark: File,
     wards: BTreeMap<i32, Ward>,
     /// Where each server works or has worked: a dead one may have left helpers behind.
     homes: BTreeMap<String, PathBuf>,
@@ -68,9 +71,10 @@ impl Guard {
         // Any process of our own serves as the mark "yes".
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
         rustix::thread::set_name(c"querylab-guard").ok();
-        identity::add_guard(&spec.scratch)?;
+        let mark = identity::add_guard(&spec.scratch)?;
         let guard = Self {
             spec,
+            _mark: mark,
             wards: BTreeMap::new(),
             homes: BTreeMap::new(),
             stops: Vec::new(),

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::error::{StackError, environment};
@@ -146,6 +147,9 @@ pub(super) struct Owner {
     pub boot: String,
     /// Name of our program's file, by which the API's processes are known.
     pub program: String,
+    /// In which numbers its pid is one: containers may share a folder, and each counts its processes by itself.
+    #[serde(default)]
+    pub namespace: Option<String>,
 }
 
 impl Owner {
@@ -158,12 +162,32 @@ impl Owner {
             start: procs::read(pid).map_or(0, |p| p.start),
             boot: procs::boot_id(),
             program: procs::program_name(pid).unwrap_or_default(),
+            namespace: procs::pid_namespace(),
         }
     }
 
-    /// Whether the very process that made the mark is still alive.
-    pub(super) fn is_alive(&self) -> bool {
-        self.boot == procs::boot_id() && procs::is_alive(self.pid, self.start)
+    /// Whether the very process that made the mark in this file is still alive. Of a process that can't be seen from here,
+    /// that it holds its mark is the sign of life.
+    fn is_alive(&self, mark: &Path) -> bool {
+        if self.boot != procs::boot_id() {
+            return false;
+        }
+        if self.can_be_seen() { procs::is_alive(self.pid, self.start) } else { is_held(mark) }
+    }
+
+    /// Whether its maker lives.
+    pub(super) fn is_alive_in(&self, folder: &Path) -> bool {
+        self.is_alive(&folder.join(OWNER_FILE))
+    }
+
+    /// Whether it, a guard's mark, has its maker alive.
+    pub(super) fn guards(&self, folder: &Path) -> bool {
+        self.is_alive(&folder.join(GUARD_FILE))
+    }
+
+    /// Whether its pid means the same process here. Marks of older versions do not say.
+    pub(super) fn can_be_seen(&self) -> bool {
+        self.namespace.is_none() || self.namespace == procs::pid_namespace()
     }
 
     /// The marks of a folder: its maker's and, if it came so far, its guard's. None: the folder is not ours.
@@ -186,18 +210,27 @@ pub(super) fn open_own(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Writes the mark of a new folder.
-pub(super) fn mark(folder: &Path, owner: &Owner) -> io::Result<()> {
-    let mut file = append_private(&folder.join(OWNER_FILE))?;
-    file.write_all(&serde_json::to_vec(owner)?)
+/// Writes the mark of a new folder. Whoever lives keeps it open: it is locked, and the kernel unlocks it at the end.
+pub(super) fn mark(folder: &Path, owner: &Owner) -> io::Result<File> {
+    held(append_private(&folder.join(OWNER_FILE))?, owner)
 }
 
-/// Adds the guard's mark to a folder that has one.
-pub(super) fn add_guard(folder: &Path) -> io::Result<()> {
+/// Adds the guard's mark to a folder that has one, to be kept open like it.
+pub(super) fn add_guard(folder: &Path) -> io::Result<File> {
     let run_id = Owner::of(folder).map(|(o, _)| o.run_id);
     let run_id = run_id.ok_or_else(|| io::Error::other("the run's folder has no mark"))?;
-    let mut file = append_private(&folder.join(GUARD_FILE))?;
-    file.write_all(&serde_json::to_vec(&Owner::ourselves(&run_id))?)
+    held(append_private(&folder.join(GUARD_FILE))?, &Owner::ourselves(&run_id))
+}
+
+fn held(mut file: File, owner: &Owner) -> io::Result<File> {
+    flock(&file, FlockOperation::NonBlockingLockShared)?;
+    file.write_all(&serde_json::to_vec(owner)?)?;
+    Ok(file)
+}
+
+/// Whether somebody holds a mark. One that is not there is nobody's.
+fn is_held(mark: &Path) -> bool {
+    open_own(mark).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_err())
 }
 
 const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
@@ -309,11 +342,18 @@ mod tests {
     fn the_mark_of_a_living_process_says_so_and_of_another_boot_does_not() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut owner = Owner::ourselves("run-1");
-        mark(folder.path(), &owner).expect("written");
+        let held = mark(folder.path(), &owner).expect("written");
         let (read, guard) = Owner::of(folder.path()).expect("marked");
         assert_eq!((&read, guard), (&owner, None));
-        assert!(read.is_alive());
+        assert!(read.is_alive_in(folder.path()));
+        // Of another container its number says nothing, but it holds its mark until it ends.
+        owner.namespace = Some("pid:[1]".into());
+        owner.pid = i32::MAX - 1;
+        assert!(!owner.can_be_seen() && owner.is_alive_in(folder.path()));
+        drop(held);
+        assert!(!owner.is_alive_in(folder.path()));
+        assert!(read.is_alive_in(folder.path()));
         owner.boot = "another".into();
-        assert!(!owner.is_alive());
+        assert!(!owner.is_alive_in(folder.path()));
     }
 }

@@ -13,6 +13,8 @@ use super::{procs, shared_memory};
 
 /// How long a guard that is still clearing up is left alone.
 const GUARD_PATIENCE: Duration = Duration::from_secs(10);
+/// Longer than any maker takes from a folder to its mark.
+const MARKING: Duration = Duration::from_mins(1);
 /// Signals for what is left, and the time for each: never a kill before Postgres could give up its shared memory.
 const STEPS: [(i32, Duration); 3] =
     [(INT, Duration::from_secs(2)), (QUIT, Duration::from_secs(1)), (KILL, Duration::from_secs(2))];
@@ -27,7 +29,7 @@ pub(super) async fn sweep(base: &Path) -> Vec<String> {
     for folder in entries.filter_map(|e| Some(e.ok()?.path())) {
         forget_unmarked(&folder);
         let Some((owner, guard)) = Owner::of(&folder) else { continue };
-        if owner.is_alive() {
+        if owner.is_alive_in(&folder) {
             continue;
         }
         if let Some(line) = clear(&folder, guard.as_ref()).await {
@@ -37,12 +39,17 @@ pub(super) async fn sweep(base: &Path) -> Vec<String> {
     done
 }
 
-/// A folder whose maker died before it could leave its mark is known by the maker's pid.
+/// A folder whose maker died before it could leave its mark is known by its age: the pid of a maker in another container is
+/// nobody's here, or somebody else's.
 fn forget_unmarked(folder: &Path) {
-    let maker = folder
+    let is_unmarked = folder
         .file_name()
-        .and_then(|n| n.to_str()?.strip_prefix(UNMARKED)?.split('-').next()?.parse().ok());
-    if maker.is_some_and(|pid: i32| procs::read(pid).is_none()) {
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name.starts_with(UNMARKED));
+    let modified = fs::symlink_metadata(folder).and_then(|meta| meta.modified());
+    let is_old = modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= MARKING));
+    let is_alive = Owner::of(folder).is_some_and(|(owner, _)| owner.is_alive_in(folder));
+    if is_unmarked && is_old && !is_alive {
         drop(fs::remove_file(folder.join(OWNER_FILE)));
         drop(fs::remove_dir(folder));
     }
@@ -50,7 +57,7 @@ fn forget_unmarked(folder: &Path) {
 
 async fn clear(folder: &Path, guard: Option<&Owner>) -> Option<String> {
     let until = Instant::now() + GUARD_PATIENCE;
-    while guard.is_some_and(Owner::is_alive) && Instant::now() < until {
+    while guard.is_some_and(|guard| guard.guards(folder)) && Instant::now() < until {
         sleep(Duration::from_millis(100)).await;
     }
     let killed = end_processes(folder, guard).await;
@@ -91,7 +98,8 @@ pub(super) async fn end_processes(folder: &Path, guard: Option<&Owner>) -> usize
 pub(super) fn ours(folder: &Path, guard: Option<&Owner>) -> Vec<i32> {
     // The cluster may lie elsewhere; the link to it was made by us, in a folder where nobody else can make one.
     let elsewhere = fs::read_link(folder.join("data")).ok().filter(|to| to.is_absolute());
-    let same_boot = guard.filter(|g| g.boot == procs::boot_id());
+    // A pid of another boot or of another container is somebody else's here.
+    let same_boot = guard.filter(|g| g.boot == procs::boot_id() && g.can_be_seen());
     procs::all()
         .into_iter()
         .filter(|p| {
@@ -144,13 +152,29 @@ mod tests {
             fs::create_dir(folder).expect("made");
             fs::create_dir(folder.join("data")).expect("made");
         }
-        mark(&dead, &dead_owner()).expect("marked");
-        mark(&alive, &Owner::ourselves("alive")).expect("marked");
+        drop(mark(&dead, &dead_owner()).expect("marked"));
+        let _held = mark(&alive, &Owner::ourselves("alive")).expect("marked");
         let done = sweep(base.path()).await;
         assert_eq!(done.len(), 1, "{done:?}");
         assert!(!dead.exists());
         assert!(alive.join("data").exists());
         assert!(strange.join("data").exists());
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_waits_for_its_mark_goes_only_when_it_is_old() {
+        let base = tempfile::tempdir().expect("a temporary folder");
+        // Whoever has the pid here, it need not be the maker.
+        let folder = |name: &str| base.path().join(format!("{UNMARKED}1-{name}"));
+        let [young, old] = ["young", "old"].map(folder);
+        for folder in [&young, &old] {
+            fs::create_dir(folder).expect("made");
+        }
+        let then = std::time::UNIX_EPOCH;
+        fs::File::open(&old).and_then(|folder| folder.set_modified(then)).expect("made old");
+        assert!(sweep(base.path()).await.is_empty(), "nothing was cleared up behind");
+        assert!(young.exists());
+        assert!(!old.exists());
     }
 
     #[test]
@@ -168,7 +192,7 @@ mod tests {
         fs::create_dir_all(run.join("data")).expect("made");
         std::os::unix::fs::symlink(&precious, run.join("link")).expect("linked");
         std::os::unix::fs::symlink(&precious, run.join("data/link")).expect("linked");
-        mark(&run, &dead_owner()).expect("marked");
+        drop(mark(&run, &dead_owner()).expect("marked"));
         remove_scratch(&run).expect("removed");
         assert!(!run.exists());
         assert!(precious.join("sub").exists());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::{self, NginxConfig, Settings};
+use super::config::{self, NginxConfig, Settings, StaticConfig};
 use super::error::StackError;
 use super::locate::{Part, at_least};
 use super::ports::free_port;
@@ -14,7 +14,7 @@ use super::redis::forget_socket;
 use super::scratch::check_socket;
 use super::shared::{Place, Running, Server, Shared};
 use super::workshop::{As, Errand, last_lines};
-use super::{http, identity};
+use super::{http, identity, static_files};
 use crate::plan::StackPlan;
 
 /// Answered by Nginx itself, with a few bytes and status 200.
@@ -53,8 +53,7 @@ const UPSTREAM: [(&str, &str); 6] = [
     ("upstream_keepalive_timeout", "keepalive_timeout"),
 ];
 /// What the stack decides itself.
-const OWNED: [&str; 14] = [
-    "access_log",
+const OWNED: [&str; 13] = [
     "daemon",
     "error_log",
     "include",
@@ -69,6 +68,12 @@ const OWNED: [&str; 14] = [
     "user",
     "working_directory",
 ];
+
+/// The name of the access log in Nginx' working folder, and that of the one before it.
+pub(super) const ACCESS_LOG: [&str; 2] = ["access.jsonl", "access.old.jsonl"];
+/// An access log of this many bytes is put aside when Nginx starts: a trial's own is never cut, and a run has no more than
+/// this and its longest trials.
+const FULL_ACCESS_LOG: u64 = 64 << 20;
 
 /// An Nginx that answers.
 pub(super) struct Nginx {
@@ -85,6 +90,7 @@ struct Blocks {
     events: Settings,
     http: Settings,
     upstream: Settings,
+    is_logged: bool,
 }
 
 impl Blocks {
@@ -92,6 +98,11 @@ impl Blocks {
     fn of(settings: Settings) -> Self {
         let mut blocks = Self::default();
         for (name, value) in settings {
+            // What it is called, where it lies and what is in it is not for the file.
+            if name == "access_log" {
+                blocks.is_logged = value == "on";
+                continue;
+            }
             let upstream = UPSTREAM.iter().find(|(n, _)| *n == name).map(|(_, real)| *real);
             if MAIN.contains(&name.as_str()) {
                 blocks.main.insert(name, value);
@@ -113,7 +124,10 @@ fn settings(plan: &StackPlan) -> Result<Settings, StackError> {
     let keepalive = plan.client_connections.clamp(64, 1024);
     let (per_worker, files, keepalive) =
         (per_worker.to_string(), per_worker.saturating_mul(2).to_string(), keepalive.to_string());
+    // Only where there is a file to send: nothing that was measured without is set otherwise.
+    let sendfile = plan.static_files.as_ref().map(|_| ("sendfile", "on"));
     let defaults = [
+        ("access_log", "off"),
         ("worker_processes", "auto"),
         ("worker_connections", per_worker.as_str()),
         ("worker_rlimit_nofile", files.as_str()),
@@ -126,6 +140,7 @@ fn settings(plan: &StackPlan) -> Result<Settings, StackError> {
         // As much as the API takes.
         ("client_max_body_size", "10m"),
     ];
+    let defaults: Vec<_> = defaults.into_iter().chain(sendfile).collect();
     config::lay_over("nginx", &defaults, &OWNED, &plan.nginx.settings)
 }
 
@@ -137,9 +152,18 @@ pub(super) async fn start(
     place: &Place,
 ) -> Result<Nginx, StackError> {
     let settings = settings(plan)?;
+    if let Some(port) = shared.workshop.nginx_port {
+        let taken = |error: StackError| {
+            let is_taken = error.text().contains("Address already in use");
+            let why = format!("port {port} of 127.0.0.1 is taken: choose another one with --port");
+            if is_taken { StackError::Environment(why) } else { error }
+        };
+        let fixed = attempt(shared, (plan, &settings), (api_sockets, place), port);
+        return fixed.await.map_err(taken);
+    }
     let mut refusal = StackError::Environment("Nginx was not started".into());
     for _ in 0..TRIES {
-        match attempt(shared, &settings, (api_sockets, place), free_port()?).await {
+        match attempt(shared, (plan, &settings), (api_sockets, place), free_port()?).await {
             Err(error) if error.text().contains("Address already in use") => refusal = error,
             other => return other,
         }
@@ -149,7 +173,7 @@ pub(super) async fn start(
 
 async fn attempt(
     shared: &Arc<Shared>,
-    settings: &Settings,
+    (plan, settings): (&StackPlan, &Settings),
     (api_sockets, place): (&[PathBuf], &Place),
     port: u16,
 ) -> Result<Nginx, StackError> {
@@ -158,7 +182,7 @@ async fn attempt(
     let status_socket = workshop.scratch.sockets.join("nginx.sock");
     check_socket(&status_socket)?;
     forget_socket(&status_socket)?;
-    let file = write(shared, settings, api_sockets, &home, &status_socket, port)?;
+    let file = write(shared, (plan, settings), api_sockets, (&home, &status_socket, port))?;
     let found = shared.program(Part::Nginx)?;
     let mut args = vec!["-p".to_owned(), format!("{}/", home.display())];
     args.extend(["-c".to_owned(), file.display().to_string()]);
@@ -209,19 +233,20 @@ async fn attempt(
 
 fn write(
     shared: &Shared,
-    settings: &Settings,
+    (plan, settings): (&StackPlan, &Settings),
     api_sockets: &[PathBuf],
-    home: &Path,
-    status_socket: &Path,
-    port: u16,
+    (home, status_socket, port): (&Path, &Path, u16),
 ) -> Result<PathBuf, StackError> {
     let blocks = Blocks::of(settings.clone());
+    let access_log = blocks.is_logged.then(|| access_log(home)).transpose()?;
     let text = config::nginx(&NginxConfig {
         dir: home,
         port,
         listen_options: " backlog=4096",
         api_sockets: api_sockets.iter().map(PathBuf::as_path).collect(),
         status_socket,
+        static_files: static_files(shared, plan)?,
+        access_log,
         main: blocks.main,
         events: blocks.events,
         http: blocks.http,
@@ -230,6 +255,32 @@ fn write(
     let file = shared.workshop.scratch.config.join("nginx.conf");
     identity::write_private(&file, &text, &shared.workshop.identity)?;
     Ok(file)
+}
+
+/// The files that Nginx serves itself, which have been copied by now.
+fn static_files<'a>(
+    shared: &Shared,
+    plan: &'a StackPlan,
+) -> Result<Option<StaticConfig<'a>>, StackError> {
+    let Some(files) = &plan.static_files else { return Ok(None) };
+    let root = static_files::root(&shared.workshop.scratch, files);
+    if !root.is_dir() {
+        let why = format!("nobody has placed the files of {} in the run's folder", files.path);
+        return Err(StackError::Provisioning(why));
+    }
+    Ok(Some(StaticConfig { path: &files.path, root }))
+}
+
+/// Where Nginx logs, with room: a full log is put aside, in the place of the one before it.
+fn access_log(home: &Path) -> Result<PathBuf, StackError> {
+    let [log, old] = ACCESS_LOG.map(|name| home.join(name));
+    let bytes = std::fs::metadata(&log).map_or(0, |meta| meta.len());
+    if bytes >= FULL_ACCESS_LOG {
+        std::fs::rename(&log, &old).map_err(|e| {
+            StackError::Environment(format!("cannot put Nginx' full access log aside: {e}"))
+        })?;
+    }
+    Ok(log)
 }
 
 /// `nginx -t`: says what is wrong with a setting, in Nginx' own words, before anything listens.
@@ -266,6 +317,28 @@ async fn try_configuration(shared: &Shared, args: &[String]) -> Result<(), Stack
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::settings::Server;
+
+    #[test]
+    fn what_a_file_may_state_is_nothing_that_the_stack_decides() {
+        for (name, _) in Server::Nginx.allowed() {
+            assert!(!OWNED.contains(name), "{name} passes `check`, and is refused at the start");
+        }
+    }
+
+    #[test]
+    fn a_full_access_log_is_put_aside_and_no_other_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [log, old] = ACCESS_LOG.map(|name| folder.path().join(name));
+        assert_eq!(access_log(folder.path()), Ok(log.clone()));
+        let file = std::fs::File::create(&log).expect("a file");
+        file.set_len(FULL_ACCESS_LOG - 1).expect("longer");
+        access_log(folder.path()).expect("room");
+        assert!(log.exists() && !old.exists());
+        file.set_len(FULL_ACCESS_LOG).expect("longer");
+        access_log(folder.path()).expect("room");
+        assert!(!log.exists() && old.exists());
+    }
 
     #[test]
     fn each_setting_goes_into_its_block() {
@@ -278,5 +351,10 @@ mod tests {
         assert_eq!(names(&blocks.events), ["multi_accept"]);
         assert_eq!(names(&blocks.upstream), ["keepalive", "keepalive_timeout"]);
         assert_eq!(names(&blocks.http), ["keepalive_timeout"]);
+        let logged = |value: &str| {
+            let blocks = Blocks::of(Settings::from([("access_log".into(), value.into())]));
+            (blocks.is_logged, blocks.http.is_empty())
+        };
+        assert_eq!([logged("on"), logged("off")], [(true, true), (false, true)]);
     }
 }

@@ -17,7 +17,7 @@ use super::protocol::{Program, StopStep};
 use super::shared::{Place, Running, Server, Shared};
 use super::workshop::{As, Errand, last_lines};
 use super::{identity, shared_memory};
-use crate::plan::{PostgresAddress, ServerPlan};
+use crate::plan::{PostgresAddress, ServerPlan, Whose};
 
 /// For making the cluster.
 const INITDB: Duration = Duration::from_mins(2);
@@ -111,7 +111,11 @@ pub(super) async fn checkpoint(shared: &Shared) {
     drop(tokio::time::timeout(CHECKPOINT, work).await);
 }
 
-fn address(shared: &Shared, role: Role, database: &str) -> PostgresAddress {
+/// Where Postgres is: somebody else's, if the session is for that, else that of the cluster.
+pub(super) fn address(shared: &Shared, role: Role, database: &str) -> PostgresAddress {
+    if let Some(external) = &shared.external {
+        return external.address.clone();
+    }
     let (user, password) = match role {
         Role::Admin => (ADMIN, &shared.secrets.admin),
         Role::App => (APP, &shared.secrets.app),
@@ -122,6 +126,7 @@ fn address(shared: &Shared, role: Role, database: &str) -> PostgresAddress {
         user: user.to_owned(),
         password: password.clone(),
         database: database.to_owned(),
+        whose: Whose::Ours,
     }
 }
 
@@ -146,9 +151,18 @@ async fn with_deadline<T>(
 
 async fn in_force(shared: &Shared, names: Vec<String>) -> Result<Vec<PgSetting>, sqlx::Error> {
     let mut connection = connect(shared).await?;
-    let sql = "SELECT name, setting, unit, vartype FROM pg_settings WHERE name = ANY($1)";
-    let rows = sqlx::query(sql).bind(names).fetch_all(&mut connection).await?;
+    let settings = read_settings(&mut connection, names).await?;
     connection.close().await?;
+    Ok(settings)
+}
+
+/// Settings as they are in force. Names that the server does not know are left out.
+pub(super) async fn read_settings(
+    connection: &mut PgConnection,
+    names: Vec<String>,
+) -> Result<Vec<PgSetting>, sqlx::Error> {
+    let sql = "SELECT name, setting, unit, vartype FROM pg_settings WHERE name = ANY($1)";
+    let rows = sqlx::query(sql).bind(names).fetch_all(connection).await?;
     rows.iter()
         .map(|row| {
             Ok(PgSetting {
@@ -259,9 +273,22 @@ async fn settle(
     let names = settings.keys().cloned().chain(TELLING.map(str::to_owned)).collect();
     let rows = with_deadline(in_force(shared, names)).await?;
     verify(plan, &rows)?;
+    if shared.compiled_with.get().is_none() {
+        // Who else started it meanwhile has asked the same program.
+        drop(shared.compiled_with.set(with_deadline(compiled_with(shared)).await?));
+    }
     // Places of this run say nothing about speed, and differ from run to run.
     let telling = rows.into_iter().filter(|s| !postgres_settings::is_owned(&s.name));
     Ok(telling.map(|s| (s.name.clone(), s.shown())).collect())
+}
+
+/// What its compiler was told.
+async fn compiled_with(shared: &Shared) -> Result<String, sqlx::Error> {
+    let mut connection = connect(shared).await?;
+    let sql = "SELECT setting FROM pg_config WHERE name = 'CFLAGS'";
+    let flags = sqlx::query(sql).fetch_one(&mut connection).await?.try_get(0)?;
+    connection.close().await?;
+    Ok(flags)
 }
 
 async fn make_role(shared: &Shared) -> Result<(), sqlx::Error> {

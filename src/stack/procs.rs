@@ -105,6 +105,12 @@ pub(super) fn boot_id() -> String {
         .unwrap_or_default()
 }
 
+/// In which numbers our pids are; none where the kernel does not say.
+pub(super) fn pid_namespace() -> Option<String> {
+    let link = fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(link.to_string_lossy().into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::StackError;
+use super::error::{StackError, environment};
 use super::nginx::{self, Nginx};
 use super::postgres::{self, Postgres, Role};
 use super::protocol::{Program, StopStep};
@@ -29,7 +29,8 @@ pub struct Stack {
     /// Nginx: the only listener on TCP, on 127.0.0.1.
     pub address: SocketAddr,
     shared: Arc<Shared>,
-    postgres: Postgres,
+    /// None where it is somebody else's.
+    postgres: Option<Postgres>,
     redis: Option<Redis>,
     apis: Vec<Api>,
     nginx: Nginx,
@@ -47,10 +48,12 @@ struct Started(Vec<Running>);
 
 impl Stack {
     /// Pids of each server's first processes, by component: `postgres`, `redis`, `nginx`, `api`. Helpers (backends,
-    /// workers) are their descendants.
+    /// workers) are their descendants. Those of somebody else's Postgres are not known.
     pub fn pids(&self) -> BTreeMap<String, Vec<u32>> {
         let mut pids = BTreeMap::new();
-        pids.insert("postgres".to_owned(), vec![self.postgres.pid()]);
+        if let Some(postgres) = &self.postgres {
+            pids.insert("postgres".to_owned(), vec![postgres.pid()]);
+        }
         pids.insert("nginx".to_owned(), vec![self.nginx.running.pid]);
         if let Some(redis) = &self.redis {
             pids.insert("redis".to_owned(), vec![redis.running.pid]);
@@ -62,7 +65,12 @@ impl Stack {
     /// Settings as they are in force (those of Nginx: as they are in its file, after its own trial).
     pub fn settings(&self) -> SettingsInForce {
         let mut settings = SettingsInForce::new();
-        settings.insert("postgres".into(), self.postgres.settings.clone());
+        let postgres = match (&self.postgres, &self.shared.external) {
+            (Some(ours), _) => ours.settings.clone(),
+            (None, Some(external)) => external.settings.clone(),
+            (None, None) => BTreeMap::new(),
+        };
+        settings.insert("postgres".into(), postgres);
         settings.insert("nginx".into(), self.nginx.settings.clone());
         if let Some(redis) = &self.redis {
             settings.insert("redis".into(), redis.settings.clone());
@@ -80,14 +88,14 @@ impl Stack {
         self.redis.as_ref().map(|_| redis::address(&self.shared))
     }
 
-    /// Where Postgres is, and as whom.
+    /// Where Postgres is, and as whom. Somebody else's has one role and one database: those of its URL.
     pub fn postgres_address(&self, role: Role, database: &str) -> PostgresAddress {
-        self.postgres.address(role, database)
+        postgres::address(&self.shared, role, database)
     }
 
-    /// Postgres itself.
-    pub fn postgres(&self) -> &Postgres {
-        &self.postgres
+    /// Postgres itself; none where it is somebody else's.
+    pub fn postgres(&self) -> Option<&Postgres> {
+        self.postgres.as_ref()
     }
 
     /// Unix socket on which Nginx serves its `stub_status` under `/status`.
@@ -124,7 +132,10 @@ impl Stack {
         if let Some(redis) = &self.redis {
             self.shared.stop(std::slice::from_ref(&redis.running)).await?;
         }
-        self.postgres.stop().await
+        match self.postgres {
+            Some(postgres) => postgres.stop().await,
+            None => Ok(()),
+        }
     }
 
     fn front(&self) -> Vec<Running> {
@@ -134,7 +145,8 @@ impl Stack {
 
     fn everybody(&self) -> Vec<Running> {
         let redis = self.redis.iter().map(|r| r.running.clone());
-        redis.chain([self.postgres.running.clone()]).chain(self.front()).collect()
+        let postgres = self.postgres.iter().map(|p| p.running.clone());
+        redis.chain(postgres).chain(self.front()).collect()
     }
 }
 
@@ -158,6 +170,12 @@ pub(super) async fn start(
         Err(error) => {
             // The reason why is worth more than a second one from stopping.
             drop(shared.stop(&started.0).await);
+            if shared.external.is_some() {
+                for number in 0..plan.api_instances {
+                    // Those that were not written can't be removed.
+                    drop(forget_launch(shared, &format!("api-{number}")));
+                }
+            }
             Err(error)
         }
     }
@@ -172,8 +190,14 @@ async fn start_all(
 ) -> Result<Stack, StackError> {
     let pool = api.pool.size.saturating_add(api.pool.max_overflow);
     let connections = plan.api_instances.saturating_mul(pool);
-    let postgres = postgres::start(shared, &plan.postgres, (connections, place), notice).await?;
-    started.0.push(postgres.running.clone());
+    let postgres = if let Some(external) = &shared.external {
+        external.has_room_for(connections)?;
+        None
+    } else {
+        let ours = postgres::start(shared, &plan.postgres, (connections, place), notice).await?;
+        started.0.push(ours.running.clone());
+        Some(ours)
+    };
     let redis = match &plan.redis {
         None => None,
         Some(plan) => {
@@ -184,7 +208,7 @@ async fn start_all(
     };
     let launch = ApiLaunch {
         listen: PathBuf::new(),
-        postgres: postgres.address(Role::App, database),
+        postgres: postgres::address(shared, Role::App, database),
         redis: redis.as_ref().map(|_| redis::address(shared)),
         request_log: None,
         cursor_secret: Some(random_hex(32)?),
@@ -198,6 +222,9 @@ async fn start_all(
     }
     for one in &apis {
         wait_for_api(shared, one).await?;
+        if postgres.is_none() {
+            forget_launch(shared, &one.running.name)?;
+        }
     }
     let sockets: Vec<PathBuf> = apis.iter().map(|a| a.socket.clone()).collect();
     let nginx = nginx::start(shared, plan, &sockets, place).await?;
@@ -237,6 +264,13 @@ async fn start_api(
         })
         .await?;
     Ok(Api { running, socket })
+}
+
+/// Removes what an API was started with: it has somebody else's password in it, and the run's folder may be kept.
+fn forget_launch(shared: &Shared, name: &str) -> Result<(), StackError> {
+    let config = shared.workshop.scratch.config.join(format!("{name}.json"));
+    let gone = std::fs::remove_file(config);
+    gone.map_err(|e| environment("cannot remove the file that an API was started with", e))
 }
 
 async fn wait_for_api(shared: &Shared, api: &Api) -> Result<(), StackError> {

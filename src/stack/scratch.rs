@@ -1,12 +1,14 @@
 //! The run's folder: where it lies, who may enter, and what is in it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::{StackError, environment};
 use super::identity::{self, Identity, Owner};
+use crate::units::hex;
 
 /// Longest path of a unix socket that every system takes, in bytes.
 pub(super) const LONGEST_SOCKET: usize = 103;
@@ -29,6 +31,8 @@ pub(super) struct Scratch {
     pub data: PathBuf,
     /// Working folders of Redis, Nginx, the API and of errands.
     pub homes: PathBuf,
+    /// Our mark, held for as long as anybody has this.
+    _mark: Arc<File>,
 }
 
 /// Where runs have their folders.
@@ -95,6 +99,13 @@ impl Scratch {
         }
         let name = random_hex(4)?;
         let root = base.join(&name);
+        check_socket(&root.join("run/.s.PGSQL.5432"))?;
+        // Others may pass through, to their own folders below, but not look around.
+        let unmarked = base.join(format!("{UNMARKED}{}-{name}", std::process::id()));
+        identity::make_folder(&unmarked, 0o711, None)?;
+        let mark = identity::mark(&unmarked, &Owner::ourselves(run_id))
+            .and_then(|mark| fs::rename(&unmarked, &root).map(|()| mark))
+            .map_err(|e| environment("cannot mark the run's folder", e))?;
         let scratch = Self {
             sockets: root.join("run"),
             config: root.join("conf"),
@@ -102,14 +113,8 @@ impl Scratch {
             data: root.join("data"),
             homes: root.join("home"),
             root,
+            _mark: Arc::new(mark),
         };
-        check_socket(&scratch.sockets.join(".s.PGSQL.5432"))?;
-        // Others may pass through, to their own folders below, but not look around.
-        let unmarked = base.join(format!("{UNMARKED}{}-{name}", std::process::id()));
-        identity::make_folder(&unmarked, 0o711, None)?;
-        identity::mark(&unmarked, &Owner::ourselves(run_id))
-            .and_then(|()| fs::rename(&unmarked, &scratch.root))
-            .map_err(|e| environment("cannot mark the run's folder", e))?;
         identity::make_folder(&scratch.logs, 0o700, None)?;
         for folder in [&scratch.sockets, &scratch.config, &scratch.homes, &scratch.data] {
             identity::make_folder(folder, 0o700, identity.target())?;
@@ -170,10 +175,10 @@ pub(super) fn reachable(folder: &Path, identity: &Identity) -> Result<(), StackE
 /// Random bytes of the kernel as hex: for names and passwords, which are no part of any measurement.
 pub(super) fn random_hex(bytes: usize) -> Result<String, StackError> {
     let mut buffer = vec![0_u8; bytes];
-    fs::File::open("/dev/urandom")
+    File::open("/dev/urandom")
         .and_then(|mut source| source.read_exact(&mut buffer))
         .map_err(|e| environment("no random numbers (/dev/urandom)", e))?;
-    Ok(buffer.iter().fold(String::new(), |text, b| text + &format!("{b:02x}")))
+    Ok(hex(&buffer))
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::{StackError, environment};
+use super::external::External;
 use super::find::Found;
 use super::identity;
 use super::locate::Part;
@@ -28,6 +30,10 @@ pub(super) struct Shared {
     pub programs: BTreeMap<Part, Found>,
     /// The passwords.
     pub secrets: Secrets,
+    /// Somebody else's Postgres, in place of a cluster of ours.
+    pub external: Option<External>,
+    /// What the compiler was told when the cluster's Postgres was built, once it was asked.
+    pub compiled_with: OnceLock<String>,
 }
 
 /// Passwords of one session, 32 hex digits each; they go into private files and addresses only.

@@ -24,6 +24,8 @@ pub struct Surroundings {
     /// The program that has the verbs `__guard` and `__child`, where that is not the running one: in tests, and for
     /// others who use this library.
     pub program: Option<PathBuf>,
+    /// The port that Nginx listens on; a free one if left out.
+    pub nginx_port: Option<u16>,
 }
 
 impl Surroundings {
@@ -40,6 +42,7 @@ impl Surroundings {
             scratch_base: folder("QUERYLAB_SCRATCH_DIR"),
             sudo_uid: lookup("SUDO_UID").and_then(|v| v.to_str()?.parse().ok()),
             program: None,
+            nginx_port: None,
         }
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Workshop {
     pub identity: Identity,
     /// The guard.
     pub guard: GuardClient,
+    /// The port that Nginx listens on; a free one if there is none.
+    pub nginx_port: Option<u16>,
     keep: Keep,
     base: PathBuf,
     errands: AtomicU32,
@@ -97,7 +99,8 @@ impl Workshop {
                 return Err(error);
             }
         };
-        Ok(Self { scratch, identity, guard, keep, base, errands: AtomicU32::new(0) })
+        let nginx_port = surroundings.nginx_port;
+        Ok(Self { scratch, identity, guard, nginx_port, keep, base, errands: AtomicU32::new(0) })
     }
 
     /// Runs a program to its end, under the guard: should we die, so does it.

@@ -6,6 +6,7 @@
 
 mod blocks;
 mod bootstrap;
+mod change_points;
 mod claim;
 mod compare;
 mod difference;
@@ -21,6 +22,7 @@ mod signed_rank;
 #[cfg(test)]
 mod simulation;
 mod trend;
+mod two_runs;
 mod verdict;
 #[cfg(test)]
 mod vocabulary;
@@ -31,6 +33,7 @@ pub use blocks::{
     PILOT_BLOCKS, Precision, blocks_for_all, blocks_for_precision, blocks_to_detect, detectable,
 };
 pub use bootstrap::{BOOTSTRAP_FEWEST, bootstrap_interval};
+pub use change_points::{CHANGE_P, ChangePoint, change_points};
 pub use claim::{Held, hold};
 pub use compare::{
     Comparison, Interval, NoComparison, Orientation, Pair, Question, Spread, compare,
@@ -46,4 +49,5 @@ pub use trend::{
     Drift, REST_WINDOWS, WarmWindow, drift, is_at_rest, lacks_steady_state, mann_kendall, moves,
     theil_sen,
 };
+pub use two_runs::{OfBlock, Shift, compare_runs, shift};
 pub use verdict::{Because, FEWEST_BLOCKS, Figure, Verdict, Why, Withheld};

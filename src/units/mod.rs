@@ -7,7 +7,7 @@ mod print;
 
 use std::time::Duration;
 
-pub use print::{bytes, count, duration_ns, latency_ns, ratio, share, sig3};
+pub use print::{bytes, count, duration_ns, hex, latency_ns, ratio, share, sig3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -78,6 +78,15 @@ pub fn ratio(x: f64) -> String {
     format!("{}×", sig3(x))
 }
 
+/// Bytes as lowercase hexadecimal digits: `"0aff"`.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes all");
+        text
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,16 +8,16 @@ use serde_json::Value;
 
 use crate::lab::{Project, expect_code, files, servers, text_of};
 
-const TINY: &str = "experiments/tiny.toml";
-const RUN: [&str; 4] = ["run", TINY, "--blocks", "1"];
+pub(crate) const TINY: &str = "experiments/tiny.toml";
+pub(crate) const RUN: [&str; 4] = ["run", TINY, "--blocks", "1"];
 
 /// A project with a cache of its own.
-struct Kept {
-    project: Project,
+pub(crate) struct Kept {
+    pub(crate) project: Project,
 }
 
 impl Kept {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let project = Project::of_two_users();
         // Servers that were fetched already need not be fetched again.
         let (fetched, cache) =
@@ -29,7 +29,7 @@ impl Kept {
         Self { project }
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = self.project.querylab(args);
         command
             .env("QUERYLAB_CACHE_DIR", self.project.dir.join("cache"))
@@ -42,7 +42,7 @@ impl Kept {
     }
 
     /// Runs the experiment well; gives what was said and where the data came from.
-    fn run(&self, more: &[&str]) -> (String, Value) {
+    pub(crate) fn run(&self, more: &[&str]) -> (String, Value) {
         let args: Vec<&str> = RUN.iter().chain(more).copied().collect();
         let output = self.output(&args);
         expect_code(&output, 0);
@@ -57,7 +57,7 @@ impl Kept {
         found.map(|entry| entry.unwrap().path()).collect()
     }
 
-    fn only_entry(&self) -> PathBuf {
+    pub(crate) fn only_entry(&self) -> PathBuf {
         let mut entries = self.entries();
         assert_eq!(entries.len(), 1, "{entries:?}");
         entries.remove(0)
@@ -149,7 +149,8 @@ fn data_that_are_not_what_they_were_are_made_anew() {
     kept.project.expect_nothing_left();
 }
 
-/// Flips a byte of a table, which is found by its content, and by Postgres itself where its pages have checksums.
+/// Flips a byte of a table, which is found by the digest of its file. That Postgres itself finds one in pages that have
+/// checksums is shown in `stack_servers.rs`.
 fn flipped_bytes_are_found(kept: &Kept) {
     let file = heaviest(&kept.only_entry());
     let mut bytes = fs::read(&file).unwrap();
@@ -170,12 +171,27 @@ fn flipped_bytes_are_found(kept: &Kept) {
     assert!(kept.entries().is_empty());
 }
 
+/// One more endpoint, whose answer is right only if every row in the table is the one that it was when this was written, and
+/// Postgres writes the log that it always does.
+const EVERY_ROW: &str = r#"
+[endpoints.every-row]
+route = "GET /people/all"
+query = "SELECT md5(string_agg(p::text, chr(10) ORDER BY id)) AS digest, current_setting('wal_level') AS log FROM people AS p"
+check = { status = 200, rows = 1, fields = { log = "replica", digest = "e6b57f553e566b641456fa6621208b00" } }
+[variants.every-row]
+endpoint = "every-row"
+indexes  = ["idx_people_email"]
+"#;
+
 #[test]
-fn a_run_that_is_killed_while_it_makes_data_leaves_none_of_them() {
+fn a_run_that_is_killed_while_it_makes_data_leaves_none_of_them_and_the_next_has_the_same_rows() {
     if !servers() {
         return;
     }
     let kept = Kept::new();
+    let file = kept.project.dir.join(TINY);
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text + EVERY_ROW).unwrap();
     let args = ["run", "--message-format", "json", TINY, "--blocks", "1"];
     let mut command = kept.command(&args);
     let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
@@ -190,6 +206,9 @@ fn a_run_that_is_killed_while_it_makes_data_leaves_none_of_them() {
     assert_eq!(text_of(&found.stdout), "");
     let (said, _) = kept.run(&[]);
     assert!(said.contains("kept for the next run"), "{said}");
+    let manifest = fs::read(kept.project.dir.join("results/tiny/full/manifest.json")).unwrap();
+    let dataset = &serde_json::from_slice::<Value>(&manifest).unwrap()["dataset"];
+    assert_eq!(dataset["only_while_loading"]["wal_level"], "minimal", "{dataset}");
 }
 
 #[test]

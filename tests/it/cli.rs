@@ -194,9 +194,10 @@ fn the_published_runs_are_whole_and_their_reports_are_what_they_render_to() {
         let root = root.join(profile);
         let project = Project::new();
         let copy = project.dir.join(profile);
-        std::fs::create_dir_all(copy.join("plans")).unwrap();
         for (path, bytes) in crate::lab::files(&root) {
-            std::fs::write(copy.join(path.strip_prefix(&root).unwrap()), bytes).unwrap();
+            let file = copy.join(path.strip_prefix(&root).unwrap());
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, bytes).unwrap();
         }
         let before = crate::lab::files(&copy);
         let rendered = project.output(&["report", profile]);

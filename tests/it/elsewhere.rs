@@ -124,7 +124,7 @@ async fn rows_of_files_and_queries_arrive_as_they_are() {
     // What refers to made rows comes after them.
     let wanted = [("countries", 3), ("days", 31), ("notes", 5), ("people", 40), ("visits", 2)];
     assert_eq!(loaded, wanted);
-    let mut connection = servers::connect_to(&addresses.app_to("ql_template")).await;
+    let mut connection = servers::connect_to(&addresses.app_to("ql_set_0")).await;
     for sql in [
         "(SELECT name = 'Germany, \"D\"' AND area = 357 FROM countries WHERE code = 'de')",
         // NULL is what stands there without quotes.
@@ -141,7 +141,6 @@ async fn rows_of_files_and_queries_arrive_as_they_are() {
     files(folder.path(), &[("countries.csv", "code,name,area\nxx,y,1\nde,-,-\nfr,-,-\n")]);
     drop(connection);
     let mut boss = running.boss().await;
-    sqlx::raw_sql("DROP DATABASE ql_template WITH (FORCE)").execute(&mut boss).await.unwrap();
     for set in &plan.index_sets {
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", set.database);
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut boss).await.unwrap();

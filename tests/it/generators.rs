@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use querylab::dataset::{self, Addresses, CopyForm, Progress, WriteCost};
+use querylab::dataset::{self, Addresses, CopyForm, Progress, RowCost, WriteCost};
 use querylab::plan::{self, Plan, PostgresAddress};
 use querylab::rows::Rows;
 use querylab::spec::{Layers, load_text};
@@ -273,6 +273,9 @@ fn price_is_told(costs: &[WriteCost]) {
         let orders = of(database, "orders");
         assert!(orders.update.is_some_and(|cost| cost.ns > 0 && cost.wal_bytes > 0), "{orders:?}");
         assert!(orders.updated > 0 && orders.hot <= orders.updated, "{orders:?}");
+        let is_between = |cost: RowCost| (cost.least_ns..=cost.most_ns).contains(&cost.ns);
+        assert!(orders.insert.is_some_and(is_between), "{orders:?}");
+        assert!(orders.update.is_some_and(is_between), "{orders:?}");
         assert_eq!(
             of(database, "days").update,
             None,
@@ -313,7 +316,7 @@ async fn what_is_loaded_is_what_rows_says() {
         ("days", CopyForm::Binary, false, 0),
         // Others refer to these two: they can't be truncated, so their rows are not frozen yet.
         ("makers", CopyForm::Binary, false, 1),
-        // Arrays, points and addresses travel as text.
+        // Arrays and addresses travel as text.
         ("orders", CopyForm::Text, true, 1),
         ("users", CopyForm::Binary, false, 4),
     ];
@@ -327,7 +330,7 @@ async fn what_is_loaded_is_what_rows_says() {
     price_is_told(&made.write_costs);
     assert!(made.indexes[0].index_bytes >= 2 * 8192, "{:?}", made.indexes);
 
-    let mut connection = servers::connect_to(&addresses.app_to("ql_template")).await;
+    let mut connection = servers::connect_to(&addresses.app_to("ql_set_0")).await;
     let mut compared = 0;
     // Names of makers may be alike: that table has no key to compare its rows by, but to refer to.
     let is_keyed = |name: &str| !["makers", "nobody"].contains(&name);

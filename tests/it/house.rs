@@ -11,8 +11,9 @@ use crate::sources::{
 };
 
 /// Every room with its storey, as in `docs/ARCHITECTURE.md`. A room imports from lower storeys only.
-const STOREYS: [(&str, u8); 14] = [
+const STOREYS: [(&str, u8); 15] = [
     ("units", 1),
+    ("plot", 2),
     ("spec", 2),
     ("rows", 2),
     ("stats", 2),
@@ -29,7 +30,7 @@ const STOREYS: [(&str, u8); 14] = [
 ];
 
 /// Libraries and the only rooms that may name them.
-const LIBRARIES: [(&str, &[&str]); 12] = [
+const LIBRARIES: [(&str, &[&str]); 14] = [
     ("annotate_snippets", &["spec"]),
     ("axum", &["api"]),
     ("clap", &["cli"]),
@@ -40,8 +41,10 @@ const LIBRARIES: [(&str, &[&str]); 12] = [
     ("indicatif", &["cli"]),
     ("minijinja", &["report", "stack"]),
     ("procfs", &["probe"]),
+    ("pulldown_cmark", &["report"]),
     ("redis", &["api", "probe", "stack"]),
     ("sqlx", &["api", "probe", "dataset", "stack"]),
+    ("tokio_postgres", &["api"]),
     ("toml", &["spec"]),
 ];
 

@@ -128,7 +128,7 @@ impl Project {
     }
 
     /// The same after a kill at any moment. Before a run's folder has its mark there is no guard that could take it away:
-    /// it is called `.new-…` then, holds no server, and the next run sweeps it.
+    /// it is called `.new-…` then, holds no server, and a run that begins a minute later sweeps it.
     pub(crate) fn expect_no_more_than_an_unmarked_folder(&self) {
         self.expect_only(&|folder| {
             folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".new-"))

@@ -115,3 +115,71 @@ expect = { metric = "max_rate", variant = "btree", load = "one", at_least = 10 }
     expect_code(&project.output(&["report", "results/tiny/full"]), 0);
     assert_eq!(files(&published), before, "rebuilt byte for byte");
 }
+
+/// Writes with bodies of their own, and an answer in lines.
+const WRITES: &str = r#"
+[params.nick]
+type   = "text"
+values = ["Ada \"Countess\" L.", "Grace & Co", "é\\"]
+[params.points]
+type   = "numeric"
+values = [1.5, 20, 300]
+[params.note]
+type     = "text"
+required = false
+
+[endpoints.rename]
+route = "PATCH /people/{email}"
+query = "UPDATE people SET name = coalesce($4, $2), score = $3::numeric WHERE email = $1 RETURNING email, name, score::numeric AS score"
+bind  = ["email", "nick", "points", "note"]
+body  = ["nick", "points", "note"]
+check = { status = 200, rows = 1, fields = { email = "{email}", name = "{nick}" } }
+[endpoints.touch]
+route = "POST /people/touch"
+query = "UPDATE people SET status = status WHERE email = $1"
+bind  = ["email"]
+body  = ["email"]
+check = { status = 200, fields = { affected = 1 } }
+[endpoints.some]
+route  = "GET /people/some"
+query  = "SELECT n, $1 AS email FROM generate_series(1, 3000) n"
+bind   = ["email"]
+answer = "lines"
+check  = { status = 200, rows = 3000, fields = { email = "{email}" } }
+
+[endpoints.cached]"#;
+
+#[test]
+fn bodies_are_sent_and_lines_are_read_and_each_answer_is_checked() {
+    if !servers() {
+        return;
+    }
+    let project = changed(&[
+        ("\n[endpoints.cached]", WRITES),
+        (
+            "endpoint = \"cached\"",
+            "mix = { find = 2, cached = 2, rename = 2, touch = 1, some = 1 }",
+        ),
+        (
+            "expect   = { plan = { node = \"Index Scan\", index = \"idx_people_email\" }, cache_hit_ratio = { min = 0.5 } }",
+            "",
+        ),
+        ("fill     = { users = 2, max = \"10s\", until = \"cache_hit_ratio >= 0.80\" }", ""),
+    ]);
+    let (_, trials) = run(&project);
+    let mixed = trials.iter().find(|t| t.variant == "cached").unwrap();
+    assert_eq!(mixed.outcome, querylab::results::Outcome::Ok, "{mixed:?}");
+    let window = mixed.window.as_ref().unwrap();
+    assert!(window.answered > 20 && window.failed == 0, "{window:?}");
+    // Lines are most of what came: 3000 of them are more than 60 kB.
+    assert!(window.response_bytes > 60_000 * (window.answered / 40), "{window:?}");
+
+    // An answer that is not as the body asked for is a wrong one: the run fails, and says what was sent.
+    let file = project.dir.join(TINY);
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replacen("coalesce($4, $2)", "coalesce($4, 'x' || $2)", 1)).unwrap();
+    let output = project.output(&["run", TINY, "--blocks", "1"]);
+    expect_code(&output, 6);
+    let said = text_of(&output.stdout) + &text_of(&output.stderr);
+    assert!(said.contains("PATCH /people/p") && said.contains("\"nick\":"), "{said}");
+}

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use querylab::plan::{ApiPlan, PoolPlan, ServerPlan, StackPlan};
-use querylab::stack::{Keep, Needs, Session, SessionOptions, Setup, StackError, Surroundings};
+use querylab::stack::{
+    Builds, Keep, Needs, Session, SessionOptions, Setup, StackError, Surroundings,
+};
 
 /// What is around the tests, with our real program.
 pub(crate) fn surroundings() -> Surroundings {
@@ -22,7 +24,14 @@ pub(crate) fn options(name: &str) -> SessionOptions {
         run_as: None,
         keep: Keep::Nothing,
         setup: Setup::Fetch,
-        needs: Needs { postgres: vec![15], redis: Some(vec![7]), nginx: Some(vec![1, 18]) },
+        needs: Needs {
+            postgres: vec![15],
+            postgres_major: None,
+            builds: Builds::Any,
+            redis: Some(vec![7]),
+            nginx: Some(vec![1, 18]),
+            external: None,
+        },
         surroundings: surroundings(),
     }
 }
@@ -50,6 +59,8 @@ pub(crate) fn notice(line: &str) {
 pub(crate) fn server(settings: &[(&str, &str)]) -> ServerPlan {
     ServerPlan {
         min_version: Vec::new(),
+        major: None,
+        url_from: None,
         settings: settings
             .iter()
             .map(|(n, v)| ((*n).into(), (*v).into()))
@@ -62,6 +73,7 @@ pub(crate) fn stack_plan() -> StackPlan {
         postgres: server(&[("shared_buffers", "64MB"), ("work_mem", "16MB"), ("jit", "off")]),
         redis: Some(server(&[("maxmemory", "64mb"), ("maxmemory-policy", "allkeys-lru")])),
         nginx: server(&[("client_max_body_size", "10m"), ("proxy_read_timeout", "60s")]),
+        static_files: None,
         api_instances: 2,
         client_connections: 100,
     }
@@ -75,9 +87,11 @@ pub(crate) fn api_plan() -> ApiPlan {
             pre_ping: true,
             acquire_timeout_ns: 1_000_000_000,
             max_waiting: None,
+            pipeline_depth: None,
         },
         cache_timeout_ns: 50_000_000,
         statement_timeout_ns: 60_000_000_000,
+        threads: None,
         endpoints: Vec::new(),
     }
 }

@@ -3,8 +3,10 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use querylab::stack::{DoctorOptions, Health, Part, Role, Session, Stack, doctor, setup};
+use sqlx::Connection as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::api::servers::connect_to;
 use crate::stack::{api_plan, notice, open, options, server, stack_plan, surroundings};
 
 async fn start(session: &Session) -> Stack {
@@ -18,7 +20,10 @@ async fn start(session: &Session) -> Stack {
 async fn postgres_alone_then_a_whole_stack_twice_then_nothing() {
     let Some(session) = open(options("whole")).await else { return };
     let scratch = session.scratch().to_path_buf();
+    assert_eq!(session.compiled_with(), None, "nobody has asked it yet");
     let postgres = session.start_postgres(&server(&[]), &mut |l| notice(&l)).await.expect("starts");
+    let flags = session.compiled_with().expect("it tells");
+    assert!(flags.split(' ').any(|flag| flag.starts_with("-O")), "{flags}");
     postgres.stop().await.expect("it stops");
     for _ in 0..2 {
         let stack = start(&session).await;
@@ -32,6 +37,38 @@ async fn postgres_alone_then_a_whole_stack_twice_then_nothing() {
     }
     session.close().await.expect("it closes");
     assert!(!scratch.exists());
+}
+
+#[tokio::test]
+async fn a_flipped_byte_of_a_table_is_found_by_postgres_when_it_is_read() {
+    let Some(session) = open(options("flipped")).await else { return };
+    let start = async || {
+        let started = session.start_postgres(&server(&[]), &mut |l| notice(&l)).await;
+        let postgres = started.expect("starts");
+        let connection = connect_to(&postgres.address(Role::Admin, "postgres")).await;
+        (postgres, connection)
+    };
+    let (postgres, mut boss) = start().await;
+    let made = "CREATE TABLE t AS SELECT n FROM generate_series(1, 10000) AS n";
+    sqlx::raw_sql(made).execute(&mut boss).await.expect("made");
+    let file: String = sqlx::query_scalar("SELECT pg_relation_filepath('t')")
+        .fetch_one(&mut boss)
+        .await
+        .expect("a file");
+    boss.close().await.expect("closed");
+    postgres.stop().await.expect("it stops");
+    let file = session.data_dir().join(file);
+    let mut bytes = std::fs::read(&file).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).expect("written");
+    let (postgres, mut boss) = start().await;
+    let counted = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM t").fetch_one(&mut boss).await;
+    let why = counted.expect_err("the page is not what it was").to_string();
+    assert!(why.contains("invalid page in block"), "{why}");
+    boss.close().await.expect("closed");
+    postgres.stop().await.expect("it stops");
+    session.close().await.expect("it closes");
 }
 
 #[tokio::test]
@@ -96,7 +133,12 @@ async fn clients_reach_the_api_but_not_its_insides_and_nginx_counts_them() {
     assert_eq!(after - before, 5 + 1, "five of ours, and the question itself");
     stack.stop_api().await.expect("it stops");
     assert!(tokio::net::TcpStream::connect(stack.address).await.is_err());
-    let fsync = stack.postgres().settings_in_force(&["fsync"]).await.expect("it still answers");
+    let fsync = stack
+        .postgres()
+        .expect("ours")
+        .settings_in_force(&["fsync"])
+        .await
+        .expect("it still answers");
     assert_eq!(fsync["fsync"], "on");
     stack.stop().await.expect("it stops");
     session.close().await.expect("it closes");
@@ -119,4 +161,46 @@ async fn setup_and_doctor_agree_about_what_is_here() {
     for part in ["user", "disk", "shared memory", "open files", "lock", "fetching"] {
         assert!(findings.iter().any(|f| f.part == part), "{part} in {findings:?}");
     }
+}
+
+#[tokio::test]
+async fn an_access_log_has_each_request_with_its_upstream_and_changes_no_count() {
+    let Some(session) = open(options("access")).await else { return };
+    let mut counts = Vec::new();
+    for value in ["off", "on"] {
+        let mut plan = stack_plan();
+        plan.nginx.settings.insert("access_log".into(), value.into());
+        let started =
+            session.start_stack(&plan, &api_plan(), "postgres", &mut |l| notice(&l)).await;
+        let stack = started.expect("starts");
+        assert_eq!(stack.settings()["nginx"]["access_log"], value);
+        let before = stack.nginx_requests().await.expect("counts");
+        for path in ["/health/ready", "/health/live", "/health/live?a=%22b", "/no\"where"] {
+            status_of(&stack, path).await;
+        }
+        status_of(&stack, "/__querylab/static").await;
+        counts.push(stack.nginx_requests().await.expect("counts") - before);
+        stack.stop().await.expect("it stops");
+        assert_eq!(session.access_logs().is_empty(), value == "off");
+    }
+    assert_eq!(counts, [6, 6], "the last question counts itself");
+    let (log, name) = session.access_logs().remove(0);
+    assert_eq!(name, "nginx-access.jsonl");
+    let text = std::fs::read_to_string(log).expect("a log");
+    let lines = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let lines: Vec<serde_json::Value> = lines.collect();
+    let of = |uri: &str| lines.iter().find(|line| line["uri"] == uri).expect("its line");
+    let live = of("/health/live");
+    assert_eq!((&live["method"], &live["status_code"]), (&"GET".into(), &200.into()));
+    let seconds = live["upstream_response_time_s"].as_str().expect("a text");
+    assert!(seconds.parse::<f64>().is_ok_and(|s| (0.0..5.0).contains(&s)), "{live}");
+    assert!(live["request_time_s"].as_f64().is_some_and(|s| (0.0..5.0).contains(&s)), "{live}");
+    assert!(live["request_id"].as_str().is_some_and(|id| id.len() == 32), "{live}");
+    assert_eq!(of("/health/live?a=%22b")["status_code"], 200);
+    // Two API processes take turns.
+    let upstreams: std::collections::BTreeSet<&str> =
+        lines.iter().filter_map(|line| line["upstream"].as_str()).collect();
+    assert_eq!(upstreams.len(), 2, "{upstreams:?}");
+    assert!(lines.iter().all(|line| line["uri"] != "/__querylab/static"));
+    session.close().await.expect("it closes");
 }

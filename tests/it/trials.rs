@@ -115,7 +115,7 @@ fn a_cold_trial_begins_with_nothing_in_memory_and_a_warm_one_with_the_files() {
     let project = Project::of_two_users();
     without_warmth(&project);
     let share = |trial: &TrialRecord| trial.witness.as_ref().unwrap().page_cache_share;
-    let reads = |trial: &TrialRecord| trial.witness.as_ref().unwrap().buffers_read;
+    let reads = |trial: &TrialRecord| trial.witness.as_ref().unwrap().buffers_read.unwrap();
     let run = |state: &str| {
         let set = format!("design.cache_state=\"{state}\"");
         expect_code(&project.output(&["run", TINY, "--blocks", "1", "--set", &set]), 0);

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::hex;
+use crate::units::hex;
 
 /// Written anew before each start; no part of the data.
 const NOT_DATA: [&str; 3] = ["postgresql.conf", "postgresql.new", "postmaster.opts"];

@@ -6,13 +6,13 @@ use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::hex;
 use crate::plan::{Plan, SourcePlan};
 use crate::rows::{Rows, TableSpec, checksum};
+use crate::units::hex;
 
 /// Version of how rows are loaded. To be raised with whatever makes other data of the same plan: another order of rows,
 /// other statements around the COPY, another way of cloning.
-pub const LOADER: u32 = 2;
+pub const LOADER: u32 = 4;
 /// Version of an entry's files.
 pub(super) const FORMAT: u32 = 1;
 /// Rows, spread over a table, whose text is part of the key: a changed generator is noticed though nobody raised a number.

@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 use super::control::Control;
 use super::entry::{DATA, PASSWORDS};
 use super::files::Listing;
-use super::hex;
 use super::key::{FORMAT, Ingredients};
 use crate::dataset::{BuiltIndex, LoadedTable};
+use crate::units::hex;
 
 /// Name of the file.
 pub(super) const FILE: &str = "manifest.json";
@@ -27,7 +27,7 @@ const LONGEST: u64 = 512 << 20;
 pub struct Kept {
     /// In the order in which they were loaded.
     pub tables: Vec<LoadedTable>,
-    /// The databases beside the template.
+    /// Its databases.
     pub sets: Vec<KeptSet>,
     /// Time that all of it took when it was made.
     pub prepare_ms: u64,

@@ -21,12 +21,3 @@ pub use manifest::{Kept, KeptSet};
 pub use store::{Keeping, Lookup, Store};
 pub use update::Restored;
 pub use upkeep::{Listed, Verified};
-
-/// Bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes all");
-        text
-    })
-}

@@ -1,7 +1,7 @@
 //! The folder of all entries: looking one up, and keeping a new one, built beside and renamed last.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -13,7 +13,7 @@ use super::files::{Ids, Listing};
 use super::key::Ingredients;
 use super::manifest::{Kept, Manifest, control};
 use super::upkeep;
-use crate::units;
+use crate::units::{self, hex};
 
 /// Below querylab's cache folder.
 const FOLDER: &str = "datasets";
@@ -21,7 +21,7 @@ const FOLDER: &str = "datasets";
 pub(super) const PARTIAL: &str = ".partial-";
 /// Names of what is being removed.
 pub(super) const GONE: &str = ".gone-";
-/// Names of folders that have no lock yet; the maker's pid follows.
+/// Names of folders that have no lock yet.
 pub(super) const NEW: &str = ".new-";
 
 /// All entries, and how much they may weigh.
@@ -114,7 +114,7 @@ impl Store {
 
     /// Takes an entry away under another name, whereupon nobody finds it, and then removes it. `lock` is held meanwhile.
     pub(super) fn remove_locked<L>(&self, dir: &Path, lock: L) -> Result<()> {
-        let gone = self.root.join(format!("{GONE}{}", unique()));
+        let gone = self.root.join(format!("{GONE}{}", unique()?));
         fs::rename(dir, &gone).with_context(|| format!("cannot remove {}", dir.display()))?;
         drop(lock);
         match fs::remove_dir_all(&gone) {
@@ -190,7 +190,7 @@ impl Store {
 
     /// A new folder with its lock. It bears the name that is swept only once it is locked.
     fn begin(&self) -> Result<(PathBuf, File)> {
-        let name = unique();
+        let name = unique()?;
         let fresh = self.root.join(format!("{NEW}{name}"));
         let partial = self.root.join(format!("{PARTIAL}{name}"));
         folder(&fresh, 0o755, None)?;
@@ -258,8 +258,13 @@ pub(super) fn folder(path: &Path, mode: u32, ids: Ids) -> Result<()> {
     Ok(())
 }
 
-/// A name that no other process has, and this one only once.
-fn unique() -> String {
+/// A name that nobody else has, in other containers that share the cache included: there, all have the same few pids.
+fn unique() -> Result<String> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    let mut random = [0_u8; 4];
+    File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut random))
+        .context("no random numbers (/dev/urandom)")?;
+    let count = NEXT.fetch_add(1, Ordering::Relaxed);
+    Ok(format!("{}-{count}-{}", std::process::id(), hex(&random)))
 }

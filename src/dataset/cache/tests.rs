@@ -301,16 +301,18 @@ fn what_was_unused_the_longest_goes_first() {
 fn what_a_dead_builder_left_is_swept_and_a_living_ones_is_not() {
     let scene = Scene::new();
     let root = scene.store.folder().to_path_buf();
-    for name in [".partial-1-1", ".partial-2-2", ".gone-3-3", ".new-4194304999-0"] {
+    for name in [".partial-1-1", ".partial-2-2", ".gone-3-3", ".new-1-0", ".new-1-1"] {
         fs::create_dir_all(root.join(name).join("data")).unwrap();
     }
     fs::create_dir(root.join("a user's own")).unwrap();
+    // Whoever has that pid here, it need not be the maker.
+    File::open(root.join(".new-1-0")).unwrap().set_modified(UNIX_EPOCH).unwrap();
     let living = File::open(root.join(".partial-2-2")).unwrap();
     rustix::fs::flock(&living, rustix::fs::FlockOperation::LockExclusive).unwrap();
     Store::open(&scene.folder.path().join("cache"), PLENTY).unwrap();
     let mut names = scene.names();
     names.sort();
-    assert_eq!(names, [".partial-2-2", "a user's own"]);
+    assert_eq!(names, [".new-1-1", ".partial-2-2", "a user's own"]);
 }
 
 #[test]

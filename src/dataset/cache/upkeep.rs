@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -10,6 +11,9 @@ use super::entry::{self, Entry, Locked};
 use super::key::Ingredients;
 use super::manifest::{Kept, Manifest};
 use super::store::{GONE, NEW, PARTIAL, Store};
+
+/// Longer than any maker takes from a folder to its lock.
+const LOCKING: Duration = Duration::from_mins(1);
 
 /// An entry as a list shows it.
 #[derive(Debug, Clone)]
@@ -150,6 +154,13 @@ fn name_of(dir: &Path) -> String {
     dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+/// Whether a folder was made so long ago that its maker, if it lived, had locked it. Its pid would say nothing here, if it is one
+/// of another container.
+fn is_old(folder: &std::io::Result<fs::Metadata>) -> bool {
+    let made = folder.as_ref().ok().and_then(|meta| meta.modified().ok());
+    made.is_some_and(|at| at.elapsed().is_ok_and(|age| age >= LOCKING))
+}
+
 /// Removes what broken-off runs have left: what was being built and whose builder holds no lock any more, and what was
 /// being removed.
 pub(super) fn sweep(root: &Path) -> Result<()> {
@@ -158,9 +169,8 @@ pub(super) fn sweep(root: &Path) -> Result<()> {
         let (path, name) = (entry.path(), name_of(&entry.path()));
         let dead = if name.starts_with(PARTIAL) {
             matches!(entry::lock(&path)?, Locked::Yes(_))
-        } else if let Some(rest) = name.strip_prefix(NEW) {
-            let pid = rest.split('-').next().unwrap_or_default();
-            !pid.is_empty() && !Path::new("/proc").join(pid).exists()
+        } else if name.starts_with(NEW) {
+            is_old(&entry.metadata()) && matches!(entry::lock(&path)?, Locked::Yes(_))
         } else {
             name.starts_with(GONE)
         };

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use crate::dataset::cache::hex;
+use crate::units::hex;
 
 /// Bytes read at once.
 const CHUNK: usize = 1 << 20;

@@ -11,12 +11,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::files;
-use crate::dataset::cache::hex;
 use crate::dataset::connect::{answer, database_error, execute, quote_ident};
 use crate::dataset::copy::millis;
 use crate::dataset::made::LoadedTable;
 use crate::dataset::orders::Progress;
+use crate::dataset::sequences::{self, Columns};
 use crate::plan::{SourceKind, SourcePlan};
+use crate::units::hex;
 
 /// Chunks read ahead.
 const AHEAD: usize = 8;
@@ -81,7 +82,7 @@ pub(in crate::dataset) async fn load(
         rows,
         ms: millis(start),
     });
-    advance_sequences(app, &source.table).await?;
+    sequences::advance(app, &source.table, Columns::All).await?;
     let digest = match &source.from {
         SourceKind::Query { sql } => hex(&Sha256::digest(sql)),
         SourceKind::Csv { sha256, .. }
@@ -164,26 +165,6 @@ async fn count(app: &mut PgConnection, source: &SourcePlan) -> Result<u64> {
         .map_err(|e| database_error(&e))
         .with_context(|| format!("the rows of `{}`", source.table))?;
     Ok(u64::try_from(rows)?)
-}
-
-/// Puts sequences behind the largest value of their column, so that inserts go on from there.
-async fn advance_sequences(app: &mut PgConnection, table: &str) -> Result<()> {
-    let owned = "SELECT attname::text, pg_get_serial_sequence($1, attname::text) FROM pg_attribute \
-                 WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped \
-                 AND pg_get_serial_sequence($1, attname::text) IS NOT NULL";
-    let owned = sqlx::query_as(owned).bind(quote_ident(table)).fetch_all(&mut *app);
-    let owned: Vec<(String, String)> =
-        answer(format_args!("the sequences of `{table}`"), owned).await?;
-    for (column, sequence) in owned {
-        let sql = format!(
-            "SELECT setval($1::regclass, max({column})) FROM {table} HAVING max({column}) > 0",
-            column = quote_ident(&column),
-            table = quote_ident(table)
-        );
-        let set = sqlx::query(AssertSqlSafe(sql)).bind(sequence).execute(&mut *app);
-        answer(format_args!("the sequence of `{table}.{column}`"), set).await?;
-    }
-    Ok(())
 }
 
 /// A text as SQL takes it; backslashes mean nothing in it.

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use sqlx::postgres::PgConnection;
 
-use crate::dataset::connect::answer;
+use crate::dataset::catalogue::references;
 use crate::plan::SourcePlan;
 use crate::rows::TableSpec;
 
@@ -25,10 +25,7 @@ pub(in crate::dataset) async fn order<'a>(
     if sources.is_empty() {
         return Ok(Order::default());
     }
-    let sql = "SELECT c.relname::text, f.relname::text FROM pg_constraint \
-               JOIN pg_class c ON c.oid = conrelid JOIN pg_class f ON f.oid = confrelid WHERE contype = 'f'";
-    let references: Vec<(String, String)> =
-        answer("cannot list the foreign keys", sqlx::query_as(sql).fetch_all(app)).await?;
+    let references = references(app).await?;
     let made: Vec<&str> = made.iter().map(|table| table.name.as_str()).collect();
     sorted(sources, &made, &references)
 }

@@ -128,6 +128,8 @@ fn options(embedded: &Embedded, calibrating: &Calibrating) -> Options {
         runs_root: embedded.folder.join("runs"),
         results_root: embedded.folder.join("results"),
         command: calibrating.command.clone(),
+        resume: None,
+        partition: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! network is.
 
 mod answers;
+mod bodies;
 mod faults;
 mod kept;
 mod levels;
@@ -9,3 +10,4 @@ mod models;
 mod paths;
 mod scripts;
 mod sockets;
+mod versions;

@@ -55,6 +55,11 @@ pub struct Refused {
     pub is_name: bool,
 }
 
+/// Whether this major version of Postgres has a setting that a file may state.
+pub(super) fn is_known_to(major: u32, name: &str) -> bool {
+    postgres::LIMITED.iter().all(|(limited, known)| *limited != name || known.contains(&major))
+}
+
 /// The text that the server gets for a setting of the file.
 ///
 /// # Errors
@@ -127,6 +132,17 @@ mod tests {
                 assert!(!name.ends_with("_file"), "{name}");
             }
         }
+    }
+
+    #[test]
+    fn what_only_some_versions_have_is_a_setting_and_some_have_it() {
+        for (name, known) in postgres::LIMITED {
+            assert!(postgres::ALLOWED.iter().any(|(allowed, _)| allowed == name), "{name}");
+            let majors = crate::plan::POSTGRES_MAJORS;
+            assert!(majors.clone().any(|m| known.contains(&m)), "{name}");
+            assert!(majors.clone().any(|m| !is_known_to(m, name)), "{name}");
+        }
+        assert!(is_known_to(15, "work_mem"));
     }
 
     #[test]

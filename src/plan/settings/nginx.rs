@@ -1,6 +1,6 @@
 //! Nginx directives that a file may state; our template writes each where it belongs.
 
-use Shape::{Int, IntOrAuto, Size, Switch, Time, Word};
+use Shape::{Int, IntOrAuto, Size, Switch, Time};
 
 use super::Shape;
 
@@ -22,7 +22,6 @@ pub(super) const ALLOWED: &[(&str, Shape)] = &[
     ("proxy_buffer_size", Size),
     ("proxy_buffering", Switch),
     ("proxy_connect_timeout", Time),
-    ("proxy_http_version", Word(&["1.0", "1.1"])),
     ("proxy_read_timeout", Time),
     ("proxy_request_buffering", Switch),
     ("proxy_send_timeout", Time),

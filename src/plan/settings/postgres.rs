@@ -1,5 +1,7 @@
 //! Postgres settings that a file may state.
 
+use std::ops::RangeInclusive;
+
 use Shape::{Int, Number, Size, SizeOrMinusOne, Switch, Time, TimeOrMinusOne, Word};
 
 use super::Shape;
@@ -151,4 +153,18 @@ pub(super) const ALLOWED: &[(&str, Shape)] = &[
     ("wal_writer_delay", Time),
     ("wal_writer_flush_after", Size),
     ("work_mem", Size),
+];
+
+/// Of those the ones that not every version has: a server that does not know a setting does not start.
+pub(super) const LIMITED: &[(&str, RangeInclusive<u32>)] = &[
+    ("debug_parallel_query", 16..=u32::MAX),
+    ("enable_distinct_reordering", 18..=u32::MAX),
+    ("enable_group_by_reordering", 17..=u32::MAX),
+    ("enable_presorted_aggregate", 16..=u32::MAX),
+    ("enable_self_join_elimination", 18..=u32::MAX),
+    ("io_combine_limit", 17..=u32::MAX),
+    ("io_method", 18..=u32::MAX),
+    ("io_workers", 18..=u32::MAX),
+    ("old_snapshot_threshold", 0..=16),
+    ("vacuum_buffer_usage_limit", 16..=u32::MAX),
 ];

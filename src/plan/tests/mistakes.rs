@@ -291,6 +291,10 @@ fn designs_and_servers_that_cannot_work_are_refused() {
             "`btree` has no cache to hit",
         ),
         (
+            &[("pre_ping = true", "depth = 8")],
+            "so it has no `depth` | leave it out, or write `mode = \"pipeline\"`",
+        ),
+        (
             &[("jit = \"off\"", "jit = \"off\", max_connections = 40")],
             "`max_connections` is 40, but pools may open 30 and querylab 15",
         ),

@@ -2,12 +2,17 @@
 
 mod changes;
 mod example;
+mod external;
 mod folders;
 mod loads;
+mod matrix;
 mod mistakes;
 mod other;
 mod parts;
+mod static_files;
+mod targets;
 mod values;
+mod versions;
 
 use std::path::Path;
 

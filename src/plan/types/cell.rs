@@ -24,6 +24,20 @@ pub struct CellPlan {
     pub drive: LoadPlan,
     /// What must be true.
     pub expect: ExpectPlan,
+    /// Where it lies on a curve, if it is a point of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point: Option<PointPlan>,
+}
+
+/// A point of a curve: the variant, the load or both are one of several that differ in values of axes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PointPlan {
+    /// The variant that it would be without axes.
+    pub variant: String,
+    /// The load that it would be without axes.
+    pub load: String,
+    /// Axis to value, as the file has them.
+    pub at: BTreeMap<String, String>,
 }
 
 /// The servers of a cell.
@@ -35,6 +49,9 @@ pub struct StackPlan {
     pub redis: Option<ServerPlan>,
     /// Nginx.
     pub nginx: ServerPlan,
+    /// Files that Nginx serves itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub static_files: Option<StaticPlan>,
     /// API processes.
     pub api_instances: u32,
     /// Most connections that clients open to Nginx.
@@ -46,8 +63,36 @@ pub struct StackPlan {
 pub struct ServerPlan {
     /// Oldest version that will do, as numbers: `[15]`, `[7, 0]`. Empty: any.
     pub min_version: Vec<u32>,
+    /// The major version that it must have, where the file names one: of Postgres only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub major: Option<u32>,
+    /// The environment variable that holds the URL of somebody else's server, where it is one: of Postgres only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_from: Option<String>,
     /// Settings in the server's own words; already checked against the allowlist.
     pub settings: BTreeMap<String, String>,
+}
+
+/// Files that Nginx serves itself, under `path`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaticPlan {
+    /// What their addresses begin with, from `/` to `/`.
+    pub path: String,
+    /// The folder, as the file says, relative to the file.
+    pub folder: String,
+    /// By name.
+    pub files: Vec<StaticFile>,
+}
+
+/// One file that Nginx serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaticFile {
+    /// Name below the folder, with `/` between its parts.
+    pub name: String,
+    /// SHA-256 of what is in it, in hex.
+    pub sha256: String,
+    /// Its length.
+    pub bytes: u64,
 }
 
 /// What the API serves.
@@ -59,6 +104,9 @@ pub struct ApiPlan {
     pub cache_timeout_ns: u64,
     /// Statements get this time on the server (`statement_timeout`).
     pub statement_timeout_ns: u64,
+    /// Threads that serve; none: as many as there are processors, and no more than two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
     /// Routes.
     pub endpoints: Vec<EndpointPlan>,
 }
@@ -68,7 +116,7 @@ pub struct ApiPlan {
 pub struct PoolPlan {
     /// Connections that stay open.
     pub size: u32,
-    /// Opened on demand beyond them, closed on return.
+    /// Opened on demand beyond them, closed when they are not wanted for a moment.
     pub max_overflow: u32,
     /// Test with a round trip before each use.
     pub pre_ping: bool,
@@ -77,6 +125,9 @@ pub struct PoolPlan {
     /// Requests that may wait for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_waiting: Option<u32>,
+    /// Requests that share a connection, on average and at most; none: each has one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline_depth: Option<u32>,
 }
 
 /// One route.

@@ -184,8 +184,90 @@ pub struct TargetPlan {
     pub path: String,
     /// Values of its parameters.
     pub draws: Vec<DrawPlan>,
+    /// Which of them are members of the JSON object in its body, and how each is written there; none without a body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub body: Vec<MemberPlan>,
     /// What a right answer looks like.
     pub check: CheckPlan,
+    /// What it holds rows in.
+    #[serde(default, skip_serializing_if = "AnswerPlan::is_usual")]
+    pub answer: AnswerPlan,
+    /// Which rows' versions its answers tell; none where that is not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<VersionPlan>,
+}
+
+/// Versions of rows in answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionPlan {
+    /// The column of the only row: a whole number that grows with each write of it.
+    pub column: String,
+    /// What the target does with the rows.
+    pub role: VersionRole,
+    /// The rows: one of a target that reads, one or more of one that writes.
+    pub rows: Vec<VersionedRow>,
+}
+
+/// What a target does with rows that have versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VersionRole {
+    /// Its answer may be stale.
+    Reads,
+    /// Its answer tells what a later one must not be older than.
+    Writes,
+}
+
+/// A row by the endpoint that reads it and the params that it is asked for with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionedRow {
+    /// The endpoint.
+    pub endpoint: String,
+    /// Its params.
+    pub params: Vec<String>,
+}
+
+/// A member of the JSON object in a request's body. One without values to ask for is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberPlan {
+    /// The parameter.
+    pub param: String,
+    /// How its values are written.
+    pub form: MemberForm,
+}
+
+/// How the text of a value is written in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemberForm {
+    /// As a string.
+    Text,
+    /// As a number; a text that is one, but not as JSON writes it (`007`), as JSON does.
+    Number,
+    /// As a number with exactly its digits; a text that is no JSON number as a string.
+    Digits,
+    /// As it stands: truth values, documents and arrays.
+    Json,
+}
+
+/// What an answer holds its rows in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerPlan {
+    /// An array of objects.
+    #[default]
+    Rows,
+    /// One object: the only row, or what a statement without columns answers.
+    Row,
+    /// An object a line.
+    Lines,
+}
+
+impl AnswerPlan {
+    /// Whether it is what most endpoints answer.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::Rows
+    }
 }
 
 /// Where a parameter's values come from.

@@ -28,7 +28,7 @@ pub struct ApiLaunch {
 pub struct PostgresAddress {
     /// Folder of the unix socket.
     pub socket_dir: std::path::PathBuf,
-    /// Port, as part of the socket's name.
+    /// Port; of a socket a part of its name.
     pub port: u16,
     /// Role.
     pub user: String,
@@ -36,7 +36,28 @@ pub struct PostgresAddress {
     pub password: String,
     /// Database.
     pub database: String,
+    /// Whose server it is.
+    #[serde(default)]
+    pub whose: Whose,
 }
+
+/// Whose server it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whose {
+    /// Ours: started for a run and thrown away.
+    #[default]
+    Ours,
+    /// Somebody else's, from which is only read.
+    Others {
+        /// Where it listens on TCP; none: on the unix socket.
+        host: Option<String>,
+    },
+}
+
+/// What each session on somebody else's server is set to: no transaction writes, and none is left open.
+const READ_ONLY: [(&str, &str); 2] =
+    [("default_transaction_read_only", "on"), ("idle_in_transaction_session_timeout", "60s")];
 
 /// What is said where `PGOPTIONS` is set: a driver takes it over into every connection, and nothing of ours can unset it.
 pub const PGOPTIONS_IS_SET: &str = "PGOPTIONS is set, and would change every connection: unset it";
@@ -45,13 +66,31 @@ pub const PGOPTIONS_IS_SET: &str = "PGOPTIONS is set, and would change every con
 pub const LET_IN_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl PostgresAddress {
+    /// A host, or the folder of a unix socket, which begins with a slash.
+    #[must_use]
+    pub fn host(&self) -> String {
+        match &self.whose {
+            Whose::Others { host: Some(host) } => host.clone(),
+            _ => self.socket_dir.to_string_lossy().into_owned(),
+        }
+    }
+
+    /// Settings that each session must begin with, whoever opens it: none on a server of ours.
+    #[must_use]
+    pub fn limits(&self) -> &'static [(&'static str, &'static str)] {
+        match self.whose {
+            Whose::Ours => &[],
+            Whose::Others { .. } => &READ_ONLY,
+        }
+    }
+
     /// The address as a URL for a driver, its password in it: never to be printed. It states everything that drivers
     /// otherwise look for in the environment or in password files. `room` is who connects; Postgres shows it.
     #[must_use]
     pub fn url(&self, room: &str) -> String {
         format!(
             "postgres://localhost/?host={}&port={}&user={}&password={}&dbname={}&sslmode=disable&application_name=querylab-{}",
-            escaped(&self.socket_dir.to_string_lossy()),
+            escaped(&self.host()),
             self.port,
             escaped(&self.user),
             escaped(&self.password),
@@ -85,7 +124,7 @@ pub struct RedisAddress {
 
 impl std::fmt::Debug for PostgresAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "postgres {}@{}/{}", self.user, self.socket_dir.display(), self.database)
+        write!(f, "postgres {}@{}/{}", self.user, self.host(), self.database)
     }
 }
 
@@ -202,11 +241,13 @@ mod tests {
             user: "me".into(),
             password: "p=%é".into(),
             database: "ql_template".into(),
+            whose: Whose::Ours,
         };
         assert_eq!(
             address.url("probe"),
             "postgres://localhost/?host=%2Ftmp%2Fa%20b%26c&port=5432&user=me&password=p%3D%25%C3%A9&dbname=ql_template\
              &sslmode=disable&application_name=querylab-probe"
         );
+        assert!(address.limits().is_empty());
     }
 }

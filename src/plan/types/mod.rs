@@ -5,19 +5,22 @@ mod drive;
 mod judge;
 mod launch;
 mod source;
+mod url;
 
 pub use cell::{
     ApiPlan, BindPlan, CachePlan, CellPlan, CursorPlan, EndpointPlan, ExpectPlan, KeyPiece,
-    ParamPlace, ParamPlan, PlanNode, PoolPlan, ServerPlan, StackPlan, WritesPlan,
+    ParamPlace, ParamPlan, PlanNode, PointPlan, PoolPlan, ServerPlan, StackPlan, StaticFile,
+    StaticPlan, WritesPlan,
 };
 pub use drive::{
-    CheckPlan, DistributionPlan, DrawPlan, DrawSource, FieldCheck, FileValues, FillPlan, LoadPlan,
-    ModelPlan, SEARCH_GROWTH, SearchPlan, StagePlan, TargetPlan, Until, WarmupPlan,
+    AnswerPlan, CheckPlan, DistributionPlan, DrawPlan, DrawSource, FieldCheck, FileValues,
+    FillPlan, LoadPlan, MemberForm, MemberPlan, ModelPlan, SEARCH_GROWTH, SearchPlan, StagePlan,
+    TargetPlan, Until, VersionPlan, VersionRole, VersionedRow, WarmupPlan,
 };
 pub use judge::{ClaimPlan, DeltaPlan, DesignPlan, RegressionPlan, ThresholdPlan};
 pub use launch::{
     ApiCounters, ApiLaunch, LET_IN_WITHIN, PGOPTIONS_IS_SET, PostgresAddress, RedisAddress,
-    StageSums,
+    StageSums, Whose,
 };
 use serde::{Deserialize, Serialize};
 pub use source::{SourceKind, SourcePlan};
@@ -42,7 +45,7 @@ pub struct Plan {
     pub seed: u64,
     /// Migrations and rows.
     pub dataset: DatasetPlan,
-    /// The databases: one per index set, `template` cloned.
+    /// The databases: one per index set. That with the fewest indexes is the loaded one, the others are its clones.
     pub index_sets: Vec<IndexSetPlan>,
     /// In the order of the report.
     pub variants: Vec<VariantPlan>,
@@ -114,6 +117,9 @@ pub struct IndexSetPlan {
     pub database: String,
     /// Exactly these indexes exist beside those of the migrations.
     pub indexes: Vec<IndexPlan>,
+    /// Major version of the Postgres that it is in, where the file names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub major: Option<u32>,
 }
 
 /// One index.
@@ -121,7 +127,7 @@ pub struct IndexSetPlan {
 pub struct IndexPlan {
     /// Name in the catalogue.
     pub name: String,
-    /// CREATE INDEX statement.
+    /// CREATE INDEX statement; empty where it is there already, in somebody else's Postgres.
     pub sql: String,
 }
 

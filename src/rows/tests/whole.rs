@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::rows::checksum;
-use crate::rows::table::hex;
+use crate::units::hex;
 
 #[test]
 fn every_generator_makes_the_same_rows_everywhere() {
@@ -22,6 +22,30 @@ fn every_generator_makes_the_same_rows_everywhere() {
         writeln!(found, "{} {digest}", spec.name).expect("a text takes everything");
     }
     assert!(found == expected, "rows have changed:\n{found}");
+}
+
+#[test]
+fn all_rows_are_the_same_whatever_the_number_of_threads() {
+    const ROWS: u64 = 4000;
+    let rows = made(table("t", ROWS, everything()));
+    let part = &|from: u64, to: u64| {
+        let mut lines = Vec::new();
+        (from..to).for_each(|row| rows.write_copy_row(row, &mut lines));
+        lines
+    };
+    for threads in [1, 3, 8] {
+        let bound = &|at: u64| 1 + ROWS * at / threads;
+        let lines: Vec<Vec<u8>> = std::thread::scope(|scope| {
+            let make = |at| scope.spawn(move || part(bound(at), bound(at + 1)));
+            let makers: Vec<_> = (0..threads).map(make).collect();
+            makers.into_iter().map(|maker| maker.join().expect("it makes them")).collect()
+        });
+        let digest = hex(&Sha256::digest(lines.concat()));
+        assert_eq!(
+            digest, "af18ffb8b5f219b869a19085215a8068c01faac92bd603698055d8ed115f2e78",
+            "{threads} threads"
+        );
+    }
 }
 
 #[test]

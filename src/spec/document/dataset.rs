@@ -9,10 +9,11 @@ use super::column::{Column, RowsLie};
 use super::rows_from::RowsFrom;
 
 /// `[dataset]`: where the rows come from.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
-    /// Folder of migrations, relative to this file: `NNNN_name.sql`.
+    /// Folder of migrations, relative to this file: `NNNN_name.sql`. Needed unless Postgres is somebody else's.
+    #[serde(default)]
     pub migrations: String,
     /// Statements after the load.
     #[serde(default = "after_load")]

@@ -345,4 +345,8 @@ pub struct Check {
     /// Fields of every row: fixed values, or `"{param}"`.
     #[serde(default)]
     pub fields: BTreeMap<String, Scalar>,
+    /// The column of the only row that grows by each write of it: answers that are older than a write are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub version: Option<String>,
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Settings;
 use super::processors::Processors;
 use crate::spec::Metric;
 use crate::units::{Rate, Share, Span};
@@ -53,6 +54,12 @@ pub struct Load {
     /// `open`: looks for the highest rate that keeps an objective, and drives the window at it; instead of `rate`.
     #[serde(default)]
     pub search: Option<Search>,
+    /// The curve of which this profile is a point; `[matrix]` writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curve: Option<String>,
+    /// Where on its curve the point lies: an axis to its value; `[matrix]` writes it.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub at: Settings,
 }
 
 fn timeout() -> Span {

@@ -32,7 +32,9 @@ pub use rows_from::RowsFrom;
 pub use scalar::Scalar;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-pub use services::{ApiService, BindStyle, Pool, Server, Services, Transport};
+pub use services::{
+    ApiService, BindStyle, Pool, PoolMode, Server, Services, StaticFiles, Transport,
+};
 pub use values::{FromCsv, FromLog, HotKeys};
 pub use variant::{Expect, ExpectPlan, Limits, Variant};
 
@@ -51,7 +53,8 @@ pub struct Document {
     /// The servers under test.
     #[serde(default)]
     pub services: Services,
-    /// The rows.
+    /// The rows. Needed unless Postgres is somebody else's.
+    #[serde(default)]
     pub dataset: Dataset,
     /// Index name to its CREATE INDEX statement; switched on per variant.
     #[serde(default)]
@@ -63,6 +66,10 @@ pub struct Document {
     pub endpoints: BTreeMap<String, Endpoint>,
     /// Load profiles.
     pub load: BTreeMap<String, Load>,
+    /// Axes: a key to its values. Each load profile of the design that states the key becomes one for each value; a whole key
+    /// in quotes, like `"services.api.pool.size"`, makes one variant for each.
+    #[serde(default)]
+    pub matrix: BTreeMap<String, Vec<Scalar>>,
     /// What is compared. A variant is a patch: it states only what differs.
     pub variants: BTreeMap<String, Variant>,
     /// The experimental design.

@@ -28,9 +28,9 @@ pub struct Services {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// The oldest version that will do: `">=15"`.
+    /// The oldest version that will do: `">=15"`. Of Postgres also one major version and no other: `"18"`.
     #[serde(default)]
-    #[schemars(regex(pattern = "^>=[0-9]{1,3}(\\.[0-9]{1,3}){0,2}$"))]
+    #[schemars(regex(pattern = "^(>=[0-9]{1,3}(\\.[0-9]{1,3}){0,2}|[0-9]{1,3})$"))]
     pub version: Option<String>,
     /// Settings of the server, in its own words and units; only known tuning settings are allowed.
     #[serde(default)]
@@ -38,6 +38,32 @@ pub struct Server {
     /// How others reach it.
     #[serde(default)]
     pub transport: Transport,
+    /// Of Postgres only: the environment variable that holds the URL of a server that is not querylab's. It is only read
+    /// from, and only with `--allow-external`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^QUERYLAB_[A-Z0-9][A-Z0-9_]{0,59}$"))]
+    pub url_from: Option<String>,
+    /// Of Nginx only: files that it serves itself, without the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#static: Option<StaticFiles>,
+}
+
+/// `static` of Nginx: files that it serves itself.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StaticFiles {
+    /// What their addresses begin with, from `/` to `/`.
+    #[serde(default = "usual_path")]
+    #[schemars(regex(pattern = "^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,59}){1,3}/$"))]
+    pub path: String,
+    /// The folder with the files, relative to this file. Those in folders below it are served too; what begins with a dot is
+    /// not.
+    #[schemars(length(min = 1))]
+    pub folder: String,
+}
+
+fn usual_path() -> String {
+    "/static/".to_owned()
 }
 
 /// How a server is reached.
@@ -62,6 +88,10 @@ pub struct ApiService {
     /// Database connections of each process.
     #[serde(default)]
     pub pool: Pool,
+    /// Threads that serve in each process; as many as there are processors, but no more than two, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 16))]
+    pub threads: Option<u32>,
     /// How values come into statements.
     #[serde(default, skip_serializing_if = "BindStyle::is_usual")]
     pub bind_style: BindStyle,
@@ -83,6 +113,7 @@ impl Default for ApiService {
         Self {
             instances: 1,
             pool: Pool::default(),
+            threads: None,
             bind_style: BindStyle::default(),
             cache_timeout: cache_timeout(),
         }
@@ -109,14 +140,39 @@ impl BindStyle {
     }
 }
 
-/// Connection pool: `size` connections stay, `max_overflow` more are opened on demand and closed on return.
+/// Whether a request has a database connection of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PoolMode {
+    /// It has, while its statement is under way.
+    #[default]
+    Pool,
+    /// It shares one of `size` connections with other requests, whose statements follow one another without waiting.
+    Pipeline,
+}
+
+impl PoolMode {
+    /// Whether it is what applications usually do.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::Pool
+    }
+}
+
+/// Connection pool: `size` connections stay, `max_overflow` more are opened on demand and closed when not wanted.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pool {
+    /// Whether a request has a connection of its own.
+    #[serde(skip_serializing_if = "PoolMode::is_usual")]
+    pub mode: PoolMode,
     /// Connections that stay open.
     #[schemars(range(min = 1, max = 500))]
     pub size: u32,
-    /// Connections opened on demand beyond them.
+    /// With `mode = "pipeline"`: requests for each connection; more of them wait. 32 if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub depth: Option<u32>,
+    /// Connections opened on demand beyond them, closed when they are not wanted for a moment; none with `mode = "pipeline"`.
     #[schemars(range(min = 0, max = 500))]
     pub max_overflow: u32,
     /// Whether a connection is tested with a round trip before each use.
@@ -132,7 +188,9 @@ pub struct Pool {
 impl Default for Pool {
     fn default() -> Self {
         Self {
+            mode: PoolMode::Pool,
             size: 20,
+            depth: None,
             max_overflow: 10,
             pre_ping: true,
             acquire_timeout: Span::from_secs(30),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, Fill, Load, Param, Patch, Services};
+use super::{Endpoint, Fill, Load, Param, Patch, Services, Settings};
 
 /// `[variants.NAME]`: what differs from the rest of the file, and nothing else.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +42,12 @@ pub struct Variant {
     /// Load before the warm-up until a condition holds.
     #[serde(default)]
     pub fill: Option<Fill>,
+    /// The curve of which this variant is a point; `[matrix]` writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curve: Option<String>,
+    /// Where on its curve the point lies: an axis to its value; `[matrix]` writes it.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub at: Settings,
     /// What must be true for a trial to be valid.
     #[serde(default)]
     pub expect: Expect,

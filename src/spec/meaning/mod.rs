@@ -5,6 +5,7 @@ mod claims;
 mod columns;
 mod data;
 mod design;
+mod external;
 mod loads;
 mod look;
 mod not_yet;
@@ -27,5 +28,6 @@ pub(super) fn check(tree: &Value, places: Places<'_>, out: &mut Vec<Problem>) {
     loads::check(&mut look);
     claims::check(&mut look);
     design::check(&mut look);
+    external::check(&mut look);
     not_yet::check(&mut look);
 }

@@ -15,8 +15,8 @@ pub(super) fn check(look: &mut Look<'_>) {
     }
     for path in look.both(&["endpoints", "*", "cache", "strategy"]) {
         if look.get(&path).is_some_and(|v| v == "write-behind") {
-            let help = "a write that is only in the cache is lost with it: use `write-through`";
-            look.bad(codes::NOT_YET, &path, "is a strategy that is not supported yet", help);
+            let help = "use `write-through`: a write that only Redis has is lost with it, and Postgres may still refuse it";
+            look.bad(codes::NOT_YET, &path, "is a strategy that cannot be made safe here", help);
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The room as a whole: the worked example loads, and broken files get every one of their mistakes at its place.
 
 mod columns;
+mod external;
 mod fuzz;
 mod layers;
 mod loads;
+mod matrix;
 mod mistakes;
 mod refusals;
 

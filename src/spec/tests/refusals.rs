@@ -34,7 +34,7 @@ const CASES: &[(&str, &str, &[&str])] = &[
         &["QL0205"],
     ),
     ("route = \"GET /users/scan\"", "route = \"FETCH /users\"", &["QL0307"]),
-    ("version  = \">=15\"", "version = \"15\"", &["QL0307"]),
+    ("version  = \">=15\"", "version = \">15\"", &["QL0307"]),
     (
         "title    = \"Email lookup on 10M users: sequential scan, three indexes, Redis cache-aside\"",
         "title = \"\"",

@@ -63,3 +63,36 @@ async fn each_style_gives_the_same_rows_and_plans_as_it_says() {
         api.stop().await.expect("stops");
     }
 }
+
+/// The driver asks the server about a type that somebody has made, on the session that the answer comes over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_answer_with_a_type_of_somebodys_own_comes_whole_in_each_style() {
+    let Some(servers) = servers::start(false).await else { return };
+    let mut boss = servers.boss().await;
+    execute(&mut boss, "CREATE TYPE mood AS ENUM ('calm', 'wild')").await;
+    let query = "SELECT 'wild'::mood AS mood, ARRAY['calm']::mood[] AS moods, repeat('x', 1000) AS text, n \
+                 FROM generate_series(1, $1) n";
+    for style in [BindStyle::Literal, BindStyle::Prepared] {
+        for depth in [None, Some(4)] {
+            let mut long = endpoint("/long", query, vec![param("n", ParamType::Integer)]);
+            long.bind_style = style;
+            let mut launch = servers.launch(vec![long]);
+            launch.api.statement_timeout_ns = 3_000_000_000;
+            let pool = &mut launch.api.pool;
+            (pool.size, pool.max_overflow, pool.pipeline_depth) = (1, 0, depth);
+            let api = Api::start(launch).await;
+            for _ in 0..2 {
+                let answer = api.get("/long?n=400").await;
+                assert_eq!(answer.status, 200, "{style:?} {depth:?}: {}", answer.body);
+                assert!(answer.body.len() > 400_000, "{}", answer.body.len());
+                let rows = answer.json();
+                assert_eq!(rows.as_array().map(Vec::len), Some(400));
+                assert_eq!(
+                    (&rows[399]["mood"], &rows[0]["moods"][0]),
+                    (&"wild".into(), &"calm".into())
+                );
+            }
+            api.stop().await.expect("stops");
+        }
+    }
+}

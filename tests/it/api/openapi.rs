@@ -3,12 +3,13 @@
 
 use std::fmt::Write as _;
 
-use querylab::plan::{EndpointPlan, ParamPlace, ParamPlan};
+use querylab::plan::{CursorPlan, EndpointPlan, ParamPlace, ParamPlan};
 use querylab::spec::{AnswerShape, ParamType};
 use serde_json::{Value, json};
 
 use super::client::{Answer, Api, endpoint, param};
 use super::servers::{self, execute};
+use super::streaming::unchunked;
 
 /// Requests to each operation.
 const ROUNDS: u64 = 120;
@@ -151,18 +152,27 @@ fn request(dice: &mut Dice, path: &str, method: &str, operation: &Value) -> Stri
 }
 
 fn as_promised(document: &Value, operation: &Value, answer: &Answer, request: &str) {
-    let schema = match answer.status {
-        200 => &operation["responses"]["200"]["content"]["application/json"]["schema"],
-        400..=499 => &document["components"]["schemas"]["Problem"],
+    let promised = operation["responses"]["200"]["content"].as_object().expect("a content");
+    let (kind, content) = promised.iter().next().expect("a kind of it");
+    let (kind, schema) = match answer.status {
+        200 => (kind.as_str(), &content["schema"]),
+        400..=499 => ("application/problem+json", &document["components"]["schemas"]["Problem"]),
         status => panic!("{status} for {request}: {}", answer.body),
     };
-    let kind = if answer.status == 200 { "application/json" } else { "application/problem+json" };
     assert_eq!(answer.headers["content-type"], kind, "{request}");
     let validator = jsonschema::validator_for(schema).expect("a schema");
-    assert!(validator.is_valid(&answer.json()), "{request}: {} is not {schema}", answer.body);
+    let values: Vec<Value> = if kind == "application/x-ndjson" {
+        let body = unchunked(&answer.body).expect("whole");
+        body.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+    } else {
+        vec![answer.json()]
+    };
+    for value in values {
+        assert!(validator.is_valid(&value), "{request}: {value} is not {schema}");
+    }
 }
 
-async fn fuzz(api: &Api) {
+pub(super) async fn fuzz(api: &Api) {
     let document = api.get("/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");
     let mut dice = Dice(5);
@@ -262,7 +272,17 @@ async fn no_write_fails_or_answers_otherwise_than_promised() {
     let mut delete = endpoint("/things/{id}", "DELETE FROM things WHERE id = $1", by_id());
     delete.method = "DELETE".to_owned();
     delete.name = "delete".to_owned();
-    let endpoints: Vec<EndpointPlan> = vec![post, all, delete];
+    let mut lines = endpoint("/things/lines", "SELECT * FROM things ORDER BY id LIMIT 50", vec![]);
+    lines.answer = AnswerShape::Lines;
+    let after = ParamPlan {
+        optional: true,
+        place: ParamPlace::Cursor,
+        ..param("after", ParamType::Bigint)
+    };
+    let query = "SELECT * FROM things WHERE id > coalesce($1, 0) ORDER BY id LIMIT 5";
+    let mut pages = endpoint("/things/pages", query, vec![after]);
+    pages.cursor = vec![CursorPlan { param: 0, column: "id".to_owned() }];
+    let endpoints: Vec<EndpointPlan> = vec![post, all, delete, lines, pages];
     let api = Api::start(servers.launch(endpoints)).await;
     fuzz(&api).await;
     api.stop().await.expect("stops");

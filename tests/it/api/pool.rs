@@ -43,7 +43,8 @@ async fn sixty_requests_share_eight_connections_and_five_of_them_stay() {
         sleep(Duration::from_millis(2)).await;
     }
     assert_eq!(most, 8, "all of the pool is used, and nothing beyond it");
-    sleep(Duration::from_millis(300)).await;
+    // What is too much goes after a tenth of a second without use.
+    sleep(Duration::from_millis(800)).await;
     assert_eq!(backends(&mut boss).await, 5);
     let counters = api.counters().await;
     assert_eq!((counters.requests, counters.statements), (240, 240));
@@ -190,4 +191,103 @@ async fn an_exhausted_pool_answers_everybody_in_time_and_recovers() {
     let asked = Instant::now();
     assert_eq!(api.get("/sleep").await.status, 200);
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_wanted_again_soon_are_not_opened_anew() {
+    let Some(servers) = servers::start(false).await else { return };
+    let sleepy = endpoint("/sleep", "SELECT pg_sleep(0.05)::text AS slept", vec![]);
+    let api = Arc::new(Api::start(servers.launch(vec![sleepy])).await);
+    for _ in 0..5 {
+        let mut requests = JoinSet::new();
+        for _ in 0..8 {
+            let api = Arc::clone(&api);
+            requests.spawn(async move { assert_eq!(api.get("/sleep").await.status, 200) });
+        }
+        while let Some(done) = requests.join_next().await {
+            done.expect("no request failed");
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    // On a busy machine one may come back a moment after its answer is there; without being kept there would be forty.
+    let opened = api.counters().await.connections_opened;
+    assert!((8..=14).contains(&opened), "{opened}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_was_altered_is_noticed_by_old_connections_and_by_new_ones() {
+    let Some(servers) = servers::start(false).await else { return };
+    let mut boss = servers.boss().await;
+    let table = "CREATE TABLE things (id int); INSERT INTO things VALUES (7); GRANT SELECT ON things TO api";
+    execute(&mut boss, table).await;
+    let things = endpoint("/things", "SELECT id FROM things", vec![]);
+    let api = Api::start(servers.launch(vec![things])).await;
+    assert_eq!(api.get("/things").await.body, "[{\"id\":7}]");
+    execute(&mut boss, "ALTER TABLE things ALTER COLUMN id TYPE text").await;
+    let old = api.get("/things").await;
+    assert_eq!((old.status, old.json()["sqlstate"].as_str()), (500, Some("0A000")));
+    let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'api'";
+    execute(&mut boss, kill).await;
+    sleep(Duration::from_millis(100)).await;
+    let new = api.get("/things").await;
+    assert_eq!((new.status, new.json()["kind"].as_str()), (500, Some("schema-changed")));
+    api.stop().await.expect("stops");
+}
+
+/// What one user was told: 200, `pool-full` and `pool-timeout`.
+async fn insists(api: Arc<Api>, until: Instant) -> (u64, u64, u64) {
+    let (mut served, mut full, mut late) = (0, 0, 0);
+    while Instant::now() < until {
+        let asked = Instant::now();
+        let answer = api.get("/sleep").await;
+        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+        if answer.status == 200 {
+            served += 1;
+            continue;
+        }
+        assert_eq!((answer.status, answer.headers["retry-after"].as_str()), (503, "1"));
+        match answer.json()["kind"].as_str() {
+            Some("pool-full") => full += 1,
+            Some("pool-timeout") => late += 1,
+            other => panic!("{other:?}"),
+        }
+        // Not as fast as they can: the processors are others', too.
+        sleep(Duration::from_millis(10)).await;
+    }
+    (served, full, late)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_users_who_insist_on_one_connection_are_told_and_are_served_when_they_stop() {
+    let Some(servers) = servers::start(false).await else { return };
+    let sleepy = endpoint("/sleep", "SELECT pg_sleep(0.05)::text AS slept", vec![]);
+    let mut launch = servers.launch(vec![sleepy]);
+    (launch.api.pool.size, launch.api.pool.max_overflow) = (1, 0);
+    // A request whose time is over in the middle of a ping takes the connection along.
+    launch.api.pool.pre_ping = false;
+    launch.api.pool.acquire_timeout_ns = 200_000_000;
+    launch.api.pool.max_waiting = Some(20);
+    let api = Arc::new(Api::start(launch).await);
+    assert_eq!(api.get("/sleep").await.status, 200);
+    let until = Instant::now() + Duration::from_secs(3);
+    let mut users = JoinSet::new();
+    for _ in 0..100 {
+        users.spawn(insists(Arc::clone(&api), until));
+    }
+    // The first one was served before they came.
+    let (mut served, mut full, mut late) = (1, 0, 0);
+    while let Some(told) = users.join_next().await {
+        let told = told.expect("no user hangs");
+        (served, full, late) = (served + told.0, full + told.1, late + told.2);
+    }
+    let asked = Instant::now();
+    assert_eq!(api.get("/sleep").await.status, 200);
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    // Three seconds hold sixty statements of a twentieth each, and the last ones wait for their turn.
+    assert!((20..=66).contains(&served) && full > 100 && late > 0, "{served} {full} {late}");
+    let counters = api.counters().await;
+    assert_eq!((counters.pool_full, counters.pool_timeouts), (full, late));
+    assert_eq!((counters.unconnected, counters.server_errors), (full + late, full + late));
+    assert_eq!((counters.statements, counters.requests), (served + 1, served + 1 + full + late));
+    assert_eq!(counters.connections_opened, 1, "nobody took the connection along");
 }

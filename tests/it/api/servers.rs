@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use querylab::plan::{ApiLaunch, ApiPlan, EndpointPlan, PoolPlan, PostgresAddress, RedisAddress};
+use querylab::plan::{
+    ApiLaunch, ApiPlan, EndpointPlan, PoolPlan, PostgresAddress, RedisAddress, Whose,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
@@ -25,11 +27,25 @@ pub(crate) struct Servers {
     redis: Option<Child>,
     folder: tempfile::TempDir,
     root: bool,
+    /// Where Postgres listens; on 127.0.0.1 too if it is another one than usual.
+    port: u16,
 }
 
 /// The servers, or none where they are not installed; then the test says so and passes, unless they are required.
-#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
 pub(crate) async fn start(with_redis: bool) -> Option<Servers> {
+    start_at(PORT, with_redis).await
+}
+
+/// Postgres alone, on 127.0.0.1 as well: as if it were somebody else's.
+pub(crate) async fn start_on_tcp() -> Option<Servers> {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = free.local_addr().expect("its address").port();
+    drop(free);
+    start_at(port, false).await
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
+async fn start_at(port: u16, with_redis: bool) -> Option<Servers> {
     let postgres = programs("postgres").and_then(|postgres| Some((postgres, programs("initdb")?)));
     let redis = programs("redis-server");
     let Some((postgres, initdb)) = postgres.filter(|_| redis.is_some() || !with_redis) else {
@@ -46,7 +62,7 @@ pub(crate) async fn start(with_redis: bool) -> Option<Servers> {
     if root {
         chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("owner");
     }
-    let mut servers = Servers { postgres: None, redis: None, folder, root };
+    let mut servers = Servers { postgres: None, redis: None, folder, root, port };
     servers.start_postgres(&initdb, &postgres).await;
     if let (true, Some(redis)) = (with_redis, redis) {
         servers.start_redis(&redis);
@@ -130,13 +146,14 @@ impl Servers {
             .args(["--no-sync", "--no-instructions", "-E", "UTF8", "--locale=C"])
             .status();
         assert!(made.expect("initdb starts").success(), "initdb failed");
+        let listens = if self.port == PORT { "" } else { "127.0.0.1" };
         let postgres = self
             .command(Path::new("/usr/bin/timeout"))
             .args(["--signal=QUIT", LIFETIME])
             .arg(postgres)
-            .args(["-D", "data", "-c", "listen_addresses=", "-c", "fsync=off"])
+            .args(["-D", "data", "-c", &format!("listen_addresses={listens}"), "-c", "fsync=off"])
             .args(["-c", &format!("unix_socket_directories={}", path.display())])
-            .args(["-c", &format!("port={PORT}"), "-c", "max_connections=100"])
+            .args(["-c", &format!("port={}", self.port), "-c", "max_connections=100"])
             .spawn();
         self.postgres = Some(postgres.expect("postgres starts"));
         let mut boss = None;
@@ -170,7 +187,7 @@ impl Servers {
     async fn connect(&self, user: &str) -> Result<PgConnection, sqlx::Error> {
         PgConnectOptions::new_without_pgpass()
             .socket(self.folder.path())
-            .port(PORT)
+            .port(self.port)
             .username(user)
             .password(PASSWORD)
             .database("postgres")
@@ -181,6 +198,16 @@ impl Servers {
     /// A connection of the superuser's.
     pub(crate) async fn boss(&self) -> PgConnection {
         self.connect("boss").await.expect("the superuser gets in")
+    }
+
+    /// The URL of the role that is no superuser's, its password in it.
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://api:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The password of all roles.
+    pub(crate) fn password() -> &'static str {
+        PASSWORD
     }
 
     /// A connection to Redis, past the API.
@@ -198,6 +225,14 @@ impl Servers {
         let children = fs::read_to_string(format!("/proc/{wrapper}/task/{wrapper}/children"));
         let child: i32 = children.expect("its children").trim().parse().expect("one child");
         kill_process(Pid::from_raw(child).expect("a pid"), signal).expect("signalled");
+    }
+
+    /// Starts Redis, which has ended, with nothing in it.
+    pub(super) async fn start_redis_again(&mut self) {
+        stop(self.redis.take().expect("Redis was started"));
+        self.start_redis(&programs("redis-server").expect("it was there before"));
+        let socket = self.folder.path().join("redis.sock");
+        until("Redis listens", || std::os::unix::net::UnixStream::connect(&socket).is_ok()).await;
     }
 
     /// Ends Postgres alone.
@@ -218,10 +253,11 @@ impl Servers {
             listen: self.folder.path().join("api.sock"),
             postgres: PostgresAddress {
                 socket_dir: self.folder.path().to_owned(),
-                port: PORT,
+                port: self.port,
                 user: "api".to_owned(),
                 password: PASSWORD.to_owned(),
                 database: "postgres".to_owned(),
+                whose: Whose::Ours,
             },
             redis: self.redis.as_ref().map(|_| RedisAddress {
                 socket: self.folder.path().join("redis.sock"),
@@ -236,9 +272,11 @@ impl Servers {
                     pre_ping: true,
                     acquire_timeout_ns: 10_000_000_000,
                     max_waiting: None,
+                    pipeline_depth: None,
                 },
                 cache_timeout_ns: 50_000_000,
                 statement_timeout_ns: 30_000_000_000,
+                threads: None,
                 endpoints,
             },
         }
@@ -259,7 +297,7 @@ pub(crate) async fn connect_to(address: &PostgresAddress) -> PgConnection {
 }
 
 /// Runs statements, one after the other.
-pub(super) async fn execute(connection: &mut PgConnection, sql: &str) {
+pub(crate) async fn execute(connection: &mut PgConnection, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.expect("SQL runs");
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use querylab::plan::{CachePlan, EndpointPlan, KeyPiece, WritesPlan};
 use querylab::spec::{AnswerShape, CacheStrategy, ParamType};
+use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -32,11 +33,16 @@ fn plan() -> CachePlan {
 }
 
 async fn serve(servers: &Servers, endpoints: Vec<EndpointPlan>) -> Api {
+    fill(servers).await;
+    Api::start(servers.launch(endpoints)).await
+}
+
+/// Two things, as they are before anybody changes them.
+async fn fill(servers: &Servers) {
     let mut boss = servers.boss().await;
     let table = "CREATE TABLE IF NOT EXISTS things (id int PRIMARY KEY, n int); GRANT ALL ON things TO api;
                  INSERT INTO things VALUES (1, 10), (2, 20) ON CONFLICT (id) DO UPDATE SET n = excluded.n";
     execute(&mut boss, table).await;
-    Api::start(servers.launch(endpoints)).await
 }
 
 /// Removes all entries.
@@ -46,11 +52,11 @@ async fn empty(servers: &Servers) {
 }
 
 async fn change(api: &Api, id: u32, n: u32) -> Answer {
-    let path = format!("/change?id={id}&n={n}");
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-    );
-    api.raw(request.as_bytes()).await
+    api.raw(post(&format!("/change?id={id}&n={n}")).as_bytes()).await
+}
+
+fn post(path: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 }
 
 async fn read(api: &Api, id: u32) -> (String, String) {
@@ -202,4 +208,117 @@ async fn a_write_that_redis_does_not_hear_of_is_counted_and_still_done() {
     servers.signal_redis(rustix::process::Signal::CONT);
     assert_eq!(api.counters().await.cache_write_failures, 1);
     api.stop().await.expect("stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_finds_its_entry_however_its_parameters_are_spelled() {
+    let Some(servers) = servers::start(true).await else { return };
+    for (strategy, after) in
+        [(CacheStrategy::CacheAside, "miss"), (CacheStrategy::WriteThrough, "hit")]
+    {
+        let cache = CachePlan { strategy, ..plan() };
+        let api = serve(&servers, things(cache, AnswerShape::Rows)).await;
+        for (id, n) in [("001", 11), ("%2B1", 12)] {
+            empty(&servers).await;
+            read(&api, 1).await;
+            assert_eq!(read(&api, 1).await.0, "hit");
+            let answer = api.raw(post(&format!("/change?id={id}&n={n}")).as_bytes()).await;
+            let now = format!("[{{\"id\":1,\"n\":{n}}}]");
+            assert_eq!(answer.body, now);
+            assert_eq!(read(&api, 1).await, told(after, &now), "{strategy:?} {id}");
+            let other = api.get(&format!("/thing?id={id}")).await;
+            assert_eq!((other.cache(), other.body.as_str()), ("hit", now.as_str()));
+        }
+        assert_eq!(api.counters().await.cache_errors, 0);
+        api.stop().await.expect("stops");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_written_is_seen_although_it_could_not_be_answered() {
+    let Some(servers) = servers::start(true).await else { return };
+    let mut endpoints = things(plan(), AnswerShape::Row);
+    let both = "UPDATE things SET n = 100 / $2 WHERE id IN ($1, $1 + 1) RETURNING id, n";
+    both.clone_into(&mut endpoints[1].query);
+    let api = serve(&servers, endpoints).await;
+    assert_eq!(read(&api, 1).await, told("miss", "{\"id\":1,\"n\":10}"));
+    assert_eq!(change(&api, 1, 0).await.status, 422);
+    assert_eq!(read(&api, 1).await.0, "hit", "what Postgres has refused was not written");
+    let several = change(&api, 1, 5).await;
+    assert_eq!((several.status, several.json()["kind"].as_str()), (500, Some("several-rows")));
+    assert_eq!(read(&api, 1).await, told("miss", "{\"id\":1,\"n\":20}"));
+    assert_eq!(change(&api, 7, 1).await.status, 404);
+    assert_eq!(read(&api, 1).await.0, "hit", "another's write");
+    assert_eq!(api.counters().await.cache_write_failures, 0);
+    api.stop().await.expect("stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_whose_client_leaves_is_seen_when_it_is_over() {
+    let Some(servers) = servers::start(true).await else { return };
+    let slow = "UPDATE things SET n = $2 WHERE id = $1 AND pg_sleep(0.6)::text IS NOT NULL RETURNING id, n";
+    // One connection for each request, and one for several.
+    for depth in [None, Some(8)] {
+        fill(&servers).await;
+        empty(&servers).await;
+        let mut endpoints = things(plan(), AnswerShape::Rows);
+        slow.clone_into(&mut endpoints[1].query);
+        let mut launch = servers.launch(endpoints);
+        launch.api.pool.pipeline_depth = depth;
+        let api = Api::start(launch).await;
+        assert_eq!(read(&api, 1).await, told("miss", "[{\"id\":1,\"n\":10}]"));
+        let mut stream = tokio::net::UnixStream::connect(&api.socket).await.expect("listens");
+        let request = post("/change?id=1&n=77").replace("Connection: close\r\n", "");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        sleep(Duration::from_millis(200)).await;
+        drop(stream);
+        sleep(Duration::from_millis(100)).await;
+        // This one may read what was there before, and store it.
+        read(&api, 1).await;
+        sleep(Duration::from_secs(3)).await;
+        assert_eq!(read(&api, 1).await.1, "[{\"id\":1,\"n\":77}]", "{depth:?}");
+        api.stop().await.expect("stops");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_that_a_frozen_redis_could_not_remove_is_not_served_when_it_is_back() {
+    let Some(servers) = servers::start(true).await else { return };
+    let api = serve(&servers, things(plan(), AnswerShape::Rows)).await;
+    for part in ["miss", "hit"] {
+        assert_eq!(read(&api, 1).await, told(part, "[{\"id\":1,\"n\":10}]"));
+    }
+    servers.signal_redis(rustix::process::Signal::STOP);
+    // So many questions without an answer, and nothing is sent any more that Redis would find when it goes on.
+    for _ in 0..30 {
+        assert_eq!(read(&api, 2).await.0, "error");
+    }
+    assert_eq!(change(&api, 1, 5).await.status, 200);
+    let now = "[{\"id\":1,\"n\":5}]";
+    assert_eq!(read(&api, 1).await, told("error", now));
+    assert_eq!(api.counters().await.cache_write_failures, 1);
+    servers.signal_redis(rustix::process::Signal::CONT);
+    let mut parts = Vec::new();
+    for _ in 0..200 {
+        let (part, body) = read(&api, 1).await;
+        parts.push(part);
+        assert_eq!(body, now, "{parts:?}");
+        if parts.last().is_some_and(|part| part == "hit") {
+            break;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(parts.last().map(String::as_str), Some("hit"), "{parts:?}");
+    api.stop().await.expect("stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_to_a_cache_that_answers_in_lines_is_refused_at_start() {
+    let Some(servers) = servers::start(true).await else { return };
+    fill(&servers).await;
+    let mut endpoints = things(plan(), AnswerShape::Rows);
+    endpoints[1].answer = AnswerShape::Lines;
+    let refused = querylab::api::serve(servers.launch(endpoints), std::future::pending()).await;
+    let error = format!("{:#}", refused.expect_err("refused"));
+    assert!(error.contains("`change`") && error.contains("in lines"), "{error}");
 }

@@ -24,7 +24,7 @@ fn numbers() -> EndpointPlan {
 }
 
 /// A body without the lengths of its chunks; none if the last chunk is missing.
-fn unchunked(mut body: &str) -> Option<String> {
+pub(super) fn unchunked(mut body: &str) -> Option<String> {
     let mut whole = String::new();
     loop {
         let (length, rest) = body.split_once("\r\n")?;

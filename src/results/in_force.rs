@@ -5,26 +5,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::stack::SettingsInForce;
+use serde::{Deserialize, Serialize};
 
 /// What was in force, by `<variant>/<server>`, then setting, then value: under which loads.
-#[derive(Debug, Clone, Default)]
-pub(super) struct InForce(BTreeMap<String, BTreeMap<String, BTreeMap<String, BTreeSet<String>>>>);
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InForce(BTreeMap<String, BTreeMap<String, BTreeMap<String, BTreeSet<String>>>>);
+
+/// Settings by server, then by name.
+type Settings = BTreeMap<String, BTreeMap<String, String>>;
 
 impl InForce {
-    /// Notes what a trial's servers said.
-    pub(super) fn note(&mut self, variant: &str, load: &str, settings: &SettingsInForce) {
+    /// Notes what a trial's servers said; gives whether any of it was new.
+    pub fn note(&mut self, variant: &str, load: &str, settings: &Settings) -> bool {
+        let mut is_new = false;
         for (server, settings) in settings {
             let of = self.0.entry(format!("{variant}/{server}")).or_default();
             for (name, value) in settings {
                 let values = of.entry(name.clone()).or_default();
-                values.entry(value.clone()).or_default().insert(load.to_owned());
+                is_new |= values.entry(value.clone()).or_default().insert(load.to_owned());
             }
         }
+        is_new
     }
 
     /// By `<variant>/<server>`, then setting: the value, or each with its loads.
-    pub(super) fn told(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+    pub fn told(&self) -> BTreeMap<String, BTreeMap<String, String>> {
         let of = |settings: &BTreeMap<String, BTreeMap<String, BTreeSet<String>>>| {
             settings.iter().map(|(name, values)| (name.clone(), value(values))).collect()
         };
@@ -47,7 +53,7 @@ fn value(values: &BTreeMap<String, BTreeSet<String>>) -> String {
 mod tests {
     use super::*;
 
-    fn nginx(keepalive: &str) -> SettingsInForce {
+    fn nginx(keepalive: &str) -> Settings {
         let settings = [("keepalive", keepalive), ("proxy_read_timeout", "60s")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
         BTreeMap::from([("nginx".to_owned(), BTreeMap::from(settings))])
