@@ -2,12 +2,14 @@
 
     hlog.py serve PORT_FILE            answers requests on a free port of 127.0.0.1 until it is killed
     hlog.py check JSON HLOG SAMPLES    exits with 1 where they disagree
+    hlog.py trials RUN                 every log of a run's folder against what its trial says
 """
 
 import asyncio
 import csv
 import json
 import math
+import pathlib
 import random
 import sys
 
@@ -42,6 +44,28 @@ def histograms(path):
             tag, _start, _length, _max, encoded = line.strip().split(",")
             found[tag.removeprefix("Tag=")] = HdrHistogram.decode(encoded)
     return found
+
+
+def trials(run):
+    """Counts, and medians where no request failed: a failure counts as infinitely slow, and is in no log."""
+    logs = sorted(pathlib.Path(run, "trials").glob("*.hlog"))
+    wrong = [] if logs else ["there is no log"]
+    for log in logs:
+        window = json.loads(log.with_suffix(".json").read_text())["window"]
+        read = histograms(log)
+        if set(read) != {"response", "service", "first_byte", "lag"}:
+            wrong.append(f"{log.name}: {sorted(read)}")
+            continue
+        if read["response"].get_total_count() != window["answered"]:
+            wrong.append(f"{log.name}: {read['response'].get_total_count()} responses, {window['answered']} answers")
+        said = window["response_time"]["p50_us"]
+        if window["due"] == window["answered"] and said is not None:
+            median = read["response"].get_value_at_percentile(50) / 1000
+            if abs(median - said) > 0.002 * said:
+                wrong.append(f"{log.name}: median {median} us, {said} us in the trial")
+    print(f"{len(logs)} logs")
+    if wrong:
+        sys.exit("\n".join(wrong))
 
 
 def check(told, hlog, samples):
@@ -81,5 +105,7 @@ def check(told, hlog, samples):
 if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
         asyncio.run(serve(sys.argv[2]))
+    elif sys.argv[1:2] == ["trials"]:
+        trials(sys.argv[2])
     else:
         check(*sys.argv[2:])
