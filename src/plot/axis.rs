@@ -57,13 +57,13 @@ const GAP_PX: f64 = 4.0;
 /// Draws the level axis below a panel, and its grid only between the given heights: texts that stand in the panel are not
 /// crossed by it.
 pub fn level_axis(canvas: &mut Canvas, panel: Panel, x: &Axis, fields: &[(f64, f64)]) {
-    for (value, text) in &x.ticks {
-        let at = x.scale.at(*value);
-        for (from, to) in fields {
-            canvas.line("grid", (at, *from), (at, *to));
-        }
-        canvas.text("soft", Anchor::Middle, (at, panel.bottom + 16.0), text);
-    }
+    let ticks = || x.ticks.iter().map(|(value, text)| (x.scale.at(*value), text.as_str()));
+    let grid: Vec<_> = ticks()
+        .flat_map(|(at, _)| fields.iter().map(move |(from, to)| ((at, *from), (at, *to))))
+        .collect();
+    canvas.lines("grid", &grid);
+    let below = panel.bottom + 16.0;
+    canvas.texts("soft", Anchor::Middle, ticks().map(|(at, text)| ((at, below), text)));
     canvas.line("axis", (panel.left, panel.bottom), (panel.right, panel.bottom));
     if !x.title.is_empty() {
         let middle = f64::midpoint(panel.left, panel.right);
@@ -73,11 +73,11 @@ pub fn level_axis(canvas: &mut Canvas, panel: Panel, x: &Axis, fields: &[(f64, f
 
 /// Draws grid and axes. The title of the upright axis stands above it, that of the level one below.
 pub fn axes(canvas: &mut Canvas, panel: Panel, x: &Axis, y: &Axis) {
-    for (value, text) in &y.ticks {
-        let at = y.scale.at(*value);
-        canvas.line("grid", (panel.left, at), (panel.right, at));
-        canvas.text("soft", Anchor::End, (panel.left - 6.0, at + 4.0), text);
-    }
+    let ticks = || y.ticks.iter().map(|(value, text)| (y.scale.at(*value), text.as_str()));
+    let grid: Vec<_> = ticks().map(|(at, _)| ((panel.left, at), (panel.right, at))).collect();
+    canvas.lines("grid", &grid);
+    let beside = panel.left - 6.0;
+    canvas.texts("soft", Anchor::End, ticks().map(|(at, text)| ((beside, at + 4.0), text)));
     level_axis(canvas, panel, x, &[(panel.top, panel.bottom)]);
     if !y.title.is_empty() {
         canvas.text("soft", Anchor::Start, (panel.left - 40.0, panel.top - 10.0), &y.title);

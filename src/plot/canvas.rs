@@ -18,6 +18,17 @@ pub enum Anchor {
     End,
 }
 
+impl Anchor {
+    /// As SVG says it; its beginning goes without saying.
+    fn attribute(self) -> &'static str {
+        match self {
+            Self::Start => "",
+            Self::Middle => " text-anchor=\"middle\"",
+            Self::End => " text-anchor=\"end\"",
+        }
+    }
+}
+
 /// What is being drawn.
 #[derive(Debug, Clone)]
 pub struct Canvas {
@@ -59,6 +70,14 @@ impl Canvas {
         }
     }
 
+    /// Many straight lines, like those of a grid.
+    pub fn lines(&mut self, class: &str, lines: &[(Point, Point)]) {
+        let d: String = lines.iter().map(|(from, to)| through(&[*from, *to])).collect();
+        if !d.is_empty() {
+            self.push(format_args!("<path class=\"{class}\" d=\"{d}\"/>\n"));
+        }
+    }
+
     /// A closed shape.
     pub fn shape(&mut self, class: &str, points: &[Point]) {
         let d = through(points);
@@ -80,18 +99,28 @@ impl Canvas {
 
     /// A text on its base line.
     pub fn text(&mut self, class: &str, anchor: Anchor, (x, y): Point, text: &str) {
-        let anchor = match anchor {
-            Anchor::Start => "",
-            Anchor::Middle => " text-anchor=\"middle\"",
-            Anchor::End => " text-anchor=\"end\"",
-        };
         let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
         self.push(format_args!(
-            "<text{class} x=\"{}\" y=\"{}\"{anchor}>{}</text>\n",
+            "<text{class} x=\"{}\" y=\"{}\"{}>{}</text>\n",
             px(x),
             px(y),
+            anchor.attribute(),
             escaped(text)
         ));
+    }
+
+    /// Many texts of one class and anchor, like those of an axis.
+    pub fn texts<'t>(
+        &mut self,
+        class: &str,
+        anchor: Anchor,
+        texts: impl IntoIterator<Item = (Point, &'t str)>,
+    ) {
+        self.push(format_args!("<g class=\"{class}\"{}>\n", anchor.attribute()));
+        for (at, text) in texts {
+            self.text("", Anchor::Start, at, text);
+        }
+        self.push(format_args!("</g>\n"));
     }
 
     /// The mark of a series, its colour and its form, at each of these places.
@@ -101,7 +130,8 @@ impl Canvas {
             let corners: &[Point] = match series % 5 {
                 0 => {
                     push(&mut d, format_args!("M{} {}", px(x - 4.0), px(*y)));
-                    d.push_str("a4 4 0 1 1 8 0a4 4 0 1 1-8 0");
+                    // All but a tenth of a pixel of a circle, closed: one arc cannot end where it begins.
+                    d.push_str("a4 4 0 1 0 0-.1z");
                     continue;
                 }
                 1 => &[(-3.5, -3.5), (3.5, -3.5), (3.5, 3.5), (-3.5, 3.5)],
@@ -154,7 +184,7 @@ impl Picture {
              <rect class=\"ground\" width=\"{w}\" height=\"{h}\"/>\n{body}</svg>\n",
             w = px(self.width),
             h = px(self.height),
-            style = style("svg.plot"),
+            style = style(".plot"),
             body = self.body,
         )
     }

@@ -37,8 +37,8 @@ const DARK: Theme = Theme {
     ],
 };
 
-/// The style sheet of a picture below `scope` (a selector, like `svg.plot`): light, dark where that is preferred, and
-/// light again on paper. No variables: programs that show slides don't know them.
+/// The style sheet of a picture below `scope` (a selector, like `.plot`): light, and dark on screens where that is
+/// preferred. No variables: programs that show slides don't know them.
 pub fn style(scope: &str) -> String {
     let mut out = format!(
         "{scope} text{{font:12px system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}}\
@@ -49,16 +49,17 @@ pub fn style(scope: &str) -> String {
          {scope} .bar{{fill:none;stroke-width:6;opacity:.8}}{scope} .mark{{stroke-width:1.2}}{scope} .hair{{fill:none;stroke-width:1.5}}\n"
     );
     out += &rules(scope, &LIGHT);
-    writeln!(out, "@media (prefers-color-scheme:dark){{{}}}", rules(scope, &DARK))
+    // Paper is never dark.
+    let dark = rules(scope, &DARK);
+    writeln!(out, "@media screen and (prefers-color-scheme:dark){{{dark}}}")
         .expect("a String takes text");
-    writeln!(out, "@media print{{{}}}", rules(scope, &LIGHT)).expect("a String takes text");
     out
 }
 
 fn rules(scope: &str, theme: &Theme) -> String {
     let Theme { ground, ink, soft, grid, band, series } = theme;
     let mut out = format!(
-        "{scope} .ground{{fill:{ground}}}{scope} text{{fill:{ink}}}{scope} .soft{{fill:{soft}}}\
+        "{scope} .ground{{fill:{ground}}}{scope} text{{fill:{ink}}}{scope} .soft,{scope} .soft text{{fill:{soft}}}\
          {scope} .grid{{stroke:{grid}}}{scope} .axis{{stroke:{soft}}}{scope} .ink{{stroke:{ink}}}\
          {scope} .inked{{fill:{ink}}}{scope} .band{{fill:{band}}}{scope} .rest{{fill:{grid};stroke:{soft}}}\
          {scope} .mark{{stroke:{ground}}}"
@@ -103,12 +104,12 @@ mod tests {
 
     #[test]
     fn a_style_sheet_has_both_themes_and_stays_below_its_scope() {
-        let sheet = style("svg.plot");
-        assert!(sheet.contains("prefers-color-scheme:dark") && sheet.contains("@media print"));
+        let sheet = style(".plot");
+        assert!(sheet.contains("@media screen and (prefers-color-scheme:dark)"));
         for rule in sheet.split('}').filter(|rule| rule.contains('{')) {
             let selector = rule.rsplit_once('{').map_or(rule, |(before, _)| before);
             let selector = selector.rsplit('{').next().unwrap_or_default().trim();
-            assert!(selector.starts_with("svg.plot "), "{selector}");
+            assert!(selector.split(',').all(|one| one.starts_with(".plot ")), "{selector}");
         }
     }
 }

@@ -47,6 +47,8 @@ pub(super) fn page(markdown: &str, plots: &[Plot]) -> anyhow::Result<String> {
     let events = writer.rewrite(&events);
     let mut body = String::with_capacity(markdown.len() * 3);
     html::push_html(&mut body, events.into_iter());
+    // A page has a thousand cells of figures.
+    let body = body.replace(" style=\"text-align: right\"", " class=\"num\"");
     let title = if writer.title.is_empty() { "report" } else { &writer.title };
     framed(title, writer.chapters.clone(), body, SORT)
 }
@@ -62,7 +64,7 @@ pub(super) fn framed(
     body: String,
     script: &str,
 ) -> anyhow::Result<String> {
-    let style = format!("{STYLE}{}", crate::plot::style("svg.plot"));
+    let style = format!("{STYLE}{}", crate::plot::style(".plot"));
     let title = &escaped(title);
     fill("page.html.j2", FRAME, &PageView { title, style, script, chapters, body })
 }

@@ -193,5 +193,10 @@ fn every_experiment_of_the_repository_has_results_of_this_very_plan_that_are_reb
         let folder = manifest.parent().unwrap().to_str().unwrap();
         let output = project.output(&["verify", folder]);
         assert_eq!(output.status.code(), Some(0), "{folder}: {}", text_of(&output.stderr));
+        let size_bytes: u64 = files(manifest.parent().unwrap())
+            .keys()
+            .map(|file| std::fs::metadata(file).unwrap().len())
+            .sum();
+        assert!(size_bytes < 1_000_000, "{folder} is of {size_bytes} bytes");
     }
 }

@@ -72,9 +72,17 @@ fn every_picture_stays_within_its_frame_and_has_a_unit_and_words() {
             let (words, _) = words.split_once("</desc>").expect("their end");
             assert!(words.len() > 40, "{}: {words}", plot.path);
             assert!(!picture.contains("NaN") && !picture.contains("inf"), "{}", plot.path);
-            let texts = picture.split("<text").skip(1);
-            for text in texts {
+            // What a group says holds for the texts in it.
+            let mut group = "";
+            for line in picture.lines() {
+                match line.split_once("<g ") {
+                    Some((_, head)) => group = head,
+                    None if line.starts_with("</g>") => group = "",
+                    None => {}
+                }
+                let Some((_, text)) = line.split_once("<text") else { continue };
                 let (head, rest) = text.split_once('>').expect("a text");
+                let anchored = format!("{head}{group}");
                 let said = rest.split("</text>").next().unwrap_or_default().replace("&gt;", ">");
                 let x: f64 = head
                     .split_once(" x=\"")
@@ -83,9 +91,9 @@ fn every_picture_stays_within_its_frame_and_has_a_unit_and_words() {
                 let size = if head.contains("title") { 15.0 } else { 12.0 };
                 // The widths are those of the widest font; a reader's own is narrower.
                 let long = crate::plot::text_width(&said, size);
-                let (low, high) = if head.contains("middle") {
+                let (low, high) = if anchored.contains("middle") {
                     (x - long / 2.0, x + long / 2.0)
-                } else if head.contains("\"end\"") {
+                } else if anchored.contains("\"end\"") {
                     (x - long, x)
                 } else {
                     (x, x + long)
