@@ -1,6 +1,7 @@
 """Other readers of our files: pandas and DuckDB open every CSV and see the types that its columns say.
 
     readers.py csv FILE...      each table, in both
+    readers.py sheet FILE...    each table, opened by a spreadsheet (Gnumeric) and read back from the workbook that it makes
     readers.py junit FILE...    each document, by the schema beside this file and in junitparser
 
 The unit in a column's name says what its cells are: `_us`, `_ms`, `_ns`, `_bytes`, `_rps`, `_share`, `_ratio` and counts are
@@ -69,6 +70,38 @@ def check_csv(path):
     return len(rows)
 
 
+def check_sheet(path):
+    import subprocess
+    import tempfile
+
+    import openpyxl
+
+    with open(path, newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file, strict=True)
+    with tempfile.TemporaryDirectory() as folder:
+        book = pathlib.Path(folder) / "table.xlsx"
+        opened = subprocess.run(["ssconvert", path, str(book)], capture_output=True, text=True, timeout=120)
+        assert opened.returncode == 0 and book.exists(), f"{path}: {opened.stderr}"
+        table = [list(row) for row in openpyxl.load_workbook(book).active.iter_rows()]
+    assert [cell.value for cell in table[0]] == header, f"{path}: other columns"
+    assert len(table) == len(rows) + 1, f"{path}: {len(rows)} rows, {len(table) - 1} were read"
+    for at, column in enumerate(header):
+        want = wanted(column)
+        for line, row in enumerate(rows):
+            cell, place = table[line + 1][at] if at < len(table[line + 1]) else None, f"{path}:{line + 2}: {column}"
+            value = None if cell is None else cell.value
+            if row[at] == "":
+                assert value is None, f"{place}: an empty cell is {value!r}"
+            elif want == "number":
+                assert cell.data_type == "n", f"{place}: {row[at]} is {value!r}"
+                assert abs(value - float(row[at])) <= 1e-9 * abs(value), f"{place}: {row[at]} is {value!r}"
+            elif want == "boolean":
+                assert cell.data_type == "b", f"{place}: {row[at]} is {value!r}"
+            elif want == "text" and column not in ("revision", "machine"):
+                assert cell.data_type != "f" and str(value) == row[at], f"{place}: {row[at]!r} is {value!r}"
+    return len(rows)
+
+
 def check_junit(path):
     import xmlschema
     from junitparser import Failure, JUnitXml, Skipped
@@ -91,5 +124,6 @@ def check_junit(path):
 if __name__ == "__main__":
     kind, files = sys.argv[1], sys.argv[2:]
     assert files, "no files"
+    check = {"csv": check_csv, "sheet": check_sheet, "junit": check_junit}[kind]
     for name in files:
-        print(f"{name}: {(check_csv if kind == 'csv' else check_junit)(name)}")
+        print(f"{name}: {check(name)}")

@@ -1,5 +1,7 @@
 //! The data of a run: taken from the cache or made anew, completed, and kept for the next run.
 
+use std::collections::BTreeMap;
+
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -148,11 +150,7 @@ async fn prepare(
     source: Source,
     say: Say<'_>,
 ) -> Result<Prepared, Trouble> {
-    let only_here = match &source {
-        Source::Nowhere(_) => while_loading(order.plan),
-        Source::Entry(_) => &[],
-    };
-    let started = start(order.plan, only_here, session, say).await?;
+    let started = start(order.plan, session, say).await?;
     match (started, source) {
         (Ok(postgres), Source::Nowhere(keeper)) => make(order, postgres, keeper, say).await,
         (Ok(postgres), Source::Entry(from)) => complete(order, postgres, *from, say).await,
@@ -177,18 +175,21 @@ fn while_loading(plan: &Plan) -> &'static [(&'static str, &'static str)] {
     if plan.design.index_costs.is_none() { &LOADING } else { &[] }
 }
 
-/// Starts Postgres as for loading: with the settings of the first cell, and these over them.
+/// The same, for the record of the data.
+fn only_while_loading(plan: &Plan) -> BTreeMap<String, String> {
+    while_loading(plan).iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+}
+
+/// Starts Postgres as for loading: with the settings of the first cell, and those that hold only here over them.
 async fn start(
     plan: &Plan,
-    only_here: &[(&str, &str)],
     session: &Session,
     say: Say<'_>,
 ) -> Result<Result<Postgres, StackError>, Stop> {
     let first = plan.cells.first();
     let mut loading: ServerPlan =
         first.ok_or_else(|| Stop::Provisioning("no cell to run".into()))?.stack.postgres.clone();
-    let over = only_here.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    loading.settings.extend(over);
+    loading.settings.extend(only_while_loading(plan));
     let mut notice = |text: String| say(Event::Notice { text });
     Ok(session.start_postgres(&loading, &mut notice).await)
 }
@@ -227,8 +228,7 @@ async fn make(
         say(Event::Notice { text });
     }
     let mut record = record::dataset(plan, made, DataOrigin::Built);
-    let over = while_loading(plan).iter().map(|(name, value)| ((*name).into(), (*value).into()));
-    record.only_while_loading = over.collect();
+    record.only_while_loading = only_while_loading(plan);
     Ok(Prepared { record, keep: keep.filter(|_| is_same), in_use: None })
 }
 
@@ -280,7 +280,9 @@ async fn complete(
         built_ms: entry.kept().prepare_ms,
     };
     dataset.prepare_ms = dataset.prepare_ms.saturating_add(ms);
-    let record = record::dataset(plan, dataset, origin);
+    let mut record = record::dataset(plan, dataset, origin);
+    // Indexes that were missing are built as those that were made with the rows: their times stand side by side.
+    record.only_while_loading = only_while_loading(plan);
     Ok(if let Some(before) = before {
         Prepared { record, keep: None, in_use: Some(InUse { entry, kept, before: Some(before) }) }
     } else {
@@ -340,7 +342,7 @@ pub(super) async fn is_unwritten(
     say: Say<'_>,
 ) -> bool {
     let Some(before) = &in_use.before else { return true };
-    let Ok(Ok(postgres)) = start(plan, &[], session, say).await else { return false };
+    let Ok(Ok(postgres)) = start(plan, session, say).await else { return false };
     let after = dataset::writes(&addresses(&postgres), plan).await;
     let stopped = postgres.stop().await;
     match (after, stopped) {

@@ -19,7 +19,7 @@ pub struct DatasetRecord {
     /// What each index set costs those who write, where the design asks for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub index_costs: Vec<IndexCostRecord>,
-    /// Settings of Postgres that held while the data of this run were made, and in no trial.
+    /// Settings of Postgres that held while the data of this run were made, completed or looked through, and in no trial.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub only_while_loading: BTreeMap<String, String>,
 }

@@ -229,9 +229,11 @@ fn a_run_that_only_reads_works_on_the_entry_itself_and_leaves_it_good() {
         let said = text_of(&output.stderr);
         assert!(said.contains("used where they are") && !said.contains("people: "), "{said}");
         let manifest = fs::read(kept.project.dir.join("results/tiny/full/manifest.json")).unwrap();
-        let origin =
-            serde_json::from_slice::<Value>(&manifest).unwrap()["dataset"]["origin"].clone();
+        let dataset = &serde_json::from_slice::<Value>(&manifest).unwrap()["dataset"];
+        let origin = &dataset["origin"];
         assert_eq!((&origin["place"], &origin["built_sets"]), (&"in-place".into(), &built.into()));
+        // What is added is built as what was made with the rows.
+        assert_eq!(dataset["only_while_loading"]["wal_level"], "minimal", "{dataset}");
         assert!(!kept.only_entry().join("unclean").exists());
         expect_code(&kept.output(&["cache", "verify"]), 0);
     }
