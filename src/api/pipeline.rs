@@ -25,6 +25,8 @@ pub(super) const PING_WITHIN: Duration = Duration::from_secs(1);
 /// The sessions.
 pub(super) struct Pipeline {
     lanes: Vec<Lane>,
+    /// Held while a lane is chosen.
+    choosing: Mutex<()>,
     room: Arc<Semaphore>,
     door: Door,
     pre_ping: bool,
@@ -80,7 +82,16 @@ impl Pipeline {
         let lanes = (0..sessions).map(|_| Lane::default()).collect();
         let room = Arc::new(Semaphore::new(sessions.saturating_mul(depth)));
         let company = COMPANY.min(depth);
-        Self { lanes, room, door, pre_ping, company, patience, counters }
+        Self {
+            lanes,
+            choosing: Mutex::default(),
+            room,
+            door,
+            pre_ping,
+            company,
+            patience,
+            counters,
+        }
     }
 
     /// A share in a session, after waiting until there is room.
@@ -122,14 +133,9 @@ impl Pipeline {
         }
     }
 
-    /// A seat in the first lane that has few others, else where the fewest are: few requests share one server process, which
-    /// then stays awake, and many spread.
     fn seat(self: &Arc<Self>) -> Seat {
-        let busy = |lane: &Lane| lane.busy.load(Ordering::Relaxed);
-        let free = self.lanes.iter().position(|lane| busy(lane) < self.company);
-        let fewest = || self.lanes.iter().enumerate().min_by_key(|(_, lane)| busy(lane));
-        // There is one at least: plans have no pool of nothing.
-        self.seat_in(free.or_else(|| fewest().map(|(place, _)| place)).unwrap_or(0))
+        let place = sit(&self.lanes, self.company, &self.choosing);
+        Seat { pipeline: Arc::clone(self), place }
     }
 
     fn seat_in(self: &Arc<Self>, place: usize) -> Seat {
@@ -169,6 +175,19 @@ impl Pipeline {
     }
 }
 
+/// Takes a seat in the first lane that has few others, else where the fewest are: few requests share one server process,
+/// which then stays awake, and many spread. One at a time: of two that see the same last seat only one may have it.
+fn sit(lanes: &[Lane], company: usize, choosing: &Mutex<()>) -> usize {
+    let _turn = choosing.lock().unwrap_or_else(PoisonError::into_inner);
+    let busy = |lane: &Lane| lane.busy.load(Ordering::Relaxed);
+    let free = lanes.iter().position(|lane| busy(lane) < company);
+    let fewest = || lanes.iter().enumerate().min_by_key(|(_, lane)| busy(lane));
+    // There is one at least: plans have no pool of nothing.
+    let place = free.or_else(|| fewest().map(|(place, _)| place)).unwrap_or(0);
+    lanes[place].busy.fetch_add(1, Ordering::Relaxed);
+    place
+}
+
 struct Held {
     session: Arc<Session>,
     seat: Seat,
@@ -203,5 +222,33 @@ impl Drop for Share {
             }
             drop(held);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As many at once as there is room for, who come and go.
+    #[test]
+    fn of_those_who_come_at_once_no_more_than_its_depth_sit_in_a_lane() {
+        for (sessions, depth) in [(2, 1), (3, 4)] {
+            let lanes: Vec<Lane> = (0..sessions).map(|_| Lane::default()).collect();
+            let choosing = Mutex::default();
+            let most = AtomicUsize::new(0);
+            std::thread::scope(|scope| {
+                for _ in 0..sessions * depth {
+                    scope.spawn(|| {
+                        for _ in 0..20_000 {
+                            let busy = &lanes[sit(&lanes, COMPANY.min(depth), &choosing)].busy;
+                            most.fetch_max(busy.load(Ordering::Relaxed), Ordering::Relaxed);
+                            busy.fetch_sub(1, Ordering::Relaxed);
+                        }
+                    });
+                }
+            });
+            let most = most.into_inner();
+            assert!(most <= depth, "{most} of {depth}, {sessions} sessions");
+        }
     }
 }
