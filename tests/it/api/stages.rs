@@ -65,7 +65,7 @@ async fn a_slow_query_is_time_in_the_query_and_all_times_fit_into_the_answers() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_for_a_connection_is_no_time_in_the_query() {
     let Some(servers) = servers::start(false).await else { return };
-    let slow = endpoint("/slow", "SELECT 1 AS one FROM pg_sleep(0.1)", vec![]);
+    let slow = endpoint("/slow", "SELECT 1 AS one FROM pg_sleep(0.3)", vec![]);
     let mut launch = servers.launch(vec![slow]);
     (launch.api.pool.size, launch.api.pool.max_overflow) = (1, 0);
     let api = Api::start(launch).await;
@@ -73,11 +73,11 @@ async fn waiting_for_a_connection_is_no_time_in_the_query() {
     let counters = api.counters().await;
     let stages = counters.stages;
     assert_eq!(stages.requests, 3);
-    assert!((300 * MS..600 * MS).contains(&stages.query_ns), "{stages:?}");
+    assert!((900 * MS..1800 * MS).contains(&stages.query_ns), "{stages:?}");
     // The second waits for the first, and the third for both.
-    assert!(stages.pool_wait_ns >= 280 * MS, "{stages:?}");
+    assert!(stages.pool_wait_ns >= 850 * MS, "{stages:?}");
     let wait = Duration::from_nanos(counters.pool_wait_total_ns.abs_diff(stages.pool_wait_ns));
-    assert!(wait < Duration::from_millis(20), "the pool's own count agrees: {counters:?}");
+    assert!(wait < Duration::from_millis(200), "the pool's own count agrees: {counters:?}");
     api.stop().await.expect("stops");
 }
 
